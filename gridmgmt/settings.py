@@ -1,0 +1,125 @@
+"""What an operator may choose, read from `GRIDMGMT_…` variables when `load_settings` is called and never at import."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "GRIDMGMT_"
+
+
+class SettingsError(Exception):
+    """A `GRIDMGMT_…` variable that cannot be used; the message is one line that names it and shows no secret."""
+
+
+class _Concern(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Places(_Concern):
+    """Where files are kept. A relative path counts from the current folder."""
+
+    home: Annotated[Path, Field(description="Folder of the embedded database and its log")] = Path(".gridmgmt")
+    keys: Annotated[Path | None, Field(description="Folder of the sealing, context and token keys; `keys` in the home unless given")] = None
+
+    @property
+    def key_folder(self) -> Path:
+        """Absolute folder of the keys, which need not exist yet."""
+        return (self.keys or self.home / "keys").absolute()
+
+
+class Database(_Concern):
+    """Which PostgreSQL is used and how many connections each class of user may hold."""
+
+    database_url: Annotated[str | None, Field(description="Own PostgreSQL server and database; the embedded one unless given")] = None
+    pool_size: Annotated[int, Field(ge=1, le=50, description="Connections in the pool of each class of user")] = 8
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_database(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("not of the form postgresql://host/database") from None
+        if url.get_backend_name() not in {"postgresql", "postgres"} or not url.database:
+            raise ValueError("not of the form postgresql://host/database")
+        if url.password or "password" in url.query:
+            raise ValueError("must not hold a password: each role has its own, in libpq's password file (PGPASSFILE)")
+        return value
+
+
+class Server(_Concern):
+    """Where HTTP is served and how much is read from one request."""
+
+    host: Annotated[str, Field(min_length=1, description="Address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 8000
+    max_body: Annotated[int, Field(ge=1024, description="Largest body of a request in bytes")] = 1_048_576
+
+
+class Access(_Concern):
+    """Who is let in for how long, how often numbers are revealed, and whether invented numbers are taken."""
+
+    demo_mode: Annotated[bool, Field(description="Take identity numbers that begin with 00 and passwords `demo`; mark every page")] = False
+    token_lifetime: Annotated[int, Field(ge=1, le=3600, description="Seconds for which a bearer token is good")] = 900
+    reveals_per_hour: Annotated[int, Field(ge=0, description="Sealed numbers one account may have opened in an hour")] = 30
+    reveals_per_day: Annotated[int, Field(ge=0, description="Sealed numbers one account may have opened in a day")] = 100
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All concerns together."""
+
+    places: Places
+    database: Database
+    server: Server
+    access: Access
+
+
+CONCERNS: Mapping[str, type[BaseSettings]] = {"places": Places, "database": Database, "server": Server, "access": Access}
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises SettingsError for a value of the wrong kind and for a `GRIDMGMT_` variable that means nothing: a misspelt name would
+    otherwise be a setting silently left at its default.
+    """
+    known = [PREFIX + name.upper() for concern in CONCERNS.values() for name in concern.model_fields]
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise SettingsError(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+    try:
+        return Settings(places=Places(), database=Database(), server=Server(), access=Access())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the register's database is, for whichever role goes there."""
+
+    base: URL
+
+    @property
+    def name(self) -> str:
+        """Name of the database."""
+        return self.base.database or ""
+
+    def url(self, role: str) -> URL:
+        """For SQLAlchemy with psycopg 3."""
+        return self.base.set(drivername="postgresql+psycopg", username=role, password=None)
+
+    def conninfo(self, role: str) -> str:
+        """For libpq: psycopg itself, psql, pg_dump."""
+        return self.url(role).set(drivername="postgresql").render_as_string(hide_password=False)
