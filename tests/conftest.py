@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -134,7 +134,7 @@ def clone(cluster: Cluster, template: str, name: str) -> Address:
 
 
 @contextmanager
-def superuser_of(cluster: Cluster, database: str) -> Iterator[psycopg.Connection]:
+def superuser_of(cluster: Cluster, database: str) -> Generator[psycopg.Connection]:
     """A connection that commits each statement."""
     with psycopg.connect(cluster.conninfo("postgres", database), autocommit=True) as connection:
         yield connection
@@ -149,7 +149,7 @@ def rolled_back(address: Address) -> Iterator[Connection]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Generator[None]:
     """Keep the other workers of this run out."""
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -25,7 +25,8 @@ def write_configuration(home: Home, *, durable: bool) -> bool:
     already = main.read_text(encoding="utf-8") if main.exists() else ""
     if INCLUDE not in already.splitlines():
         files["postgresql.conf"] = f"{already}\n{INCLUDE}\n"
-    return any([_write(home, name, text) for name, text in files.items()])
+    written = [_write(home, name, text) for name, text in files.items()]
+    return any(written)
 
 
 def _write(home: Home, name: str, text: str) -> bool:

@@ -14,7 +14,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ Say = Callable[[str], object]
 PORT = 5432
 LONGEST_SOCKET_PATH = 107
 RECORD = "cluster.json"
-SHORT_PLACES = {True: "/run", False: "/tmp"}  # for root and others; not TMPDIR, which may be long
+SHORT_PLACES = {True: "/run", False: "/tmp"}  # noqa: S108 -- for root and others, by mkdtemp; not TMPDIR, which may be long
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def settle(folder: Path, say: Say) -> Home:
     record = _read_record(folder)
     known = _still_true(folder, record)
     place, owner = _place_of(folder, known)
-    if place != folder and place != known.get("place"):
+    if place != folder and str(place) != known.get("place"):
         say(f"{folder} is closed to the user {owner}, who runs the database; its files are in {place}")
         (place / "belongs-to").write_text(f"{folder}\n", encoding="utf-8")
     sockets = _sockets_of(place, known)
@@ -99,7 +99,7 @@ def settle(folder: Path, say: Say) -> Home:
 
 
 @contextmanager
-def locked(folder: Path, say: Say) -> Iterator[None]:
+def locked(folder: Path, say: Say) -> Generator[None]:
     """Keep every other command out of the home until the block ends; wait for the one that is in it."""
     make_folder(folder.resolve(), mode=_home_mode())
     try:
@@ -175,7 +175,7 @@ def _place_of(folder: Path, known: dict[str, str]) -> tuple[Path, str]:
     if os.geteuid() != 0:
         return folder, me()
     _uid("postgres")
-    if place != folder and is_folder(place) or _open_to("postgres", folder):
+    if (place != folder and is_folder(place)) or _open_to("postgres", folder):
         return place, "postgres"
     elsewhere = Path(tempfile.mkdtemp(prefix="gridmgmt-", dir="/var/lib"))
     elsewhere.chmod(0o711)

@@ -100,11 +100,11 @@ def _servers_in(folder: str) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                program = os.readlink(entry / "exe").removesuffix(" (deleted)")
-                where = os.readlink(entry / "cwd")
+                program = (entry / "exe").readlink().name.removesuffix(" (deleted)")
+                where = str((entry / "cwd").readlink())
             except OSError:  # ended meanwhile, or somebody else's
                 continue
-            if where == folder and Path(program).name == "postgres":
+            if where == folder and program == "postgres":
                 found.append(int(entry.name))
     return sorted(found)
 
