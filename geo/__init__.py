@@ -1,0 +1,1 @@
+"""Geometry, reference systems and files of any register of places; knows nothing of leases and nothing of HTTP."""

@@ -1,0 +1,71 @@
+"""Reference systems: one to store, one to measure, one to draw, one to exchange.
+
+All coordinates in this package are easting or longitude first, whatever the authority says: EPSG:4490 is officially latitude first
+and EPSG:4547 northing first. Whoever speaks to the outside in the official order swaps at that edge.
+"""
+
+# Shapely and pyproj ship no types.
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+from pyproj import CRS, Transformer
+from shapely.geometry.base import BaseGeometry
+
+STORAGE = 4490
+"""CGCS2000 longitude, latitude in degrees (EPSG:4490): what tables hold."""
+
+METRIC = 4547
+"""CGCS2000 / 3-degree Gauss-Krüger, central meridian 114° E (EPSG:4547), metres: lengths and areas are computed here."""
+
+WEB = 3857
+"""Web Mercator (EPSG:3857): map tiles only, never lengths or areas."""
+
+CRS84 = "OGC:CRS84"
+"""WGS 84 longitude, latitude: what GeoJSON means. CGCS2000 and WGS 84 agree within a metre."""
+
+
+@lru_cache(maxsize=64)
+def transformer(source: int | str, target: int | str) -> Transformer:
+    """The transformation from `source` to `target`, longitude or easting first on both sides.
+
+    A reference system is an EPSG number, or whatever PROJ reads (a code, a URN, well-known text). Raises pyproj's CRSError when it
+    reads neither.
+    """
+    return Transformer.from_crs(CRS.from_user_input(source), CRS.from_user_input(target), always_xy=True)
+
+
+def to_metric(lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Easting and northing in metres (EPSG:4547) of degrees (EPSG:4490)."""
+    easting, northing = transformer(STORAGE, METRIC).transform(np.asarray(lon, dtype=float), np.asarray(lat, dtype=float))
+    return np.asarray(easting), np.asarray(northing)
+
+
+def to_degrees(easting: ArrayLike, northing: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Longitude and latitude (EPSG:4490) of metres (EPSG:4547)."""
+    lon, lat = transformer(METRIC, STORAGE).transform(np.asarray(easting, dtype=float), np.asarray(northing, dtype=float))
+    return np.asarray(lon), np.asarray(lat)
+
+
+def reproject(geometries: Sequence[BaseGeometry | None] | NDArray[Any], source: int | str, target: int | str) -> NDArray[Any]:
+    """The geometries (None stays None) with every vertex transformed; third dimensions are dropped.
+
+    A vertex outside the target's domain becomes infinite. Edges stay straight between vertices in either system, so a long edge
+    moves a little: measure what was cut in one system, never cut in two.
+    """
+    change = transformer(source, target)
+
+    def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(change.transform(points[:, 0], points[:, 1]))
+
+    return shapely.transform(np.asarray(geometries, dtype=object), move)
+
+
+def area_m2(geometries: Sequence[BaseGeometry | None] | NDArray[Any]) -> NDArray[np.float64]:
+    """Areas in m² (EPSG:4547) of geometries in degrees (EPSG:4490); points and lines have none."""
+    return shapely.area(reproject(geometries, STORAGE, METRIC))

@@ -1,0 +1,265 @@
+"""Files of features, in and out: GeoJSON, GeoPackage, FlatGeobuf, and Shapefile to read.
+
+Geometries are degrees, longitude first (EPSG:4490), whatever the file holds. GeoJSON is read without GDAL, which guesses types from
+values (dates, numbers beside empty ones): codes arrive as they were written, and a bad geometry is refused alone.
+"""
+
+# Shapely and pyogrio ship no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice, starmap
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+import pyogrio
+import shapely
+from numpy.typing import NDArray
+from pyogrio import raw
+from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from shapely.geometry.base import BaseGeometry
+
+from geo.crs import CRS84, STORAGE, reproject
+from geo.geometry import GeometryError, build, is_list, is_object
+
+Row = tuple[Mapping[str, Any], BaseGeometry | None]
+
+SIGNATURES: Final = {".gpkg": b"SQLite format 3\x00", ".fgb": b"fgb\x03fgb", ".shp": b"\x00\x00\x27\x0a"}
+"""How files begin. GDAL goes by content, so a file of another kind under these names could make it open what it points to."""
+
+DRIVERS: Final = {".geojson": "GeoJSON", ".json": "GeoJSON", ".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
+SAME: Final = {("EPSG", "4490"), ("EPSG", "4326"), ("OGC", "CRS84")}
+"""Degrees that are taken as they stand: WGS 84 and CGCS2000 agree within a metre."""
+
+MAX_VERTICES: Final = 1_000_000
+EXACT: Final = 2**53
+CHUNK: Final = 10_000
+TYPES: Final = {str: "object", int: "int64", float: "float64", bool: "bool", date: "datetime64[D]"}
+
+
+class FileError(ValueError):
+    """A file that cannot be read or written as a whole, in one line for its owner."""
+
+
+@dataclass(frozen=True)
+class FileFeature:
+    """A feature: its place in the file from 1, its properties, its geometry, or the fault that kept the geometry from being read."""
+
+    number: int
+    properties: Mapping[str, Any]
+    geometry: BaseGeometry | None
+    fault: GeometryError | None = None
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """What a file holds. `crs` is the reference system that it states, `OGC:CRS84` for GeoJSON that states none."""
+
+    crs: str
+    features: list[FileFeature]
+
+
+def read_features(path: Path, layer: str | None = None) -> FeatureFile:
+    """The features of a .geojson, .json, .gpkg, .fgb or .shp file in their order, in degrees (EPSG:4490), heights dropped.
+
+    Geometries are not checked: a polygon may cross itself. Dates are ISO text. A GeoPackage with several layers needs `layer`.
+    Raises FileError for what is unreadable, damaged, or without a known reference system.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {*SIGNATURES, *DRIVERS}:
+        raise FileError(f"{path.name}: expected a .geojson, .gpkg, .fgb or .shp file")
+    try:
+        if suffix not in SIGNATURES:
+            return _read_geojson(path)
+        with path.open("rb") as file:
+            if file.read(len(SIGNATURES[suffix])) != SIGNATURES[suffix]:
+                raise FileError(f"{path.name}: the content is not that of a {suffix} file")
+        return _read_with_gdal(path, layer)
+    except OSError as error:
+        raise FileError(f"{path.name}: {error.strerror or error}") from None
+    except (DataSourceError, DataLayerError, UnicodeDecodeError) as error:
+        raise FileError(f"{path.name}: damaged or not readable ({error})") from None
+
+
+def write_features(path: Path, rows: Iterable[Row], *, fields: Mapping[str, type], kind: str, layer: str = "features") -> int:
+    """Write rows of properties and geometry in degrees (EPSG:4490) to a .geojson, .gpkg or .fgb file; the number of rows.
+
+    `fields` names the properties and their types: str, int, float, bool or date; None is a value of each. `kind` is the type of the
+    geometries, "Point" or "MultiPolygon" say; single ones are promoted to a multi kind. GeoJSON is RFC 7946 with seven decimals,
+    FlatGeobuf orders features by place. Rows are taken 10,000 at a time, and the file appears when it is whole. Raises FileError.
+    """
+    driver = DRIVERS.get(path.suffix.lower())
+    if driver is None:
+        raise FileError(f"{path.name}: expected a name that ends in .geojson, .gpkg or .fgb")
+    try:
+        with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+            package = Path(folder) / "rows.gpkg"
+            count = _write_package(package, iter(rows), fields, kind, layer)
+            finished = package if driver == "GPKG" else _convert(package, Path(folder) / f"rows{path.suffix}", driver, kind, layer)
+            finished.replace(path)
+    except OSError as error:
+        raise FileError(f"{path.name}: {error.strerror or error}") from None
+    except (DataSourceError, DataLayerError) as error:
+        raise FileError(f"{path.name}: cannot be written ({error})") from None
+    return count
+
+
+def _read_geojson(path: Path) -> FeatureFile:
+    try:
+        document = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise FileError(f"{path.name}: GeoJSON is UTF-8, and this file is not") from None
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path.name}: not JSON ({error})") from None
+    features = document.get("features") if is_object(document) else None
+    if not is_object(document) or not is_list(features):
+        raise FileError(f"{path.name}: not a GeoJSON FeatureCollection")
+    crs = _stated_crs(path, _crs_member(document) or CRS84)
+    return FeatureFile(_crs_name(crs), _to_degrees(list(starmap(_read_feature, enumerate(features, 1))), crs))
+
+
+def _crs_member(document: Mapping[str, Any]) -> str | None:
+    """The name in the `crs` member that GeoJSON had before RFC 7946 and that every desktop still writes."""
+    stated = document.get("crs")
+    properties = stated.get("properties") if is_object(stated) else None
+    name = properties.get("name") if is_object(properties) else None
+    return name if isinstance(name, str) else None
+
+
+def _read_feature(number: int, feature: Any) -> FileFeature:
+    if not is_object(feature) or feature.get("type") != "Feature":
+        return FileFeature(number, {}, None, GeometryError("type", "not a GeoJSON Feature"))
+    properties = feature.get("properties")
+    kept: Mapping[str, Any] = properties if is_object(properties) else {}
+    if feature.get("geometry") is None:
+        return FileFeature(number, kept, None)
+    try:
+        return FileFeature(number, kept, build(feature["geometry"], max_vertices=MAX_VERTICES, drop_z=True))
+    except GeometryError as fault:
+        return FileFeature(number, kept, None, fault)
+
+
+def _read_with_gdal(path: Path, layer: str | None) -> FeatureFile:
+    layers = [str(name) for name in pyogrio.list_layers(path)[:, 0]]
+    if layer is None and len(layers) != 1:
+        raise FileError(f"{path.name}: holds {len(layers)} layers; name one of {', '.join(layers)}")
+    if layer is not None and layer not in layers:
+        raise FileError(f"{path.name}: has no layer {layer!r}; its layers are {', '.join(layers)}")
+    meta, _, shapes, values = _read_table(path, layer)
+    if shapes is None:
+        raise FileError(f"{path.name}: the layer has no geometries")
+    if meta["crs"] is None:
+        raise FileError(f"{path.name}: states no coordinate reference system")
+    crs = _stated_crs(path, meta["crs"])
+    names = [str(name) for name in meta["fields"]]
+    kinds = zip(names, values, meta["ogr_types"], meta["ogr_subtypes"], strict=True)
+    columns = [_python_values(path, name, column, kind, subtype) for name, column, kind, subtype in kinds]
+    rows = zip(*columns, strict=True) if columns else iter([()] * len(shapes))
+    geometries = shapely.from_wkb(shapes, on_invalid="ignore")
+    missing = shapely.is_missing(shapes)
+    features = [
+        FileFeature(number, dict(zip(names, row, strict=True)), geometry, None if bare or geometry is not None else _unreadable())
+        for number, (row, geometry, bare) in enumerate(zip(rows, geometries, missing, strict=True), 1)
+    ]
+    return FeatureFile(_crs_name(crs), _to_degrees(features, crs))
+
+
+def _unreadable() -> GeometryError:
+    return GeometryError("invalid", "the geometry is malformed: a ring that does not close, or too few points")
+
+
+def _read_table(path: Path, layer: str | None) -> tuple[dict[str, Any], Any, Any, list[NDArray[Any]]]:
+    """GDAL's arrays. A Shapefile that does not state its encoding comes from an old Chinese desktop unless it is UTF-8."""
+    options: dict[str, Any] = {"layer": layer, "force_2d": True, "datetime_as_string": True}
+    unstated = path.suffix.lower() == ".shp" and not any(path.with_suffix(end).exists() for end in (".cpg", ".CPG"))
+    if not unstated or pyogrio.read_info(path)["encoding"] != "ISO-8859-1":
+        return raw.read(path, **options)
+    try:
+        return raw.read(path, encoding="UTF-8", **options)
+    except UnicodeDecodeError:
+        return raw.read(path, encoding="GB18030", **options)
+
+
+def _python_values(path: Path, name: str, column: NDArray[Any], kind: str, subtype: str) -> list[Any]:
+    """A column as Python values, None where empty; GDAL hands over integers beside empty ones as floats."""
+    if column.dtype.kind != "f":
+        return column.tolist()
+    empty = np.isnan(column)
+    whole = kind in {"OFTInteger", "OFTInteger64"}
+    if whole and (np.abs(column[~empty]) >= EXACT).any():
+        raise FileError(f"{path.name}: {name} holds integers too long to be read exactly beside empty ones; store them as text")
+    python = bool if subtype == "OFSTBoolean" else int if whole else float
+    return [None if nothing else python(value) for value, nothing in zip(column.tolist(), empty.tolist(), strict=True)]
+
+
+def _stated_crs(path: Path, stated: str) -> CRS:
+    try:
+        return CRS.from_user_input(stated)
+    except CRSError:
+        raise FileError(f"{path.name}: unknown coordinate reference system {stated[:80]!r}") from None
+
+
+def _crs_name(crs: CRS) -> str:
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else crs.name
+
+
+def _to_degrees(features: list[FileFeature], crs: CRS) -> list[FileFeature]:
+    if crs.to_authority() in SAME:
+        return features
+    moved = reproject([feature.geometry for feature in features], crs.to_wkt(), STORAGE)
+    return [
+        FileFeature(feature.number, feature.properties, geometry, feature.fault) for feature, geometry in zip(features, moved, strict=True)
+    ]
+
+
+def _write_package(package: Path, rows: Iterator[Row], fields: Mapping[str, type], kind: str, layer: str) -> int:
+    """Every format goes through a GeoPackage, the one that grows chunk by chunk; an empty first chunk makes the columns."""
+    chunk, count, append = list(islice(rows, CHUNK)), 0, False
+    while chunk or not append:
+        columns = [_column([properties.get(name) for properties, _ in chunk], type_) for name, type_ in fields.items()]
+        raw.write(
+            package,
+            shapely.to_wkb(np.array([geometry for _, geometry in chunk], dtype=object)),
+            [values for values, _ in columns],
+            list(fields),
+            field_mask=[mask for _, mask in columns],
+            layer=layer,
+            driver="GPKG",
+            geometry_type=kind,
+            crs=f"EPSG:{STORAGE}",
+            promote_to_multi=kind.startswith("Multi"),
+            append=append,
+        )
+        count, append, chunk = count + len(chunk), True, list(islice(rows, CHUNK))
+    return count
+
+
+def _column(values: list[Any], type_: type) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    mask = np.array([value is None for value in values], dtype=bool)
+    blank: dict[type, Any] = {int: 0, bool: False, float: np.nan}
+    return np.array([blank.get(type_) if value is None else value for value in values], dtype=TYPES[type_]), mask
+
+
+def _convert(package: Path, target: Path, driver: str, kind: str, layer: str) -> Path:
+    options = {"RFC7946": "YES"} if driver == "GeoJSON" else {}
+    with raw.open_arrow(package) as (meta, stream):
+        raw.write_arrow(
+            stream,
+            target,
+            layer=layer,
+            driver=driver,
+            geometry_name=meta["geometry_name"],
+            geometry_type=kind,
+            crs=f"EPSG:{STORAGE}",
+            layer_options=options,
+        )
+    return target
