@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from psycopg.conninfo import make_conninfo
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
@@ -122,4 +123,6 @@ class Address:
 
     def conninfo(self, role: str) -> str:
         """For libpq: psycopg itself, psql, pg_dump."""
-        return self.url(role).set(drivername="postgresql").render_as_string(hide_password=False)
+        named = self.base.translate_connect_args(database="dbname") | {"user": role}
+        query = {name: value if isinstance(value, str) else ",".join(value) for name, value in self.base.query.items()}
+        return make_conninfo(**named, **query)

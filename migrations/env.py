@@ -7,15 +7,18 @@ query and stopping everybody behind it.
 from alembic import context
 from geoalchemy2 import alembic_helpers
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from gridmgmt.models import Base
+from gridmgmt.models.trail import Xid8
 
+ischema_names["xid8"] = Xid8  # SQLAlchemy does not know this type when it reads a database
 LOCK = 0x67726964  # 'grid'
 
 
 def include_name(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
     """Compare our own schemas only; the extensions' tables are not ours."""
-    return name in {"reg", "sync", "sec"} if kind == "schema" else True
+    return name in {"reg", "sync"} if kind == "schema" else True
 
 
 def include_object(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:

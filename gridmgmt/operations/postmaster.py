@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from gridmgmt.operations.home import PORT, Home, Say
@@ -65,11 +66,16 @@ def _pg_ctl(home: Home, server: Server, *words: str) -> bool:
 
 
 def _clear_crash(home: Home, say: Say) -> None:
-    """Wait for the children of a killed server, who may still write, and drop a note of a process that is not the server."""
-    for pid in _servers_in(f"{home.data} (deleted)"):
-        # its folder was deleted under it; when it notices, in a minute or so, it would take the new server's socket away
-        say(f"Ending the server of a database that was deleted (process {pid})")
-        os.kill(pid, signal.SIGKILL)
+    """Wait for the children of a killed server, who may still write, and only then drop its notes.
+
+    PostgreSQL itself keeps off when the process id in a note is in use, by whatever program, or by a dead child that nobody collects.
+    """
+    if deleted := _servers_in(f"{home.data} (deleted)"):
+        # when they notice, in a minute or so, they would take the new server's socket away
+        say("Ending the server of a database that was deleted while it ran")
+        for pid in deleted:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + ORPHAN_TIMEOUT
     while orphans := _servers_in(str(home.data)):
         if time.monotonic() > end:
@@ -77,9 +83,9 @@ def _clear_crash(home: Home, say: Say) -> None:
             raise ClusterError(f"Processes {who} of a crashed server still hold the database; end them with kill, then try again")
         time.sleep(0.1)
     pid = _noted(home)
-    if pid is not None and _alive(pid):
-        say("A crash left postmaster.pid; its process is another one now")
+    if pid is not None and Path(f"/proc/{pid}").exists():
         (home.data / "postmaster.pid").unlink()
+    (home.sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
 
 def _noted(home: Home) -> int | None:
@@ -88,10 +94,6 @@ def _noted(home: Home) -> int | None:
     except FileNotFoundError:
         return None
     return int(first) if first.isdecimal() else None
-
-
-def _alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 def _servers_in(folder: str) -> list[int]:

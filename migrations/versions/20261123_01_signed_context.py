@@ -35,7 +35,7 @@ CREATE TABLE reg.account (
   CONSTRAINT ck_account_username CHECK (username ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
   CONSTRAINT ck_account_role CHECK (role IN ('admin', 'district', 'subdistrict', 'community', 'worker', 'auditor'))
 );
-COMMENT ON COLUMN reg.account.epoch IS 'Raised by every change of password, role or state: tokens of an older epoch are dead.';
+-- account.epoch: Raised by every change of password, role or state: tokens of an older epoch are dead.
 
 CREATE TABLE reg.access_key (
   id uuid NOT NULL DEFAULT reg.uuid7(),

@@ -29,7 +29,7 @@ CREATE TABLE reg.area (
   valid_to date,
   approximate boolean NOT NULL DEFAULT false,
   geom public.geometry(MultiPolygon, 4490) NOT NULL,
-  geom_3857 public.geometry(MultiPolygon, 3857) GENERATED ALWAYS AS (public.ST_Transform(geom, 3857)) STORED,
+  geom_3857 public.geometry(Geometry, 3857) GENERATED ALWAYS AS (public.ST_Transform(geom, 3857)) STORED,
   CONSTRAINT pk_area PRIMARY KEY (id),
   CONSTRAINT uq_area_id_parent_id UNIQUE (id, parent_id),
   CONSTRAINT uq_area_id_level UNIQUE (id, level),
@@ -82,7 +82,7 @@ CREATE TABLE reg.grid (
   valid_from date NOT NULL,
   valid_to date,
   geom public.geometry(MultiPolygon, 4490) NOT NULL,
-  geom_3857 public.geometry(MultiPolygon, 3857) GENERATED ALWAYS AS (public.ST_Transform(geom, 3857)) STORED,
+  geom_3857 public.geometry(Geometry, 3857) GENERATED ALWAYS AS (public.ST_Transform(geom, 3857)) STORED,
   CONSTRAINT pk_grid PRIMARY KEY (id),
   -- Target of the composite keys that carry a grid and its subdistrict to every row.
   CONSTRAINT uq_grid_id_subdistrict_id UNIQUE (id, subdistrict_id),

@@ -43,7 +43,7 @@ CREATE TABLE reg.grid_assignment (
 -- Serves the scope of an account and the vacant grids.
 CREATE INDEX ix_grid_assignment_account_id ON reg.grid_assignment (account_id);
 CREATE INDEX ix_grid_assignment_grid_id ON reg.grid_assignment (grid_id);
-COMMENT ON COLUMN reg.grid_assignment.stand_in IS 'The B of an A/B pair: sees the grid too, is not counted as its worker.';
+-- grid_assignment.stand_in: The B of an A/B pair: sees the grid too, is not counted as its worker.
 
 CREATE TABLE reg.area_grant (
   id int GENERATED ALWAYS AS IDENTITY,

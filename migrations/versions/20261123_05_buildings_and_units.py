@@ -45,7 +45,7 @@ CREATE TABLE reg.building ({ENTITY},
   CONSTRAINT ck_building_nature CHECK (nature IN ('self_built', 'collective', 'factory_dormitory', 'commodity', 'apartment', 'other')),
   CONSTRAINT ck_building_footprint CHECK (public.ST_IsValid(footprint))
 );
-COMMENT ON COLUMN reg.building.source_x IS 'Longitude as delivered, in the source datum; source_y the latitude.';
+-- building.source_x: Longitude as delivered, in the source datum; source_y the latitude.
 -- Serves map boxes and tiles; the box of one grid's worker too (the operator is marked leakproof).
 CREATE INDEX ix_building_geom ON reg.building USING gist (geom);
 CREATE INDEX ix_building_geom_3857 ON reg.building USING gist (geom_3857);

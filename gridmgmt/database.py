@@ -1,0 +1,163 @@
+"""Engine, sessions and database roles: one log-in and one pool for each class of user, and the only place that commits.
+
+Every transaction begins with the signed context of its actor. PostgreSQL verifies it, looks whether the account still stands, and from
+then on shows the rows of that actor and no others.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from gridmgmt.errors import UnauthenticatedError, explain
+from gridmgmt.settings import Address
+
+Class = Literal["public", "auth", "field", "subdistrict", "district", "loader", "admin", "audit"]
+CLASSES: tuple[Class, ...] = ("public", "auth", "field", "subdistrict", "district", "loader", "admin", "audit")
+NAMELESS: frozenset[Class] = frozenset({"public", "auth"})
+CLASS_OF_ROLE: dict[str, Class] = {
+    "admin": "admin",
+    "district": "district",
+    "subdistrict": "subdistrict",
+    "community": "field",
+    "worker": "field",
+    "auditor": "audit",
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks, as the token or the log-in said. PostgreSQL checks it again in each transaction."""
+
+    account_id: int
+    username: str
+    role: str
+    scope: Class
+    epoch: int
+    device: str = ""
+
+
+PUBLIC = Actor(0, "", "", "public", 0)
+"""Nobody in particular: the public layers."""
+AUTH = Actor(0, "", "", "auth", 0)
+"""The log-in itself, which knows nobody yet."""
+
+Sign = Callable[[Actor, int], str]
+"""Makes the context of an actor for the database connection with this backend process id."""
+
+ENTER = "SELECT sec.enter(%s, %s)"
+
+
+class Database:
+    """Pools to one database, opened when first used. `sign` holds the context key; nothing else in the process needs it."""
+
+    def __init__(self, address: Address, sign: Sign, *, pool_size: int = 8) -> None:
+        """Opens nothing yet. `pool_size` is per class of user and per kind of pool."""
+        self.address = address
+        self._sign = sign
+        self._size = pool_size
+        self._engines: dict[Class, Engine] = {}
+        self._pools: dict[Class, AsyncConnectionPool[AsyncConnection]] = {}
+
+    def engine(self, scope: Class) -> Engine:
+        """The engine that logs in as `api_<scope>`."""
+        if scope not in self._engines:
+            self._engines[scope] = create_engine(
+                self.address.url(f"api_{scope}"),
+                pool_size=self._size,
+                max_overflow=0,
+                pool_timeout=5,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={"application_name": f"gridmgmt {scope}"},
+            )
+        return self._engines[scope]
+
+    @contextmanager
+    def transaction(self, actor: Actor, *, read_only: bool = False) -> Generator[Session]:
+        """One transaction of the actor: committed at the end, rolled back by any exception.
+
+        Raises UnauthenticatedError when the account is disabled or has changed, and a DistrictError in place of a refusal by
+        PostgreSQL, whether it comes in the middle or at the commit (deferred constraints).
+        """
+        try:
+            with self.engine(actor.scope).connect() as connection:
+                if read_only:
+                    connection = connection.execution_options(postgresql_readonly=True)
+                with Session(connection, expire_on_commit=False) as session:
+                    self._enter(connection, actor)
+                    yield session
+                    session.commit()
+        except DBAPIError as error:
+            told = explain(error)
+            if told is None:
+                raise
+            raise told from error
+
+    @asynccontextmanager
+    async def reading(self, actor: Actor) -> AsyncGenerator[AsyncConnection]:
+        """A read-only transaction for the hot reads: PostgreSQL builds the bytes, Python forwards them.
+
+        The context and the caller's first statement travel together (pipeline). Raises UnauthenticatedError at the end of the block
+        when the context was refused; nothing was visible then, so nothing may be answered before the block ends.
+        """
+        pool = await self._pool(actor.scope)
+        async with pool.connection() as connection, connection.pipeline(), connection.transaction():
+            entered = None
+            if actor.scope not in NAMELESS:
+                entered = await connection.execute(ENTER, [self._sign(actor, connection.info.backend_pid), actor.epoch])
+            yield connection
+            if entered is not None:
+                row = await entered.fetchone()
+                if row is None or row[0] is None:
+                    raise _unknown()
+
+    async def _pool(self, scope: Class) -> AsyncConnectionPool[AsyncConnection]:
+        if scope not in self._pools:
+            pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
+                self.address.conninfo(f"api_{scope}"),
+                min_size=0,
+                max_size=self._size,
+                timeout=5,
+                open=False,
+                configure=_read_only,
+                kwargs={"application_name": f"gridmgmt {scope} reader"},
+            )
+            self._pools[scope] = pool
+            await pool.open()
+        return self._pools[scope]
+
+    def _enter(self, connection: Connection, actor: Actor) -> None:
+        if actor.scope in NAMELESS:
+            return
+        raw: Any = connection.connection.driver_connection
+        who = connection.execute(
+            text("SELECT sec.enter(:context, :epoch)"), {"context": self._sign(actor, raw.info.backend_pid), "epoch": actor.epoch}
+        ).scalar_one()
+        if who is None:
+            raise _unknown()
+
+    def close(self) -> None:
+        """Close the synchronous pools."""
+        for engine in self._engines.values():
+            engine.dispose()
+
+    async def aclose(self) -> None:
+        """Close all pools."""
+        for pool in self._pools.values():
+            await pool.close()
+        self.close()
+
+
+async def _read_only(connection: AsyncConnection) -> None:
+    await connection.set_read_only(True)
+
+
+def _unknown() -> UnauthenticatedError:
+    return UnauthenticatedError("the account is disabled or has changed: log in again")

@@ -1,0 +1,1 @@
+"""What was true when, and what was believed when."""

@@ -1,0 +1,20 @@
+"""Tables of the register, one file a noun. Row-level security, triggers and checks stand in the migrations."""
+
+from gridmgmt.models.accounts import AccessKey, Account, AreaGrant, GridAssignment, Post
+from gridmgmt.models.areas import Area, AreaLineage
+from gridmgmt.models.base import Base
+from gridmgmt.models.buildings import Building
+from gridmgmt.models.grids import Grid, GridLineage, Layer
+from gridmgmt.models.landlords import Landlord
+from gridmgmt.models.leases import Lease
+from gridmgmt.models.managers import Manager
+from gridmgmt.models.organisations import Organisation
+from gridmgmt.models.people import Discrepancy, Identity, Person, PersonSecret
+from gridmgmt.models.residences import Residence
+from gridmgmt.models.trail import Audit, Change
+from gridmgmt.models.units import Unit
+
+__all__ = [
+    "AccessKey", "Account", "Area", "AreaGrant", "AreaLineage", "Audit", "Base", "Building", "Change", "Discrepancy", "Grid", "GridAssignment",
+    "GridLineage", "Identity", "Landlord", "Layer", "Lease", "Manager", "Organisation", "Person", "PersonSecret", "Post", "Residence", "Unit",
+]  # fmt: skip

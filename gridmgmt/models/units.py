@@ -1,0 +1,32 @@
+"""Units of buildings."""
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+from sqlalchemy import Numeric, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
+
+
+class Unit(Entity, Scoped, Base):
+    """A dwelling, shop or other part of a building that can be let on its own, under a 25-digit code (单元编码)."""
+
+    __tablename__ = "unit"
+    __table_args__ = (
+        UniqueConstraint("code"),
+        UniqueConstraint("id", "grid_id", "subdistrict_id"),
+        scope_key("unit", "building_id", "building"),
+        scope_key_index("unit", "building_id"),
+        *scope_indexes("unit"),
+    )
+
+    building_id: Mapped[uuid.UUID]
+    code: Mapped[str]
+    floor: Mapped[int]
+    room: Mapped[str]
+    area_m2: Mapped[Decimal] = mapped_column(Numeric(10, 2))
+    use: Mapped[str]
+    max_occupants: Mapped[int | None]
+    retired_on: Mapped[dt.date | None]

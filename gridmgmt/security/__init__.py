@@ -1,0 +1,1 @@
+"""Who may: keys, sealing, signed context, accounts, access to rows, audit."""

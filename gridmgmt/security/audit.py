@@ -1,0 +1,47 @@
+"""The audit trail: one row for each look at or change of personal data, in the same transaction, and for refusals too."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from gridmgmt.models import Audit
+
+Outcome = Literal["ok", "refused"]
+
+
+def record(
+    session: Session,
+    action: str,
+    object_type: str,
+    object_id: object = None,
+    *,
+    purpose: str | None = None,
+    outcome: Outcome = "ok",
+    rows: int | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    """Write one row of the trail. Who and when are set by PostgreSQL and cannot be named. If it cannot be written, the work fails."""
+    session.execute(
+        insert(Audit).values(
+            action=action,
+            object_type=object_type,
+            object_id=None if object_id is None else str(object_id),
+            purpose=purpose,
+            outcome=outcome,
+            n_rows=rows,
+            detail=None if detail is None else dict(detail),
+        )
+    )
+
+
+def record_many(session: Session, action: str, object_type: str, ids: Iterable[object], *, purpose: str | None = None) -> None:
+    """Write one row for a bulk read: how many, and a hash over the ids in order, by which the read can be proved later."""
+    digest = hashlib.sha256()
+    count = 0
+    for one in ids:
+        digest.update(str(one).encode())
+        count += 1
+    record(session, action, object_type, purpose=purpose, rows=count, detail={"ids_sha256": digest.hexdigest()})
