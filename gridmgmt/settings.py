@@ -123,6 +123,6 @@ class Address:
 
     def conninfo(self, role: str) -> str:
         """For libpq: psycopg itself, psql, pg_dump."""
-        named = self.base.translate_connect_args(database="dbname") | {"user": role}
+        named = self.url(role).translate_connect_args(username="user", database="dbname")
         query = {name: value if isinstance(value, str) else ",".join(value) for name, value in self.base.query.items()}
         return make_conninfo(**named, **query)

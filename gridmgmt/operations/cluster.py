@@ -4,6 +4,7 @@ Nobody needs a password: the server asks the kernel who is at the other end of t
 cluster and root may be any of the register's roles.
 """
 
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -201,8 +202,9 @@ def _initialise(home: Home, server: Server, *, durable: bool) -> None:
     made = home.run([server.bin / "initdb", "-D", unfinished, *words, *([] if durable else ["--no-sync"])])
     if made.returncode != 0:
         shutil.rmtree(unfinished, ignore_errors=True)
-        complaint = [line for line in made.stderr.splitlines() if "error" in line or "No space" in line] or [made.stderr.strip()]
-        raise ClusterError(f"initdb failed in {home.place}: {complaint[-1]}")
+        said = made.stderr.strip().splitlines() or ["no reason given"]
+        reasons = [line.split(": ", 1)[1].strip() for line in said if re.search(r"\b(error|FATAL): ", line)]
+        raise ClusterError(f"initdb failed in {home.place}: {(reasons or said)[0]}")
     unfinished.rename(home.data)
 
 

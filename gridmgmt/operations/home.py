@@ -63,11 +63,16 @@ def me() -> str:
 
 
 def find(folder: Path) -> Home | None:
-    """The home as `settle` left it, or None when nothing was made there yet. Changes nothing."""
+    """The home as `settle` left it, or None when nothing was made there yet. Changes nothing.
+
+    Raises ClusterError when it is somebody else's.
+    """
     folder = folder.resolve()
     record = _read_record(folder)
     if record is None or Path(record["home"]) != folder:
         return None
+    if os.geteuid() != 0 and record["owner"] != me():
+        raise ClusterError(_belongs(folder))
     home = Home(folder, Path(record["place"]), Path(record["sockets"]), record["owner"])
     return home if is_folder(home.place) else None
 
@@ -93,8 +98,11 @@ def settle(folder: Path, say: Say) -> Home:
     told = {"home": str(folder), "place": str(place), "sockets": str(sockets), "owner": owner}
     if told != record:
         unfinished = folder / f"{RECORD}.new"
-        unfinished.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        unfinished.replace(folder / RECORD)
+        try:
+            unfinished.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            unfinished.replace(folder / RECORD)
+        except OSError as error:
+            raise ClusterError(f"{folder / RECORD} cannot be written: {error.strerror}") from None
     return Home(folder, place, sockets, owner)
 
 
