@@ -1,0 +1,1 @@
+"""The district: what its office and its workers do. Knows no HTTP."""

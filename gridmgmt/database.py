@@ -89,7 +89,7 @@ class Database:
         try:
             with self.engine(actor.scope).connect() as connection:
                 if read_only:
-                    connection = connection.execution_options(postgresql_readonly=True)
+                    connection.execution_options(postgresql_readonly=True)
                 with Session(connection, expire_on_commit=False) as session:
                     self._enter(connection, actor)
                     yield session

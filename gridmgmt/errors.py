@@ -98,14 +98,16 @@ RULES: Mapping[str, Rule] = {
     "pk_residence": Rule(ConflictError, "id-taken", "id", "the id is used already"),
     "pk_lease": Rule(ConflictError, "id-taken", "id", "the id is used already"),
     "pk_manager": Rule(ConflictError, "id-taken", "id", "the id is used already"),
-    "ex_residence_main": Rule(ConflictError, "second-main-residence", "valid_from", "the person has another main residence in this period"),
+    "ex_residence_main": Rule(ConflictError, "second-main-residence", "valid_from", "the person has another main residence then"),
     "uq_lease_number": Rule(ConflictError, "code-taken", "number", "another lease has this number"),
     "ex_lease_unit": Rule(ConflictError, "unit-already-let", "valid_from", "the unit is let to somebody else in this period"),
     "lease_within_head": Rule(ConflictError, "sublet-outlasts-head", "valid_to", "a sublet may not outlast its head lease"),
     "lease_state_step": Rule(ConflictError, "state-step", "state", "this state does not follow from the present one"),
     "manager_state_step": Rule(ConflictError, "state-step", "state", "this state does not follow from the present one"),
     "ex_manager_person_building": Rule(ConflictError, "already-appointed", "person_id", "the person manages this building in this period"),
-    "ck_manager_contacts": Rule(InvalidError, "contacts-missing", "police_contact", "an active manager needs a police and an office contact"),
+    "ck_manager_contacts": Rule(
+        InvalidError, "contacts-missing", "police_contact", "an active manager needs a police and an office contact"
+    ),
     "uq_account_username": Rule(ConflictError, "code-taken", "username", "another account has this name"),
     "ex_area_grant_subdistrict": Rule(ConflictError, "second-subdistrict", "area", "the account has a subdistrict in this period"),
 }
@@ -124,8 +126,8 @@ def explain(error: DBAPIError) -> DistrictError | None:
     if state is None:
         return BusyError("the database did not answer") if error.connection_invalidated else None
     name = diag.constraint_name if isinstance(diag, Diagnostic) else None
-    if name in RULES:
-        rule = RULES[name]
+    rule = RULES.get(name or "")
+    if rule is not None:
         return rule.kind(rule.detail, field=rule.field, slug=rule.slug)
     match = _COLUMN.match(name or "")
     field = match["column"] if match else None

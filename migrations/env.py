@@ -12,11 +12,12 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from gridmgmt.models import Base
 from gridmgmt.models.trail import Xid8
 
-ischema_names["xid8"] = Xid8  # SQLAlchemy does not know this type when it reads a database
+# SQLAlchemy does not know this type when it reads a database.
+ischema_names["xid8"] = Xid8  # pyright: ignore[reportArgumentType]
 LOCK = 0x67726964  # 'grid'
 
 
-def include_name(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
+def include_name(name: str | None, kind: str, _parents: object) -> bool:
     """Compare our own schemas only; the extensions' tables are not ours."""
     return name in {"reg", "sync"} if kind == "schema" else True
 

@@ -4,13 +4,13 @@ Every scoped table gets the same policies for the same classes of user, the trig
 write the change log. A later change of these rules is a new migration, not an edit of this file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 FIELD = "grid_id = ANY ((SELECT sec.grids())::int[])"
 SUBDISTRICT = "subdistrict_id = (SELECT sec.subdistrict())"
 DISTRICT = "(SELECT sec.uid('district')) IS NOT NULL"
 LOADER = "(SELECT sec.uid('loader')) IS NOT NULL"
-SCOPES = {"field": FIELD, "subdistrict": SUBDISTRICT, "district": DISTRICT, "loader": LOADER}
+SCOPES: Mapping[str, str] = {"field": FIELD, "subdistrict": SUBDISTRICT, "district": DISTRICT, "loader": LOADER}
 
 
 def force(table: str, *, definer: bool = True) -> str:
@@ -32,7 +32,7 @@ def force(table: str, *, definer: bool = True) -> str:
     return ";\n".join(statements) + ";\n"
 
 
-def readable(table: str, scopes: dict[str, str], *, columns: str = "") -> str:
+def readable(table: str, scopes: Mapping[str, str], *, columns: str = "") -> str:
     """Let each class read the rows of its scope (and only `columns`, where given)."""
     return "".join(
         f"CREATE POLICY {name}_r ON {table} FOR SELECT TO app_{name} USING ({scope});\nGRANT SELECT {columns} ON {table} TO app_{name};\n"
@@ -40,7 +40,9 @@ def readable(table: str, scopes: dict[str, str], *, columns: str = "") -> str:
     )
 
 
-def writable(table: str, scopes: dict[str, str], *, insert: Sequence[str] = (), update: Sequence[str] = (), check: dict[str, str] | None = None) -> str:
+def writable(
+    table: str, scopes: Mapping[str, str], *, insert: Sequence[str] = (), update: Sequence[str] = (), check: Mapping[str, str] | None = None
+) -> str:
     """Let each class insert and update the named columns of rows that lie in its scope before and after.
 
     `check` adds a condition to the rows that a class may insert.
@@ -57,7 +59,7 @@ def writable(table: str, scopes: dict[str, str], *, insert: Sequence[str] = (), 
     return out
 
 
-def versioned(noun: str, scopes: dict[str, str]) -> str:
+def versioned(noun: str, scopes: Mapping[str, str]) -> str:
     """Keep every superseded row of reg.`noun` in reg.`noun`_past, with the moment until which it was believed.
 
     The past has the table's own columns after `recorded_to`, so that a later column is appended to both alike.

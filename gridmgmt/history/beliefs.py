@@ -17,7 +17,8 @@ def as_of(model: type[Versioned], moment: dt.datetime, *names: str) -> Select[tu
     Row-level security goes by the grid of the row as it was then.
     """
     present: Table = model.__table__  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
-    past = table(f"{present.name}_past", *(column(c.name, c.type) for c in present.columns), column("recorded_to", DateTime(timezone=True)), schema="reg")
+    columns = [column(c.name, c.type) for c in present.columns]
+    past = table(f"{present.name}_past", *columns, column("recorded_to", DateTime(timezone=True)), schema="reg")
     now: list[Column[object]] = [present.c[name] for name in names]
     then = [past.c[name] for name in names]
     known = union_all(
@@ -30,5 +31,3 @@ def as_of(model: type[Versioned], moment: dt.datetime, *names: str) -> Select[tu
 def true_on(valid_from: ColumnElement[dt.date], valid_to: ColumnElement[dt.date | None], day: dt.date) -> ColumnElement[bool]:
     """Whether a half-open period holds the day."""
     return and_(valid_from <= day, or_(valid_to.is_(None), valid_to > day))
-
-

@@ -15,6 +15,28 @@ from gridmgmt.models.trail import Audit, Change
 from gridmgmt.models.units import Unit
 
 __all__ = [
-    "AccessKey", "Account", "Area", "AreaGrant", "AreaLineage", "Audit", "Base", "Building", "Change", "Discrepancy", "Grid", "GridAssignment",
-    "GridLineage", "Identity", "Landlord", "Layer", "Lease", "Manager", "Organisation", "Person", "PersonSecret", "Post", "Residence", "Unit",
-]  # fmt: skip
+    "AccessKey",
+    "Account",
+    "Area",
+    "AreaGrant",
+    "AreaLineage",
+    "Audit",
+    "Base",
+    "Building",
+    "Change",
+    "Discrepancy",
+    "Grid",
+    "GridAssignment",
+    "GridLineage",
+    "Identity",
+    "Landlord",
+    "Layer",
+    "Lease",
+    "Manager",
+    "Organisation",
+    "Person",
+    "PersonSecret",
+    "Post",
+    "Residence",
+    "Unit",
+]

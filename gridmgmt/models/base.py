@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, FetchedValue, ForeignKeyConstraint, Index, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import UUID
@@ -17,9 +17,13 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(
         schema="reg",
-        naming_convention={"pk": "pk_%(table_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"},
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        },
     )
-    type_annotation_map = {str: Text(), uuid.UUID: UUID(as_uuid=True), dt.datetime: DateTime(timezone=True)}
+    type_annotation_map: ClassVar = {str: Text(), uuid.UUID: UUID(as_uuid=True), dt.datetime: DateTime(timezone=True)}
 
 
 class Versioned:
@@ -49,6 +53,16 @@ def scope_indexes(noun: str) -> tuple[Index, Index]:
     return (
         Index(f"ix_{noun}_grid_id_id", "grid_id", "id"),
         Index(f"ix_{noun}_subdistrict_id_id", "subdistrict_id", "id"),
+    )
+
+
+def grid_key(noun: str) -> ForeignKeyConstraint:
+    """The key of a row that stands in a grid by itself: its subdistrict is the grid's."""
+    return ForeignKeyConstraint(
+        ["grid_id", "subdistrict_id"],
+        ["reg.grid.id", "reg.grid.subdistrict_id"],
+        name=f"fk_{noun}_grid_id_subdistrict_id",
+        onupdate="CASCADE",
     )
 
 

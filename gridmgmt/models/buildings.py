@@ -3,12 +3,12 @@
 import datetime as dt
 
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy import Computed, ForeignKeyConstraint, UniqueConstraint, text
+from sqlalchemy import Computed, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.columns import PointGeometry, spatial_index, web_mercator
 from geo.crs import STORAGE
-from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes
+from gridmgmt.models.base import Base, Entity, Scoped, grid_key, scope_indexes
 
 SHAPE = "COALESCE(footprint, entrance)"
 
@@ -20,9 +20,7 @@ class Building(Entity, Scoped, Base):
     __table_args__ = (
         UniqueConstraint("house_code"),
         UniqueConstraint("id", "grid_id", "subdistrict_id"),
-        ForeignKeyConstraint(
-            ["grid_id", "subdistrict_id"], ["reg.grid.id", "reg.grid.subdistrict_id"], name="fk_building_grid_id_subdistrict_id", onupdate="CASCADE"
-        ),
+        grid_key("building"),
         spatial_index("ix_building_geom"),
         spatial_index("ix_building_geom_3857", "geom_3857"),
         *scope_indexes("building"),

@@ -2,10 +2,10 @@
 
 import uuid
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
+from gridmgmt.models.base import Base, Entity, Scoped, grid_key, scope_indexes, scope_key, scope_key_index
 
 
 class Identity(Base):
@@ -26,9 +26,7 @@ class Person(Entity, Scoped, Base):
     __tablename__ = "person"
     __table_args__ = (
         UniqueConstraint("id", "grid_id", "subdistrict_id"),
-        ForeignKeyConstraint(
-            ["grid_id", "subdistrict_id"], ["reg.grid.id", "reg.grid.subdistrict_id"], name="fk_person_grid_id_subdistrict_id", onupdate="CASCADE"
-        ),
+        grid_key("person"),
         Index("ix_person_name", "name", "id"),
         Index("ix_person_grid_id_name", "grid_id", "name", "id"),
         *scope_indexes("person"),

@@ -143,8 +143,12 @@ GRANT USAGE ON SCHEMA sec TO reg_owner, app_auth, app_field, app_subdistrict, ap
 
 def upgrade() -> None:
     op.execute(ACCOUNTS)
-    op.execute("GRANT USAGE ON SCHEMA reg TO sec_definer, reg_dump_reader, app_field, app_subdistrict, app_district, app_loader, app_admin, app_audit, app_auth, app_public")
-    op.execute("GRANT EXECUTE ON FUNCTION reg.uuid7(), reg.today() TO sec_definer, app_field, app_subdistrict, app_district, app_loader, app_admin, app_audit, app_auth, app_public")
+    op.execute(
+        "GRANT USAGE ON SCHEMA reg TO sec_definer, reg_dump_reader, app_field, app_subdistrict, app_district, app_loader, app_admin, app_audit, app_auth, app_public"
+    )
+    op.execute(
+        "GRANT EXECUTE ON FUNCTION reg.uuid7(), reg.today() TO sec_definer, app_field, app_subdistrict, app_district, app_loader, app_admin, app_audit, app_auth, app_public"
+    )
     op.execute("GRANT SELECT ON reg.alembic_version TO app_auth, app_public, reg_dump_reader")
     op.execute("SET ROLE sec_definer")
     op.execute(CONTEXT)
@@ -152,7 +156,7 @@ def upgrade() -> None:
     op.execute(force("reg.account") + force("reg.access_key"))
     # Administrators see accounts, never a hash or a key; everybody else sees the own account.
     admin = {"admin": "(SELECT sec.uid('admin')) IS NOT NULL"}
-    own = {name: "id = (SELECT sec.actor())" for name in ("field", "subdistrict", "district", "loader", "audit")}
+    own = dict.fromkeys(("field", "subdistrict", "district", "loader", "audit"), "id = (SELECT sec.actor())")
     op.execute(readable("reg.account", admin | own, columns="(id, username, display_name, role, epoch, disabled_at, created_at)"))
     op.execute(readable("reg.access_key", admin, columns="(id, account_id, label, created_at, expires_at, revoked_at)"))
     op.execute("""

@@ -14,7 +14,7 @@ depends_on = None
 
 CLASSES = "app_field, app_subdistrict, app_district, app_loader, app_admin, app_audit, app_auth"
 
-TABLES = f"""
+TABLES = """
 -- actor_id, time, transaction and log-in are DEFAULTs of columns nobody may name in an INSERT: injected SQL can neither speak for another
 -- user nor choose a transaction. Partitions by month, made ahead by reg.audit_months().
 CREATE TABLE reg.audit (

@@ -153,7 +153,7 @@ GRANT EXECUTE ON FUNCTION sec.check_grid() TO reg_owner;
 """
 
 OFFICE = {"district": DISTRICT, "loader": LOADER}
-EVERYBODY = dict.fromkeys(("public", "field", "subdistrict", "district", "loader", "admin", "audit"), "true")
+EVERYBODY: dict[str, str] = dict.fromkeys(("public", "field", "subdistrict", "district", "loader", "admin", "audit"), "true")
 AREA = ("code", "name", "level", "parent_id", "valid_from", "valid_to", "approximate", "geom", "deleted_at")
 GRID = ("code", "scheme", "kind", "name", "community_id", "subdistrict_id", "valid_from", "valid_to", "geom", "deleted_at")
 LINEAGE = ("predecessor_id", "successor_id", "kind", "happened_on")
@@ -172,7 +172,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE reg.grid_lineage; DROP TABLE reg.grid; DROP TABLE reg.layer; DROP TABLE reg.area_lineage; DROP TABLE reg.area_past; DROP TABLE reg.area;")
+    op.execute(
+        "DROP TABLE reg.grid_lineage; DROP TABLE reg.grid; DROP TABLE reg.layer; DROP TABLE reg.area_lineage; DROP TABLE reg.area_past; DROP TABLE reg.area;"
+    )
     op.execute("SET ROLE sec_definer")
     op.execute("DROP FUNCTION sec.check_grid();")
     op.execute("SET ROLE reg_owner")

@@ -75,7 +75,19 @@ REVOKE ALL ON FUNCTION sec.relocate_person(uuid, int, text), sec.end_residence(u
 GRANT EXECUTE ON FUNCTION sec.relocate_person(uuid, int, text), sec.end_residence(uuid, date) TO app_field, app_subdistrict, app_district;
 """
 
-INSERT = ("id", "person_id", "unit_id", "grid_id", "subdistrict_id", "main", "basis", "valid_from", "valid_to", "declared_by", "declared_on")
+INSERT = (
+    "id",
+    "person_id",
+    "unit_id",
+    "grid_id",
+    "subdistrict_id",
+    "main",
+    "basis",
+    "valid_from",
+    "valid_to",
+    "declared_by",
+    "declared_on",
+)
 UPDATE = ("main", "basis", "valid_from", "valid_to", "declared_by", "declared_on", "verified_by", "verified_at", "deleted_at")
 # A foreign key sees every person; the writer may only name one that the writer sees.
 SEEN = "EXISTS (SELECT FROM reg.person p WHERE p.id = person_id)"

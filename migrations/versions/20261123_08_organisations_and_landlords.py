@@ -67,7 +67,7 @@ GRANT EXECUTE ON FUNCTION sec.landlord_ensure(int, text) TO app_field, app_subdi
 """
 
 OFFICE = {"district": DISTRICT, "loader": LOADER}
-SIGNED_IN = dict.fromkeys(("field", "subdistrict"), "(SELECT sec.uid('any')) IS NOT NULL") | OFFICE
+SIGNED_IN: dict[str, str] = dict.fromkeys(("field", "subdistrict"), "(SELECT sec.uid('any')) IS NOT NULL") | OFFICE
 LETTING = {"subdistrict": SUBDISTRICT} | OFFICE
 
 
