@@ -75,6 +75,16 @@ CREATE INDEX ix_lease_subdistrict_id_id ON reg.lease (subdistrict_id, id);
 CREATE INDEX ix_lease_valid_from ON reg.lease (valid_from, id);
 """
 
+SEEN_ONLY = """
+-- A foreign key sees every person. Not a definer: it looks with the writer's own eyes, and only when the lessee changes, because a lessee
+-- who has moved away is no reason to refuse the filing of the lease.
+CREATE FUNCTION reg.check_lessee_seen() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM reg.person p WHERE p.id = NEW.lessee_id) THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  RETURN NEW;
+END $$;
+"""
+
 RULES = """
 -- Guangdong rental ordinance, art. 25-28: a sublet does not outlast its head lease. Looked at from both sides, at commit.
 CREATE FUNCTION sec.check_sublet() RETURNS trigger
@@ -121,6 +131,7 @@ SEEN = "(lessee_id IS NULL OR EXISTS (SELECT FROM reg.person p WHERE p.id = less
 
 def upgrade() -> None:
     op.execute(TABLE)
+    op.execute(SEEN_ONLY)
     op.execute("SET ROLE sec_definer")
     op.execute(RULES)
     op.execute("SET ROLE reg_owner")
@@ -135,6 +146,8 @@ def upgrade() -> None:
           DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION sec.check_sublet();
         CREATE CONSTRAINT TRIGGER lease_still_within_head AFTER UPDATE OF valid_from, valid_to, ended_on, state ON reg.lease
           DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sec.check_sublet();
+        CREATE TRIGGER lessee_seen BEFORE UPDATE OF lessee_id ON reg.lease
+          FOR EACH ROW WHEN (NEW.lessee_id IS NOT NULL AND NEW.lessee_id IS DISTINCT FROM OLD.lessee_id) EXECUTE FUNCTION reg.check_lessee_seen();
         CREATE TRIGGER lease_state_step BEFORE UPDATE OF state ON reg.lease
           FOR EACH ROW WHEN (NEW.state IS DISTINCT FROM OLD.state) EXECUTE FUNCTION sec.check_lease_state();
         """
@@ -142,7 +155,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(unprotect("lease"))
+    op.execute(unprotect("lease") + "DROP FUNCTION reg.check_lessee_seen();")
     op.execute("SET ROLE sec_definer")
     op.execute("DROP FUNCTION sec.check_lease_state(); DROP FUNCTION sec.check_sublet();")
     op.execute("SET ROLE reg_owner")
