@@ -62,9 +62,13 @@ def parse_bbox(text: str) -> Box:
 
 
 def envelope(box: Box) -> ColumnElement[object]:
-    """The box as a polygon in EPSG:4490, for SQL, its corners bound. Raises ValueError for one that crosses: take its halves first."""
+    """The box as a geometry in EPSG:4490, for SQL, its corners bound. Raises ValueError for one that crosses: take its halves first."""
     if box.west > box.east:
         raise ValueError("a box across the 180th meridian is two envelopes")
+    if box.west == box.east or box.south == box.north:
+        # ST_MakeEnvelope would make an invalid polygon, which meets nothing.
+        corners = func.ST_Point(box.west, box.south, STORAGE), func.ST_Point(box.east, box.north, STORAGE)
+        return func.ST_Envelope(func.ST_MakeLine(*corners))
     return func.ST_MakeEnvelope(box.west, box.south, box.east, box.north, STORAGE)
 
 

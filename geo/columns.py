@@ -25,8 +25,10 @@ AnyGeometry = Annotated[WKBElement, mapped_column(Geometry("GEOMETRY", srid=STOR
 """A geometry of whatever kind in degrees (EPSG:4490)."""
 
 
-def web_mercator(source: str = "geom") -> MappedColumn[WKBElement]:
+def web_mercator(source: str = "geom") -> MappedColumn[WKBElement | None]:
     """The column that PostgreSQL keeps equal to `source` in Web Mercator (EPSG:3857), for tiles; loaded only when asked for.
+
+    `source` is a column or an SQL expression of columns, as in `coalesce(footprint, entrance)`.
 
     The expression is written as PostgreSQL gives it back when `public` is on the search path; else Alembic would see a difference.
     """

@@ -5,9 +5,6 @@ an edge is straight for both neighbours; only the pieces are measured in metres 
 edges and find slivers at every T-junction. Pieces up to the tolerance are rounding, not faults.
 """
 
-# Shapely ships no types.
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -90,7 +87,7 @@ def find_faults(
     valid = {code: polygon for code, polygon in polygons.items() if code not in broken}
     members: dict[str, dict[str, BaseGeometry]] = {code: {} for code in containers}
     for code, polygon in polygons.items():
-        members[container_of(code)][code] = shapely.convex_hull(polygon) if code in broken else polygon
+        members[container_of(code)][code] = _hull(polygon) if code in broken else polygon
     outside = [
         fault
         for container, inside in members.items()
@@ -168,6 +165,11 @@ def _pieces(shapes: NDArray[Any], tolerance_m2: float) -> Iterator[tuple[int, tu
         parts = shapely.get_parts(shapes[i])
         place = shapely.point_on_surface(parts[np.argmax(shapely.area(parts))])
         yield int(i), (float(place.x), float(place.y), float(areas[i]))
+
+
+def _hull(shape: BaseGeometry) -> BaseGeometry:
+    points = shapely.get_coordinates(shape)
+    return shapely.MultiPoint(points[np.isfinite(points).all(axis=1)].tolist()).convex_hull
 
 
 def _why_invalid(code: str, shape: BaseGeometry) -> Invalid:

@@ -4,9 +4,6 @@ All coordinates in this package are easting or longitude first, whatever the aut
 and EPSG:4547 northing first. Whoever speaks to the outside in the official order swaps at that edge.
 """
 
-# Shapely and pyproj ship no types.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any

@@ -26,16 +26,16 @@ DENSE: Final = 20_000
 """Features in a box from which walking the ids in order finds a page sooner than collecting and sorting what the box holds."""
 
 
-def page(layer: Layer, *, limit: int, after: object = None, box: Box | None = None) -> Select[str, Any, int, bool]:
+def page(layer: Layer, *, limit: int, after: object = None, box: Box | None = None, dense: int = DENSE) -> Select[str, Any, int, bool]:
     """A page of the layer's features, ordered by id: at most `limit`, beginning after the id `after`, those that meet `box`.
 
     The statement gives one row: `features`, a JSON array as text; `last_id`, None on an empty page; `number_returned`; `more`,
-    whether another page follows. Raises ValueError for a limit below 1.
+    whether another page follows. `dense` only decides how the box is searched. Raises ValueError for a limit below 1.
     """
     if limit < 1:
         raise ValueError("a page has at least one feature")
     # One more than asked tells whether another page follows; it is counted, not built.
-    chosen = _chosen(layer, limit + 1, after, box).cte("chosen")
+    chosen = _chosen(layer, limit + 1, after, box, dense).cte("chosen")
     shown = layer.subquery("shown")
     numbered = select(chosen.c.id, func.row_number().over(order_by=chosen.c.id).label("place")).cte("numbered")
     kept = numbered.c.place <= limit
@@ -62,7 +62,7 @@ def feature_collection(features: str | bytes, members: Mapping[str, object]) -> 
     return head[:-1] + b',"features":' + array + b"}"
 
 
-def _chosen(layer: Layer, count: int, after: object, box: Box | None) -> Select[Any]:
+def _chosen(layer: Layer, count: int, after: object, box: Box | None, dense: int) -> Select[Any]:
     """The ids of the first `count` features after `after` in the box.
 
     Left alone, the planner walks the ids and tries the box on each row until the page is full, which in a small box is the whole
@@ -76,8 +76,8 @@ def _chosen(layer: Layer, count: int, after: object, box: Box | None) -> Select[
     if box is None:
         return ids.order_by(rows.c.id).limit(count)
     inside = ids.where(intersects_box(rows.c.geom, box))
-    hits = inside.limit(literal_column(str(DENSE + 1))).cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
-    density = select((func.count() > DENSE).label("dense")).select_from(hits).subquery("density")
+    hits = inside.limit(literal_column(str(dense + 1))).cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
+    density = select((func.count() > dense).label("dense")).select_from(hits).subquery("density")
     collected = select(hits.c.id).where(~select(density.c.dense).scalar_subquery()).order_by(hits.c.id).limit(count)
     # Lateral keeps the planner from starting parallel workers for a walk that is mostly not walked: 50 ms to no purpose.
     walk = ids.where(density.c.dense, intersects_box_without_index(rows.c.geom, box)).order_by(rows.c.id).limit(count)

@@ -4,11 +4,8 @@ Geometries are degrees, longitude first (EPSG:4490), whatever the file holds. Ge
 values (dates, numbers beside empty ones): codes arrive as they were written, and a bad geometry is refused alone.
 """
 
-# Shapely and pyogrio ship no types.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -32,7 +29,11 @@ from geo.geometry import GeometryError, build, is_list, is_object
 
 Row = tuple[Mapping[str, Any], BaseGeometry | None]
 
-SIGNATURES: Final = {".gpkg": b"SQLite format 3\x00", ".fgb": b"fgb\x03fgb", ".shp": b"\x00\x00\x27\x0a"}
+SIGNATURES: Final = {
+    ".gpkg": re.compile(rb"SQLite format 3\x00.{52}(GPKG|GP10|GP11)", re.DOTALL),
+    ".fgb": re.compile(rb"fgb\x03fgb"),
+    ".shp": re.compile(rb"\x00\x00\x27\x0a"),
+}
 """How files begin. GDAL goes by content, so a file of another kind under these names could make it open what it points to."""
 
 DRIVERS: Final = {".geojson": "GeoJSON", ".json": "GeoJSON", ".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
@@ -79,22 +80,21 @@ def read_features(path: Path, layer: str | None = None) -> FeatureFile:
     try:
         if suffix not in SIGNATURES:
             return _read_geojson(path)
-        with path.open("rb") as file:
-            if file.read(len(SIGNATURES[suffix])) != SIGNATURES[suffix]:
-                raise FileError(f"{path.name}: the content is not that of a {suffix} file")
+        _require_whole(path, suffix)
         return _read_with_gdal(path, layer)
     except OSError as error:
         raise FileError(f"{path.name}: {error.strerror or error}") from None
     except (DataSourceError, DataLayerError, UnicodeDecodeError) as error:
-        raise FileError(f"{path.name}: damaged or not readable ({error})") from None
+        raise FileError(f"{path.name}: damaged or not readable ({_first_line(error, path.parent)})") from None
 
 
 def write_features(path: Path, rows: Iterable[Row], *, fields: Mapping[str, type], kind: str, layer: str = "features") -> int:
     """Write rows of properties and geometry in degrees (EPSG:4490) to a .geojson, .gpkg or .fgb file; the number of rows.
 
     `fields` names the properties and their types: str, int, float, bool or date; None is a value of each. `kind` is the type of the
-    geometries, "Point" or "MultiPolygon" say; single ones are promoted to a multi kind. GeoJSON is RFC 7946 with seven decimals,
-    FlatGeobuf orders features by place. Rows are taken 10,000 at a time, and the file appears when it is whole. Raises FileError.
+    geometries, "Point" or "MultiPolygon" say; single ones are promoted to a multi kind. GeoJSON is RFC 7946 with nine decimals,
+    FlatGeobuf orders features by place and takes none without a geometry. Rows are taken 10,000 at a time, and the file appears when
+    it is whole. Raises FileError.
     """
     driver = DRIVERS.get(path.suffix.lower())
     if driver is None:
@@ -108,8 +108,23 @@ def write_features(path: Path, rows: Iterable[Row], *, fields: Mapping[str, type
     except OSError as error:
         raise FileError(f"{path.name}: {error.strerror or error}") from None
     except (DataSourceError, DataLayerError) as error:
-        raise FileError(f"{path.name}: cannot be written ({error})") from None
+        raise FileError(f"{path.name}: cannot be written ({_first_line(error, path.parent)})") from None
     return count
+
+
+def _require_whole(path: Path, suffix: str) -> None:
+    """Of a Shapefile that was cut short, GDAL gives the lost geometries as empty; its header tells how long it was, in 16-bit words."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    if not SIGNATURES[suffix].match(head):
+        raise FileError(f"{path.name}: the content is not that of a {suffix} file")
+    if suffix == ".shp" and 2 * int.from_bytes(head[24:28]) > path.stat().st_size:
+        raise FileError(f"{path.name}: was cut short")
+
+
+def _first_line(error: Exception, folder: Path) -> str:
+    """GDAL's words without the folders of this machine."""
+    return str(error).replace(f"{folder}/", "").split("\n")[0]
 
 
 def _read_geojson(path: Path) -> FeatureFile:
@@ -149,13 +164,17 @@ def _read_feature(number: int, feature: Any) -> FileFeature:
 
 def _read_with_gdal(path: Path, layer: str | None) -> FeatureFile:
     layers = [str(name) for name in pyogrio.list_layers(path)[:, 0]]
-    if layer is None and len(layers) != 1:
+    if not layers:
+        raise FileError(f"{path.name}: holds no layer")
+    if layer is None and len(layers) > 1:
         raise FileError(f"{path.name}: holds {len(layers)} layers; name one of {', '.join(layers)}")
     if layer is not None and layer not in layers:
         raise FileError(f"{path.name}: has no layer {layer!r}; its layers are {', '.join(layers)}")
     meta, _, shapes, values = _read_table(path, layer)
     if shapes is None:
         raise FileError(f"{path.name}: the layer has no geometries")
+    if pyogrio.read_info(path, layer=layer)["features"] > len(shapes):  # a FlatGeobuf that was cut short; GDAL only stops reading
+        raise FileError(f"{path.name}: was cut short")
     if meta["crs"] is None:
         raise FileError(f"{path.name}: states no coordinate reference system")
     crs = _stated_crs(path, meta["crs"])
@@ -250,7 +269,8 @@ def _column(values: list[Any], type_: type) -> tuple[NDArray[Any], NDArray[np.bo
 
 
 def _convert(package: Path, target: Path, driver: str, kind: str, layer: str) -> Path:
-    options = {"RFC7946": "YES"} if driver == "GeoJSON" else {}
+    # Of seven decimals, RFC 7946's own, GDAL takes a last one after zeros for noise: 113.8000004 became 113.8.
+    options = {"RFC7946": "YES", "COORDINATE_PRECISION": "9"} if driver == "GeoJSON" else {}
     with raw.open_arrow(package) as (meta, stream):
         raw.write_arrow(
             stream,

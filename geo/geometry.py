@@ -4,9 +4,6 @@ Coordinates are degrees, longitude first (EPSG:4490; a client's CRS84 agrees wit
 counting is refused before anything is computed, so a hostile body costs no more than its parsing.
 """
 
-# Shapely ships no types.
-# pyright: reportUnknownMemberType=false
-
 import json
 import math
 import re
@@ -35,6 +32,7 @@ FAULTS: Final = {
     "Interior is disconnected": ("disconnected", "holes cut the polygon in two"),
     "Nested shells": ("nested", "a polygon lies within another"),
     "Duplicate Rings": ("nested", "a ring is given twice"),
+    "Invalid Coordinate": ("not-finite", "a coordinate is not a finite number"),
     "Too few points in geometry component": ("too-few-points", "too few different points"),
 }
 
@@ -119,7 +117,7 @@ def find_fault(geometry: BaseGeometry) -> GeometryError | None:
     told, _, place = said.partition("[")
     reason, message = FAULTS.get(told, ("invalid", told.lower()))
     numbers = re.fullmatch(r"(\S+) (\S+)\]", place)
-    if numbers is None:
+    if numbers is None or reason == "not-finite":
         return GeometryError(reason, message)
     return GeometryError(reason, message, float(numbers[1]), float(numbers[2]))
 
@@ -177,7 +175,7 @@ def _flatten(coordinates: Any, depth: int, max_vertices: int) -> list[list[list[
 
 
 def _position(position: Any, *, drop_z: bool) -> tuple[float, float]:
-    if not is_list(position) or len(position) < 2:
+    if not is_list(position) or len(position) < 2 or is_list(position[0]):
         raise GeometryError("type", "a position is a list of longitude and latitude")
     if len(position) > (4 if drop_z else 2):
         raise _three_dimensional()
