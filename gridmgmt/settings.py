@@ -94,11 +94,11 @@ def load_settings() -> Settings:
     Raises SettingsError for a value of the wrong kind and for a `GRIDMGMT_` variable that means nothing: a misspelt name would
     otherwise be a setting silently left at its default.
     """
-    known = [PREFIX + name.upper() for concern in CONCERNS.values() for name in concern.model_fields]
+    known = [name.upper() for concern in CONCERNS.values() for name in concern.model_fields]
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise SettingsError(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known:
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+            raise SettingsError(f"{name} is not a setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
     try:
         return Settings(places=Places(), database=Database(), server=Server(), access=Access())
     except ValidationError as error:

@@ -205,6 +205,7 @@ def clear_abandoned_runs() -> None:
 
 
 def end(folder: Path) -> None:
-    """Stop the cluster of a run, if it has one, and delete the folder."""
-    clusters.reset(folder / "home")
+    """Stop the clusters of a run and delete its folder."""
+    for record in folder.glob("*/cluster.json"):
+        clusters.reset(record.parent)
     shutil.rmtree(folder)

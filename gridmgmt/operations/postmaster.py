@@ -31,9 +31,9 @@ def start(home: Home, server: Server, say: Say) -> None:
     state = home.run([server.bin / "pg_controldata", "-D", home.data]).stdout
     if "in production" in state or "in crash recovery" in state:
         say("The database was not shut down; it replays its log")
-    started = _pg_ctl(home, server, "start", "-w", "-t", str(START_TIMEOUT), "-l", str(home.log / "start.log"))
-    if not started:
-        raise ClusterError(_why(home))
+    said = _pg_ctl(home, server, "start", "-w", "-t", str(START_TIMEOUT), "-l", str(home.log / "start.log"))
+    if said is not None:
+        raise ClusterError(_why(home, said))
 
 
 def wait(home: Home, server: Server, say: Say) -> None:
@@ -44,7 +44,7 @@ def wait(home: Home, server: Server, say: Say) -> None:
     end = time.monotonic() + START_TIMEOUT
     while not ready(home, server):
         if running(home) is None:
-            raise ClusterError(_why(home))
+            raise ClusterError(_why(home, "it ended while it started"))
         if time.monotonic() > end:
             raise ClusterError(f"The database still replays its log after {START_TIMEOUT} s; gridmgmt db up waits on. Log: {home.log}")
         time.sleep(0.1)
@@ -52,7 +52,7 @@ def wait(home: Home, server: Server, say: Say) -> None:
 
 def stop(home: Home, server: Server) -> None:
     """End all sessions and stop. Raises ClusterError when it does not."""
-    if not _pg_ctl(home, server, "stop", "-w", "-m", "fast", "-t", str(STOP_TIMEOUT)):
+    if _pg_ctl(home, server, "stop", "-w", "-m", "fast", "-t", str(STOP_TIMEOUT)) is not None:
         raise ClusterError(f"The database did not stop within {STOP_TIMEOUT} s. Log: {home.log}")
 
 
@@ -61,8 +61,10 @@ def reload(home: Home, server: Server) -> None:
     _pg_ctl(home, server, "reload")
 
 
-def _pg_ctl(home: Home, server: Server, *words: str) -> bool:
-    return home.run([server.bin / "pg_ctl", "-s", "-D", home.data, *words]).returncode == 0
+def _pg_ctl(home: Home, server: Server, *words: str) -> str | None:
+    """None when it did what it was told, else its first complaint."""
+    done = home.run([server.bin / "pg_ctl", "-s", "-D", home.data, *words])
+    return None if done.returncode == 0 else next(iter(done.stderr.strip().splitlines()), "no reason given")
 
 
 def _clear_crash(home: Home, say: Say) -> None:
@@ -111,9 +113,9 @@ def _servers_in(folder: str) -> list[int]:
     return sorted(found)
 
 
-def _why(home: Home) -> str:
-    """The last complaint in the server's newest log."""
+def _why(home: Home, otherwise: str) -> str:
+    """The last complaint in the server's newest logs."""
     logs = sorted(home.log.glob("*.log"), key=lambda path: path.stat().st_mtime)
     lines = [line for path in logs[-2:] for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     said = [line.split(":  ", 1)[1] for line in lines if any(f"{word}:  " in line for word in ("FATAL", "PANIC", "ERROR", "HINT"))]
-    return f"The database did not start: {said[-1] if said else 'no reason given'}. Log: {home.log}"
+    return f"The database did not start: {said[-1] if said else otherwise}. Log: {home.log}"

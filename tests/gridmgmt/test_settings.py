@@ -1,0 +1,83 @@
+"""What an operator sets is read when asked for, and refused in a sentence that names the variable."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from gridmgmt.operations.cluster import address
+from gridmgmt.settings import Access, Address, Database, Places, Server, Settings, SettingsError, load_settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refusal"),
+    [
+        ("GRIDMGMT_PROT", "8000", "GRIDMGMT_PROT is not a setting; did you mean GRIDMGMT_PORT?"),
+        ("GRIDMGMT_XYZZY", "1", "GRIDMGMT_XYZZY is not a setting"),
+        ("GRIDMGMT_PORT", "http", "GRIDMGMT_PORT: Input should be a valid integer, unable to parse string as an integer"),
+        ("GRIDMGMT_PORT", "65536", "GRIDMGMT_PORT: Input should be less than or equal to 65535"),
+        ("GRIDMGMT_DEMO_MODE", "perhaps", "GRIDMGMT_DEMO_MODE: Input should be a valid boolean, unable to interpret input"),
+        ("GRIDMGMT_DATABASE_URL", "mysql://h/d", "GRIDMGMT_DATABASE_URL: not of the form postgresql://host/database"),
+        ("GRIDMGMT_DATABASE_URL", "postgresql://h", "GRIDMGMT_DATABASE_URL: not of the form postgresql://host/database"),
+        (
+            "GRIDMGMT_DATABASE_URL",
+            "postgresql://u:geheim@h/d",
+            "GRIDMGMT_DATABASE_URL: must not hold a password: each role has its own, in libpq's password file (PGPASSFILE)",
+        ),
+    ],
+)
+def test_unusable_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, refusal: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value) == refusal
+
+
+def test_defaults_serve_this_machine_only_and_no_demo() -> None:
+    assert load_settings() == Settings(
+        Places(home=Path(".gridmgmt"), keys=None),
+        Database(database_url=None, pool_size=8),
+        Server(host="127.0.0.1", port=8000, max_body=1_048_576),
+        Access(demo_mode=False, token_lifetime=900, reveals_per_hour=30, reveals_per_day=100),
+    )
+
+
+def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "HOME": "/h", "KEYS": "/k", "DATABASE_URL": "postgresql://h/d", "POOL_SIZE": "3", "HOST": "::1", "PORT": "8001",
+        "MAX_BODY": "2048", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60", "REVEALS_PER_HOUR": "1", "REVEALS_PER_DAY": "2",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(f"GRIDMGMT_{name}", value)
+    assert load_settings() == Settings(
+        Places(home=Path("/h"), keys=Path("/k")),
+        Database(database_url="postgresql://h/d", pool_size=3),
+        Server(host="::1", port=8001, max_body=2048),
+        Access(demo_mode=True, token_lifetime=60, reveals_per_hour=1, reveals_per_day=2),
+    )
+
+
+def test_keys_lie_in_the_home_unless_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Places(home=Path("here")).key_folder == tmp_path / "here" / "keys"
+    assert Places(home=Path("here"), keys=Path("/safe")).key_folder == Path("/safe")
+
+
+def test_own_server_is_reached_as_each_role() -> None:
+    settings = Settings(Places(), Database(database_url="postgresql://me@db.example:5433/reg?sslmode=require"), Server(), Access())
+    own = address(settings)
+    assert own.name == "reg"
+    assert own.url("api_field") == make_url("postgresql+psycopg://api_field@db.example:5433/reg?sslmode=require")
+    assert own.conninfo("api_field") == "host=db.example dbname=reg user=api_field port=5433 sslmode=require"
+
+
+def test_address_of_a_folder_with_spaces_is_quoted_for_libpq() -> None:
+    assert Address(make_url("postgresql:///d?host=/a%20b")).conninfo("api_field") == "dbname=d user=api_field host='/a b'"
+
+
+def test_importing_reads_no_environment() -> None:
+    code = "import gridmgmt.settings, gridmgmt.operations.cluster, gridmgmt.security.keys"
+    done = subprocess.run([sys.executable, "-c", code], env={"GRIDMGMT_PORT": "nonsense"}, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
