@@ -74,5 +74,23 @@ REVOKE EXECUTE ON FUNCTION
   pg_catalog.lo_create(oid), pg_catalog.lo_creat(int), pg_catalog.lo_from_bytea(oid, bytea),
   pg_catalog.pg_sleep(float8), pg_catalog.pg_sleep_for(interval), pg_catalog.pg_sleep_until(timestamptz)
 FROM PUBLIC;
+-- An expression that sets a parameter would outlive the request on a pooled connection; one that ends other sessions stops everybody.
+REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, bool), pg_catalog.pg_cancel_backend(int), pg_catalog.pg_terminate_backend(int, bigint)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, bool) TO reg_owner, sec_definer, reg_deploy, reg_dump_reader;
+-- Counters tell what row-level security hides: inserted or updated, that is, whether a person's number was known before; how dense the
+-- buildings stand elsewhere. Monitoring reads them as a member of pg_monitor.
+DO $$
+DECLARE f regprocedure;
+BEGIN
+  FOR f IN SELECT p.oid FROM pg_proc p
+    WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname ^@ 'pg_stat_get_'
+       OR p.pronamespace = 'public'::regnamespace
+          AND p.proname IN ('_postgis_stats', '_postgis_selectivity', '_postgis_join_selectivity', '_postgis_index_extent', 'st_estimatedextent')
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pg_monitor', f);
+  END LOOP;
+END $$;
 REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 GRANT USAGE ON LANGUAGE plpgsql TO reg_owner, sec_definer;

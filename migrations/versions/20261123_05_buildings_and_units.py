@@ -96,12 +96,20 @@ BEGIN
 END $$;
 CREATE FUNCTION sec.place_building() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE today date := (transaction_timestamp() AT TIME ZONE 'Asia/Shanghai')::date;
 BEGIN
-  SELECT p.grid_id, p.subdistrict_id INTO NEW.grid_id, NEW.subdistrict_id FROM sec.grid_at(NEW.entrance) p;
-  IF NEW.grid_id IS NULL THEN
-    RAISE check_violation USING CONSTRAINT = 'building_in_a_grid', SCHEMA = 'reg', TABLE = 'building',
-      MESSAGE = 'no base grid in force covers the entrance';
-  END IF;
+  -- The grid may be redrawn at this moment by somebody who does not see this building yet: hold it as it is until the commit, and look
+  -- again when it was changed while we waited.
+  LOOP
+    SELECT p.grid_id, p.subdistrict_id INTO NEW.grid_id, NEW.subdistrict_id FROM sec.grid_at(NEW.entrance) p;
+    IF NEW.grid_id IS NULL THEN
+      RAISE check_violation USING CONSTRAINT = 'building_in_a_grid', SCHEMA = 'reg', TABLE = 'building',
+        MESSAGE = 'no base grid in force covers the entrance';
+    END IF;
+    PERFORM FROM reg.grid g WHERE g.id = NEW.grid_id AND g.kind = 'base' AND g.deleted_at IS NULL AND ST_Covers(g.geom, NEW.entrance)
+      AND (g.valid_to IS NULL OR g.valid_to > today) FOR SHARE;
+    EXIT WHEN FOUND;
+  END LOOP;
   RETURN NEW;
 END $$;
 -- When a base grid is redrawn or ends, its buildings may not stay behind: at commit each lies in the grid that it names.

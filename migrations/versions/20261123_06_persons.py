@@ -109,6 +109,8 @@ CREATE FUNCTION sec.quota_left(p_name text) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE who bigint := sec.actor(); q record; hour int; day int;
 BEGIN
+  -- A snapshot taken before the lock would not see what the other question has just used up.
+  IF current_setting('transaction_isolation') <> 'read committed' THEN RAISE insufficient_privilege USING MESSAGE = 'a quota counts in READ COMMITTED'; END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('quota|' || p_name, who));
   SELECT * INTO STRICT q FROM sec.quota WHERE name = p_name;
   SELECT count(*) FILTER (WHERE at > clock_timestamp() - interval '1 hour'), count(*) INTO hour, day

@@ -48,6 +48,18 @@ CREATE INDEX ix_residence_grid_id_id ON reg.residence (grid_id, id);
 CREATE INDEX ix_residence_subdistrict_id_id ON reg.residence (subdistrict_id, id);
 """
 
+VERIFIER = """
+-- Nobody puts a verification under another's name, nor learns from the foreign key which accounts there are. The loader brings in what
+-- others verified before.
+CREATE FUNCTION reg.check_verifier() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF sec.actor() NOT IN (0, NEW.verified_by) AND sec.uid('loader') IS NULL THEN
+    RAISE insufficient_privilege USING MESSAGE = 'only who verified may say so';
+  END IF;
+  RETURN NEW;
+END $$;
+"""
+
 MOVES = """
 -- Somebody moves out of the writer's area: the record of a person whom the caller sees goes to the grid of another unit. The answer is
 -- 'accepted' whether or not that unit exists or is seen; NULL when the caller does not see the person; 'stale' on another version.
@@ -101,6 +113,11 @@ def upgrade() -> None:
         + writable("reg.residence", SCOPES, insert=INSERT, update=UPDATE, check={"field": SEEN, "subdistrict": SEEN})
         + versioned("residence", SCOPES)
         + logged("residence", "residence")
+        + VERIFIER
+        + """
+        CREATE TRIGGER residence_verified BEFORE UPDATE OF verified_by ON reg.residence
+          FOR EACH ROW WHEN (NEW.verified_by IS NOT NULL AND NEW.verified_by IS DISTINCT FROM OLD.verified_by) EXECUTE FUNCTION reg.check_verifier();
+        """
     )
     op.execute("SET ROLE sec_definer")
     op.execute(MOVES)
@@ -111,4 +128,4 @@ def downgrade() -> None:
     op.execute("SET ROLE sec_definer")
     op.execute("DROP FUNCTION sec.end_residence(uuid, date); DROP FUNCTION sec.relocate_person(uuid, int, text);")
     op.execute("SET ROLE reg_owner")
-    op.execute(unprotect("residence"))
+    op.execute(unprotect("residence") + "DROP FUNCTION reg.check_verifier();")

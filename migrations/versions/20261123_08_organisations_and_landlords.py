@@ -47,6 +47,8 @@ CREATE TABLE reg.landlord ({ENTITY},
   CONSTRAINT ck_landlord_organisation_id CHECK (organisation_id IS NULL OR kind = 'organisation'),
   CONSTRAINT ck_landlord_name CHECK (length(name) BETWEEN 1 AND 200)
 );
+-- Not a UUIDv7 here: its time would tell a field worker who asks for the landlord of a name whether the name was there before.
+ALTER TABLE reg.landlord ALTER COLUMN id SET DEFAULT gen_random_uuid();
 """
 
 ENSURE = """

@@ -91,6 +91,8 @@ CREATE FUNCTION sec.check_sublet() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE bad record;
 BEGIN
+  -- A head being shortened and a sublet being written at the same moment do not see each other: the sublet's writer waits for the head.
+  IF NEW.parent_id IS NOT NULL THEN PERFORM FROM reg.lease h WHERE h.id = NEW.parent_id FOR SHARE; END IF;
   SELECT s.number AS sublet, h.number AS head INTO bad FROM reg.lease s JOIN reg.lease h ON h.id = s.parent_id
    WHERE (s.id = NEW.id OR h.id = NEW.id) AND s.deleted_at IS NULL AND s.state NOT IN ('drafted', 'cancelled')
      AND (s.valid_from < h.valid_from OR coalesce(s.ended_on, s.valid_to) > coalesce(h.ended_on, h.valid_to))
