@@ -5,7 +5,7 @@ Why: the grid of a building is computed where nobody can lie about it, and its u
 
 from alembic import op
 
-from migrations.protection import ENTITY, SCOPES, force, logged, readable, unprotect, versioned, writable
+from migrations.protection import ENTITY, SCOPES, bulk, force, logged, readable, unprotect, versioned, writable
 
 revision = "20261123_05"
 down_revision = "20261123_04"
@@ -179,6 +179,7 @@ def upgrade() -> None:
         force("reg.building")
         + readable("reg.building", SCOPES)
         + writable("reg.building", SCOPES, insert=("id", *BUILDING), update=BUILDING)
+        + bulk("building")
         + versioned("building", SCOPES)
         + logged("building", "building")
         + """
@@ -192,6 +193,7 @@ def upgrade() -> None:
         force("reg.unit")
         + readable("reg.unit", SCOPES)
         + writable("reg.unit", SCOPES, insert=("id", *PLACED, *UNIT), update=UNIT)
+        + bulk("unit")
         + versioned("unit", SCOPES)
         + logged("unit", "unit")
     )

@@ -157,11 +157,11 @@ BEGIN
 END $$;
 
 -- The persons behind some numbers, for the loader of files, which must say what a line contradicts. One row a known number.
-CREATE FUNCTION sec.people_known(p_bi bytea[], OUT id_bi bytea, OUT person_id uuid, OUT name text, OUT grid_id int)
+CREATE FUNCTION sec.people_known(p_bi bytea[], OUT id_bi bytea, OUT person_id uuid, OUT name text, OUT phone_enc bytea)
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
-  RETURN QUERY SELECT i.id_bi, p.id, p.name, p.grid_id
+  RETURN QUERY SELECT i.id_bi, p.id, p.name, s.phone_enc
     FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id AND s.is_first JOIN reg.person p ON p.id = s.person_id
    WHERE i.id_bi = ANY (p_bi) AND p.deleted_at IS NULL;
 END $$;
@@ -169,13 +169,13 @@ END $$;
 CREATE FUNCTION sec.people_load(p_id uuid[], p_grid int[], p_identity uuid[], p_bi bytea[], p_enc bytea[], p_kv smallint, p_name text[], p_sex text[],
   p_birth_year int[], p_mask text[], p_phone_enc bytea[], p_phone_mask text[], p_registration text[]) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE made int;
+DECLARE made int; who bigint := sec.uid('loader');
 BEGIN
-  IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  IF who IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
   INSERT INTO reg.identity (id, id_bi, id_enc, kv)
     SELECT u.identity, u.bi, u.enc, p_kv FROM unnest(p_identity, p_bi, p_enc) AS u(identity, bi, enc) ORDER BY u.bi;
-  INSERT INTO reg.person (id, grid_id, subdistrict_id, name, sex, birth_year, id_mask, phone_mask, registration)
-    SELECT u.id, u.grid, g.subdistrict_id, u.name, u.sex, u.born, u.mask, u.phone, u.registration
+  INSERT INTO reg.person (id, recorded_by, grid_id, subdistrict_id, name, sex, birth_year, id_mask, phone_mask, registration)
+    SELECT u.id, who, u.grid, g.subdistrict_id, u.name, u.sex, u.born, u.mask, u.phone, u.registration
       FROM unnest(p_id, p_grid, p_name, p_sex, p_birth_year, p_mask, p_phone_mask, p_registration)
            AS u(id, grid, name, sex, born, mask, phone, registration)
       JOIN reg.grid g ON g.id = u.grid;
@@ -261,6 +261,8 @@ def upgrade() -> None:
         + force("reg.person")
         + readable("reg.person", SCOPES)
         + writable("reg.person", SCOPES, update=PERSON)
+        # A person who moved, as a file tells it; everybody else moves one by sec.relocate_person.
+        + "GRANT UPDATE (grid_id, subdistrict_id) ON reg.person TO app_loader;\n"
         + versioned("person", SCOPES)
         + logged("person", "resident")
         + force("reg.discrepancy")

@@ -5,7 +5,7 @@ Why: who lives where is the heart of the register; one main residence at a time 
 
 from alembic import op
 
-from migrations.protection import ENTITY, SCOPES, force, logged, readable, unprotect, versioned, writable
+from migrations.protection import ENTITY, SCOPES, bulk, force, logged, readable, unprotect, versioned, writable
 
 revision = "20261123_07"
 down_revision = "20261123_06"
@@ -35,8 +35,9 @@ CREATE TABLE reg.residence ({ENTITY},
   CONSTRAINT ck_residence_basis CHECK (basis IN ('lease', 'own', 'dormitory', 'relative', 'other')),
   CONSTRAINT ck_residence_declared_by CHECK (declared_by IN ('landlord', 'sub_landlord', 'manager', 'employer', 'school', 'hotel', 'resident', 'worker')),
   CONSTRAINT ck_residence_verified CHECK ((verified_by IS NULL) = (verified_at IS NULL)),
-  -- Binds what is believed now: superseded rows live in residence_past.
+  -- Binds what is believed now: superseded rows live in residence_past. Deferrable, because a file may correct two neighbours at once.
   CONSTRAINT ex_residence_main EXCLUDE USING gist (person_id WITH =, daterange(valid_from, valid_to) WITH &&) WHERE (main AND deleted_at IS NULL)
+    DEFERRABLE INITIALLY IMMEDIATE
 );
 -- residence.valid_to: Day of moving out, exclusive; NULL while the person lives there.
 -- Serves the occupants of a unit, and the cascade from it.
@@ -111,6 +112,7 @@ def upgrade() -> None:
         force("reg.residence")
         + readable("reg.residence", SCOPES)
         + writable("reg.residence", SCOPES, insert=INSERT, update=UPDATE, check={"field": SEEN, "subdistrict": SEEN})
+        + bulk("residence")
         + versioned("residence", SCOPES)
         + logged("residence", "residence")
         + VERIFIER

@@ -5,7 +5,7 @@ Why: rents, taxes and who may live where start from the lease; one lease per uni
 
 from alembic import op
 
-from migrations.protection import ENTITY, SCOPES, force, logged, readable, unprotect, versioned, writable
+from migrations.protection import ENTITY, SCOPES, bulk, force, logged, readable, unprotect, versioned, writable
 
 revision = "20261123_09"
 down_revision = "20261123_08"
@@ -55,8 +55,9 @@ CREATE TABLE reg.lease ({ENTITY},
   CONSTRAINT ck_lease_filed CHECK (state <> 'filed' OR filed_on IS NOT NULL),
   CONSTRAINT ck_lease_terminated CHECK (state <> 'terminated' OR ended_on IS NOT NULL),
   -- One lease per unit and period; a sublet has a parent and stands beside it. A lease ended early makes room from that day.
+  -- Deferrable, because a file may correct two neighbours at once.
   CONSTRAINT ex_lease_unit EXCLUDE USING gist (unit_id WITH =, daterange(valid_from, coalesce(ended_on, valid_to)) WITH &&)
-    WHERE (parent_id IS NULL AND deleted_at IS NULL AND state NOT IN ('drafted', 'cancelled'))
+    WHERE (parent_id IS NULL AND deleted_at IS NULL AND state NOT IN ('drafted', 'cancelled')) DEFERRABLE INITIALLY IMMEDIATE
 );
 -- lease.rent_fen: Rent in fen (1/100 yuan) a month; rent_given and rent_unit keep what the contract says.
 -- lease.area_basis_m2: Square metres that the rent is for.
@@ -141,6 +142,7 @@ def upgrade() -> None:
         force("reg.lease")
         + readable("reg.lease", SCOPES)
         + writable("reg.lease", SCOPES, insert=INSERT, update=UPDATE, check={"field": SEEN, "subdistrict": SEEN})
+        + bulk("lease")
         + versioned("lease", SCOPES)
         + logged("lease", "lease")
         + """
