@@ -1,0 +1,45 @@
+"""Who asks: a bearer token, or a personal access key by HTTP Basic where nothing is changed."""
+
+import base64
+import binascii
+from typing import Final
+
+from anyio.to_thread import run_sync
+from fastapi import Request
+
+from gridmgmt.database import PUBLIC, Actor, Database
+from gridmgmt.errors import UnauthenticatedError
+from gridmgmt.security.accounts import by_access_key
+from gridmgmt.security.tokens import Tokens
+
+LONGEST: Final = 4096
+
+
+async def caller(request: Request, database: Database, tokens: Tokens) -> Actor:
+    """The actor whom the Authorization header names, PUBLIC without one. Raises UnauthenticatedError for a header that proves nobody."""
+    headers = request.headers.getlist("authorization")
+    if not headers:
+        return PUBLIC
+    scheme, _, credentials = headers[0].partition(" ")
+    if len(headers) > 1 or len(credentials) > LONGEST:
+        raise UnauthenticatedError("one Authorization header of at most 4 KiB is taken")
+    match scheme.lower():
+        case "bearer":
+            return tokens.read(credentials.strip())
+        case "basic":
+            if request.method not in {"GET", "HEAD"}:
+                raise UnauthenticatedError("a personal access key only reads: log in for a bearer token")
+            username, key = _split(credentials.strip())
+            return await run_sync(by_access_key, database, username, key)
+        case _:
+            raise UnauthenticatedError("the Authorization header takes Bearer or Basic")
+
+
+def _split(credentials: str) -> tuple[str, str]:
+    try:
+        username, colon, key = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise UnauthenticatedError("the Basic credentials cannot be read") from None
+    if not colon or "\0" in username:
+        raise UnauthenticatedError("the Basic credentials cannot be read")
+    return username, key

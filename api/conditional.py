@@ -1,0 +1,64 @@
+"""Conditional requests (RFC 9110, section 13): nobody overwrites what somebody else has changed meanwhile.
+
+The entity tag of a row is its version, `"v3"`. A GET that sets one (`tag`) answers 304 by itself when the client has that version:
+api/routing.py compares. A correction demands `If-Match` (`IfMatchDep`) and hands it to `access.lock`.
+"""
+
+import re
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Response
+
+from api.problems import RequestError
+from gridmgmt.security.access import Versions
+
+_ONE = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_LIST = re.compile(rf"\s*{_ONE}(?:\s*,\s*{_ONE})*\s*")
+_TAG = re.compile(r'(?P<weak>W/)?"(?P<value>[^"]*)"')
+_VERSION = re.compile(r"v([1-9]\d{0,9})", re.ASCII)
+LONGEST: Final = 2000
+
+
+def tag(response: Response, version: int) -> None:
+    """Set the entity tag of an answer that represents one row."""
+    response.headers["ETag"] = etag(version)
+
+
+def etag(version: int) -> str:
+    """The strong entity tag of a version."""
+    return f'"v{version}"'
+
+
+def has_current(if_none_match: str | None, current: str) -> bool:
+    """Whether `If-None-Match` names the tag (weak comparison, as for GET), or is `*`. A header that cannot be read names nothing."""
+    if if_none_match is None or len(if_none_match) > LONGEST:
+        return False
+    if if_none_match.strip() == "*":
+        return True
+    if not _LIST.fullmatch(if_none_match):
+        return False
+    plain = current.removeprefix("W/")
+    return any(f'"{match["value"]}"' == plain for match in _TAG.finditer(if_none_match))
+
+
+def read_if_match(header: str | None) -> Versions:
+    """The versions that `If-Match` names, None for `*`. Weak tags match nothing (strong comparison), nor do tags that are not ours.
+
+    Raises RequestError: 428 when the header is missing, 400 when it cannot be read.
+    """
+    if header is None:
+        raise RequestError("precondition-required", 'send If-Match with the ETag that you read, as in If-Match: "v3"', field="If-Match")
+    if header.strip() == "*":
+        return None
+    if len(header) > LONGEST or not _LIST.fullmatch(header):
+        raise RequestError("malformed-request", 'If-Match takes a list of entity tags, as in "v3"', field="If-Match")
+    strong = (_VERSION.fullmatch(match["value"]) for match in _TAG.finditer(header) if match["weak"] is None)
+    return frozenset(int(match[1]) for match in strong if match is not None)
+
+
+def _if_match(if_match: Annotated[str | None, Header(description='ETag of the version that was read, as in "v3"')] = None) -> Versions:
+    return read_if_match(if_match)
+
+
+IfMatchDep = Annotated[Versions, Depends(_if_match)]
+"""The versions of which the writer has read one, for `access.lock`. 428 without the header."""

@@ -1,0 +1,114 @@
+"""What routes ask for: finished values, never raw strings. Each alias is declared here and only here.
+
+A session has function scope: it is committed after the route returned and before the answer leaves, so a deferred constraint that
+fails at the commit still becomes a problem. Spelling the Depends again would open a second transaction; a test forbids it.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from api.auth import caller
+from api.paging import Cursors
+from gridmgmt.database import PUBLIC, Actor, Database
+from gridmgmt.errors import ForbiddenError, UnauthenticatedError
+from gridmgmt.security.passwords import Passwords
+from gridmgmt.security.sealing import Sealer
+from gridmgmt.security.tokens import Tokens
+from gridmgmt.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an application is made of; kept in its state."""
+
+    settings: Settings
+    database: Database
+    sealer: Sealer
+    tokens: Tokens
+    passwords: Passwords
+    cursors: Cursors
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the application that serves this request."""
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+PartsDep = Annotated[Parts, Depends(parts_of)]
+
+
+def _settings(parts: PartsDep) -> Settings:
+    return parts.settings
+
+
+def _database(parts: PartsDep) -> Database:
+    return parts.database
+
+
+def _sealer(parts: PartsDep) -> Sealer:
+    return parts.sealer
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+DatabaseDep = Annotated[Database, Depends(_database)]
+SealerDep = Annotated[Sealer, Depends(_sealer)]
+"""Seals and opens identity numbers and phones."""
+
+
+async def _caller(request: Request, parts: PartsDep) -> Actor:
+    actor = await caller(request, parts.database, parts.tokens)
+    request.state.actor = actor
+    return actor
+
+
+CallerDep = Annotated[Actor, Depends(_caller)]
+"""Who asks, or PUBLIC: for what anonymous callers may see too. A wrong token or key is refused all the same."""
+
+
+async def _actor(actor: CallerDep) -> Actor:
+    if actor is PUBLIC:
+        raise UnauthenticatedError("log in first: POST /v1/auth/token gives a bearer token")
+    return actor
+
+
+ActorDep = Annotated[Actor, Depends(_actor)]
+"""Who asks; anonymous callers get 401."""
+
+
+def _session(database: DatabaseDep, actor: ActorDep) -> Generator[Session]:
+    with database.transaction(actor) as session:
+        yield session
+
+
+def _read_session(database: DatabaseDep, actor: ActorDep) -> Generator[Session]:
+    with database.transaction(actor, read_only=True) as session:
+        yield session
+
+
+SessionDep = Annotated[Session, Depends(_session, scope="function")]
+"""The transaction of this request. For everything that writes, and for reads of personal data, which write their audit row."""
+ReadSessionDep = Annotated[Session, Depends(_read_session, scope="function")]
+"""The same, READ ONLY: for GETs of data that are not personal."""
+
+
+def allow(*roles: str) -> Callable[[Actor], None]:
+    """A dependency for routes or whole routers: only these account roles, 403 for the others.
+
+    `dependencies=[Depends(allow("district", "subdistrict"))]`. Rows are none of its business: row-level security sees to them.
+    """
+
+    def check(actor: ActorDep) -> None:
+        if actor.role not in roles:
+            raise ForbiddenError("your role may not do this")
+
+    return check
+
+
+REGISTER_ROLES = ("district", "subdistrict", "community", "worker")
+"""Roles that see rows of the register at all; `admin` and `auditor` do not."""

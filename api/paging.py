@@ -1,0 +1,119 @@
+"""Keyset pages: the next begins after the last row, never at an offset, so a page costs the same at the end as at the beginning.
+
+A cursor holds the sort key of the last row, which may be a name. So it is sealed, not just encoded: it tells nothing to whoever reads
+the address, fits only the path it was made for, and a made-up one is refused.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import hmac
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, TypeVar
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from fastapi import Depends, Query, Request, Response
+from pydantic import Field
+
+from api.schemas.base import Whole
+from gridmgmt.errors import InvalidError
+
+DEFAULT: Final = 100
+LARGEST: Final = 1000
+NONCE: Final = 12
+
+Scalar = str | int | uuid.UUID | dt.datetime | dt.date
+Row = TypeVar("Row")
+
+
+class Cursors:
+    """Seals and opens cursors. All processes of an installation share the secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        """The secret may serve something else too: a key of its own is derived from it."""
+        self._cipher = AESGCM(hmac.new(secret, b"gridmgmt cursor", hashlib.sha256).digest())
+
+    def seal(self, path: str, key: Sequence[Scalar]) -> str:
+        """A cursor for the page of `path` that follows the row with this sort key."""
+        nonce = os.urandom(NONCE)
+        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, orjson.dumps(list(key)), path.encode())).decode().rstrip("=")
+
+    def open(self, path: str, cursor: str, *kinds: Callable[[Any], Scalar]) -> tuple[Any, ...]:
+        """The sort key in a cursor, each part read by its kind (`uuid.UUID`, `str`, `int`, `dt.date.fromisoformat`).
+
+        Raises InvalidError naming `cursor` for anything that was not made here for this path and key.
+        """
+        try:
+            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            key = orjson.loads(self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], path.encode()))
+        except (binascii.Error, ValueError, InvalidTag):
+            raise _refused() from None
+        if not isinstance(key, list) or len(key) != len(kinds):
+            raise _refused()
+        return tuple(kind(part) for kind, part in zip(kinds, key, strict=True))
+
+
+class Page:
+    """Which page a client asks for."""
+
+    def __init__(self, request: Request, response: Response, limit: int, cursor: str | None) -> None:
+        """Made by `PageDep`."""
+        self.limit = limit
+        self._request = request
+        self._response = response
+        self._cursor = cursor
+
+    @property
+    def fetch(self) -> int:
+        """How many rows to read: one more than shown, which tells whether a page follows."""
+        return self.limit + 1
+
+    def after(self, *kinds: Callable[[Any], Scalar]) -> tuple[Any, ...] | None:
+        """The sort key after which the page begins, None for the first page. Raises InvalidError naming `cursor`."""
+        if self._cursor is None:
+            return None
+        return self._cursors.open(self._request.url.path, self._cursor, *kinds)
+
+    def after_id(self) -> uuid.UUID | None:
+        """The same where rows are sorted by their id alone."""
+        key = self.after(uuid.UUID)
+        return None if key is None else key[0]
+
+    def show(self, rows: Sequence[Row], key: Callable[[Row], Sequence[Scalar]]) -> dict[str, Any]:
+        """`items` and `next` of the answer, from up to `fetch` rows; sets the Link header to the next page."""
+        items = rows[: self.limit]
+        if len(rows) <= self.limit:
+            return {"items": items, "next": None}
+        cursor = self._cursors.seal(self._request.url.path, key(items[-1]))
+        self._response.headers["Link"] = f'<{self._request.url.include_query_params(cursor=cursor)}>; rel="next"'
+        return {"items": items, "next": cursor}
+
+    @property
+    def _cursors(self) -> Cursors:
+        return self._request.app.state.parts.cursors
+
+
+def _page(
+    request: Request,
+    response: Response,
+    limit: Annotated[Annotated[Whole, Field(ge=1, le=LARGEST)], Query(description="Rows a page")] = DEFAULT,
+    cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before")] = None,
+) -> Page:
+    return Page(request, response, limit, cursor)
+
+
+PageDep = Annotated[Page, Depends(_page)]
+"""`limit` (1 to 1000, default 100) and `cursor`.
+
+    rows = list_buildings(session, after=page.after_id(), limit=page.fetch)
+    return page.show(rows, lambda building: (building.id,))     # response_model=Listing[BuildingShown]
+"""
+
+
+def _refused() -> InvalidError:
+    return InvalidError("the cursor was not made for this list: begin again without one", field="cursor")

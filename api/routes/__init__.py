@@ -1,0 +1,12 @@
+"""Routers of /v1 and of the service itself.
+
+`ROUTERS` lists every one; app.py includes them with the problems that any route has. A noun's file begins
+
+    router = APIRouter(prefix="/v1/buildings", tags=["buildings"], route_class=DistrictRoute, responses=declares("unauthenticated"))
+"""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+ROUTERS: Sequence[APIRouter] = ()

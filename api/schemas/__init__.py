@@ -1,0 +1,1 @@
+"""What travels: bodies and answers, one file a noun."""

@@ -1,0 +1,76 @@
+"""Bearer tokens: signed by Ed25519, good for minutes, dead as soon as the account's epoch moves on."""
+
+import time
+import uuid
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from gridmgmt.database import CLASS_OF_ROLE, Actor
+from gridmgmt.errors import UnauthenticatedError
+
+ISSUER = "gridmgmt"
+AUDIENCE = "gridmgmt-api"
+ALGORITHM = "Ed25519"
+LONGEST = 2048
+
+
+class Tokens:
+    """Issues and reads the tokens of an installation."""
+
+    def __init__(self, key: Ed25519PrivateKey, lifetime: int, *, now: Callable[[], float] = time.time) -> None:
+        """`lifetime` is in seconds."""
+        self.lifetime = lifetime
+        self._key = OKPKey.import_key(key)
+        self._now = now
+        self._claims = jwt.JWTClaimsRegistry(
+            now=lambda: int(now()),
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": AUDIENCE},
+            sub={"essential": True},
+            name={"essential": True},
+            role={"essential": True, "values": list(CLASS_OF_ROLE)},
+            epoch={"essential": True, "allow_blank": True},
+            iat={"essential": True},
+            exp={"essential": True},
+            jti={"essential": True},
+        )
+
+    def issue(self, actor: Actor) -> str:
+        """A token of the actor."""
+        now = int(self._now())
+        claims: dict[str, object] = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": str(actor.account_id),
+            "name": actor.username,
+            "role": actor.role,
+            "epoch": actor.epoch,
+            "iat": now,
+            "exp": now + self.lifetime,
+            "jti": uuid.uuid4().hex,
+        }
+        return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
+
+    def read(self, token: str) -> Actor:
+        """Whose token it is. Raises UnauthenticatedError for one that is forged, expired or not ours; says no more than that."""
+        if len(token) > LONGEST or not token.isascii():
+            raise _refused()
+        try:
+            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            self._claims.validate(claims)
+        except (JoseError, ValueError):
+            raise _refused() from None
+        subject, name, role, epoch = claims["sub"], claims["name"], claims["role"], claims["epoch"]
+        if not (
+            isinstance(subject, str) and subject.isdecimal() and isinstance(name, str) and isinstance(role, str) and isinstance(epoch, int)
+        ):
+            raise _refused()
+        return Actor(int(subject), name, role, CLASS_OF_ROLE[role], epoch)
+
+
+def _refused() -> UnauthenticatedError:
+    return UnauthenticatedError("the token is not valid or has expired: log in again")
