@@ -7,6 +7,7 @@ killed leaves a folder without a holder, which the next run clears away.
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -171,6 +172,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if given is not None:
         config.stash[RUN] = Path(given["run_folder"])
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time-out stops the cluster too, as Ctrl-C does
     clear_abandoned_runs()
     unheld = Path(tempfile.mkdtemp(prefix="gridmgmt-new-"))
     unheld.chmod(0o711)  # the database's user goes through it when the tests run as root
