@@ -118,6 +118,19 @@ BEGIN
   RETURN greatest(0, least(q.per_hour - hour, q.per_day - day));
 END $$;
 
+-- Seconds until one more question of the quota is allowed, for whoever has used it up.
+CREATE FUNCTION sec.quota_wait(p_name text) RETURNS int
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE who bigint := sec.actor(); q record; hour timestamptz; day timestamptz;
+BEGIN
+  SELECT * INTO STRICT q FROM sec.quota WHERE name = p_name;
+  SELECT at INTO hour FROM reg.audit WHERE actor_id = who AND action = p_name AND at > clock_timestamp() - interval '1 hour'
+    ORDER BY at DESC OFFSET q.per_hour - 1 LIMIT 1;
+  SELECT at INTO day FROM reg.audit WHERE actor_id = who AND action = p_name AND at > clock_timestamp() - interval '1 day'
+    ORDER BY at DESC OFFSET q.per_day - 1 LIMIT 1;
+  RETURN ceil(extract(epoch FROM greatest(hour + interval '1 hour', day + interval '1 day', clock_timestamp()) - clock_timestamp()));
+END $$;
+
 -- Creates what a worker sees of a person, in a grid of the worker's. The answer is always 'accepted', never whether the number was known.
 -- 42501: grid out of scope. 23505: the id was used with another body (which tells nothing of identities). Both paths write the same rows.
 -- In a batch call it in the order of p_bi: two batches in opposite order deadlock.
@@ -139,7 +152,7 @@ BEGIN
     VALUES (p_id, p_grid, sub, p_name, p_sex, p_birth_year, p_mask, p_phone_mask, p_registration) ON CONFLICT (id) DO NOTHING;
   IF FOUND THEN
     SELECT s.person_id, p.name INTO first_person, known FROM reg.person_secret s JOIN reg.person p ON p.id = s.person_id
-     WHERE s.identity_id = ident AND s.is_first;
+     WHERE s.identity_id = ident AND s.is_first AND p.deleted_at IS NULL;
     INSERT INTO reg.person_secret (person_id, identity_id, phone_enc, kv, req_hash, is_first)
       VALUES (p_id, ident, p_phone_enc, p_kv, h, first_person IS NULL);
     IF known <> p_name THEN
@@ -238,7 +251,7 @@ BEGIN
 END $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA sec FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sec.quota_left(text) TO app_field, app_subdistrict, app_district;
+GRANT EXECUTE ON FUNCTION sec.quota_left(text), sec.quota_wait(text) TO app_field, app_subdistrict, app_district;
 GRANT EXECUTE ON FUNCTION sec.person_ensure(uuid, int, uuid, bytea, bytea, smallint, text, text, int, text, bytea, text, text)
   TO app_field, app_subdistrict, app_district;
 GRANT EXECUTE ON FUNCTION sec.people_known(bytea[]) TO app_loader;
@@ -283,7 +296,7 @@ def downgrade() -> None:
         DROP FUNCTION sec.people_load(uuid[], int[], uuid[], bytea[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[]);
         DROP FUNCTION sec.people_known(bytea[]);
         DROP FUNCTION sec.person_ensure(uuid, int, uuid, bytea, bytea, smallint, text, text, int, text, bytea, text, text);
-        DROP FUNCTION sec.quota_left(text); DROP TABLE sec.quota;
+        DROP FUNCTION sec.quota_wait(text); DROP FUNCTION sec.quota_left(text); DROP TABLE sec.quota;
     """)
     op.execute("SET ROLE reg_owner")
     op.execute(unprotect("discrepancy") + "DROP TABLE reg.person_secret;" + unprotect("person") + "DROP TABLE reg.identity;")
