@@ -3,6 +3,7 @@
 `explain` names a refusal of PostgreSQL by its constraint, so that a rule held there is told as kindly as one checked before.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,20 +76,31 @@ class BusyError(DistrictError):
 
 @dataclass(frozen=True)
 class Rule:
-    """How the breach of a named constraint is told."""
+    """How the breach of a named constraint is told.
+
+    `spoken`: the trigger that refused wrote the sentence and the facts (a JSON object in DETAIL) for the office, which alone gets there.
+    """
 
     kind: type[DistrictError]
     slug: str
     field: str | None
     detail: str
+    spoken: bool = False
 
 
 RULES: Mapping[str, Rule] = {
     "ex_area_code_valid": Rule(ConflictError, "code-taken", "code", "another area has this code at the same time"),
     "uq_grid_scheme_code": Rule(ConflictError, "code-taken", "code", "the code is used or was used by another grid of the scheme"),
-    "grid_no_overlap": Rule(ConflictError, "grid-overlap", "geometry", "the grid overlaps another base grid"),
-    "grid_within_community": Rule(InvalidError, "grid-outside-community", "geometry", "the grid leaves its community"),
-    "grid_keeps_its_buildings": Rule(ConflictError, "grid-has-buildings", "geometry", "buildings would be left outside their grid"),
+    "grid_no_overlap": Rule(ConflictError, "grid-overlap", "geometry", "the grid overlaps another base grid", spoken=True),
+    "grid_within_community": Rule(InvalidError, "grid-outside-community", "geometry", "the grid leaves its community", spoken=True),
+    "grid_keeps_its_buildings": Rule(
+        ConflictError, "grid-has-buildings", "geometry", "buildings would be left outside their grid", spoken=True
+    ),
+    "building_empty": Rule(ConflictError, "building-has-units", "retired_on", "the building still has units: retire them first"),
+    "unit_in_building": Rule(ConflictError, "place-retired", "building_id", "the building is retired or struck out"),
+    "unit_empty": Rule(ConflictError, "unit-occupied", "retired_on", "the unit is occupied: end its residences first"),
+    "person_gone": Rule(ConflictError, "person-lives-somewhere", None, "the person still lives somewhere: end the residence first"),
+    "residence_place": Rule(ConflictError, "place-retired", "unit_id", "the unit or the person is retired or struck out"),
     "building_in_a_grid": Rule(InvalidError, "outside-grids", "entrance", "the place lies in no grid that you may write to"),
     "uq_building_house_code": Rule(ConflictError, "code-taken", "house_code", "another building has this house code"),
     "uq_unit_code": Rule(ConflictError, "code-taken", "code", "another unit has this code"),
@@ -127,8 +139,10 @@ def explain(error: DBAPIError) -> DistrictError | None:
         return BusyError("the database did not answer") if error.connection_invalidated else None
     name = diag.constraint_name if isinstance(diag, Diagnostic) else None
     rule = RULES.get(name or "")
-    if rule is not None:
-        return rule.kind(rule.detail, field=rule.field, slug=rule.slug)
+    if rule is not None and isinstance(diag, Diagnostic):
+        facts: dict[str, object] = json.loads(diag.message_detail) if rule.spoken and diag.message_detail else {}
+        detail = (diag.message_primary if rule.spoken else None) or rule.detail
+        return rule.kind(detail, field=rule.field, slug=rule.slug, **facts)
     match = _COLUMN.match(name or "")
     field = match["column"] if match else None
     if state == "23503":

@@ -5,29 +5,77 @@ columns, because range operators are not leakproof and would switch the indexes 
 """
 
 import datetime as dt
+from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, DateTime, Select, Table, and_, column, or_, select, table, union_all
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Row,
+    Select,
+    Subquery,
+    Table,
+    TableClause,
+    and_,
+    column,
+    null,
+    or_,
+    select,
+    table,
+    type_coerce,
+    union_all,
+)
 
 from gridmgmt.models.base import Versioned
 
+Sheet = Select[*tuple[Any, ...]]
+"""A statement that says what is told of a noun."""
+Told = Row[*tuple[Any, ...]]
+"""One row of it; its columns are attributes."""
 
-def as_of(model: type[Versioned], moment: dt.datetime, *names: str) -> Select[tuple[object, ...]]:
-    """Rows of `model` as they were believed at `moment`, with the named columns, as a statement to filter and order further.
+
+def known(model: type[Versioned], moment: dt.datetime | None = None) -> FromClause:
+    """Rows of `model` as they are believed now, or were at `moment`, tombstones included; to join, filter and order further.
 
     Row-level security goes by the grid of the row as it was then.
     """
-    present: Table = model.__table__  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
-    columns = [column(c.name, c.type) for c in present.columns]
-    past = table(f"{present.name}_past", *columns, column("recorded_to", DateTime(timezone=True)), schema="reg")
-    now: list[Column[object]] = [present.c[name] for name in names]
-    then = [past.c[name] for name in names]
-    known = union_all(
-        select(*now).where(present.c.recorded_from <= moment),
-        select(*then).where(past.c.recorded_from <= moment, past.c.recorded_to > moment),
-    ).subquery("believed")
-    return select(*known.c)
+    present = table_of(model)
+    if moment is None:
+        return present
+    past = past_of(model)
+    return union_all(
+        select(*present.c).where(present.c.recorded_from <= moment),
+        select(*(past.c[column.name] for column in present.c)).where(past.c.recorded_from <= moment, past.c.recorded_to > moment),
+    ).subquery(f"{present.name}_then")
 
 
-def true_on(valid_from: ColumnElement[dt.date], valid_to: ColumnElement[dt.date | None], day: dt.date) -> ColumnElement[bool]:
+def forms(model: type[Versioned], identifier: object) -> Subquery:
+    """All forms that one row ever had, the present one among them, with `recorded_to` (NULL for the present one)."""
+    present, past = table_of(model), past_of(model)
+    nothing = type_coerce(null(), DateTime(timezone=True)).label("recorded_to")
+    return union_all(
+        select(*present.c, nothing).where(present.c.id == identifier),
+        select(*(past.c[column.name] for column in present.c), past.c.recorded_to).where(past.c.id == identifier),
+    ).subquery(f"{present.name}_forms")
+
+
+def live(rows: FromClause) -> ColumnElement[bool]:
+    """Whether rows were not struck out."""
+    return rows.c.deleted_at.is_(None)
+
+
+def true_on(valid_from: ColumnElement[Any], valid_to: ColumnElement[Any], day: dt.date) -> ColumnElement[bool]:
     """Whether a half-open period holds the day."""
     return and_(valid_from <= day, or_(valid_to.is_(None), valid_to > day))
+
+
+def table_of(model: type[Versioned]) -> Table:
+    """The table behind a mapped class."""
+    return cast("Any", model).__table__
+
+
+def past_of(model: type[Versioned]) -> TableClause:
+    """The table that keeps the superseded rows of `model`."""
+    present = table_of(model)
+    columns = [column(c.name, c.type) for c in present.columns]
+    return table(f"{present.name}_past", *columns, column("recorded_to", DateTime(timezone=True)), schema="reg")

@@ -138,13 +138,15 @@ BEGIN
    LIMIT 1;
   IF FOUND THEN
     RAISE exclusion_violation USING CONSTRAINT = 'grid_no_overlap', SCHEMA = 'reg', TABLE = 'grid',
-      MESSAGE = format('grid %s overlaps grid %s by %s m2', g.code, bad.code, round(bad.size::numeric, 2));
+      MESSAGE = format('grid %s overlaps grid %s by %s m2', g.code, bad.code, round(bad.size::numeric, 2)),
+      DETAIL = jsonb_build_object('grid', g.code, 'other', bad.code, 'area_m2', round(bad.size::numeric, 2));
   END IF;
   SELECT ST_Area(ST_Transform(ST_Difference(g.geom, a.geom), 4547)) INTO metres FROM reg.area a
    WHERE a.id = g.community_id AND NOT ST_Covers(a.geom, g.geom);
   IF metres > 1 THEN
     RAISE check_violation USING CONSTRAINT = 'grid_within_community', SCHEMA = 'reg', TABLE = 'grid',
-      MESSAGE = format('grid %s leaves its community by %s m2', g.code, round(metres::numeric, 2));
+      MESSAGE = format('grid %s leaves its community by %s m2', g.code, round(metres::numeric, 2)),
+      DETAIL = jsonb_build_object('grid', g.code, 'area_m2', round(metres::numeric, 2));
   END IF;
   RETURN NULL;
 END $$;

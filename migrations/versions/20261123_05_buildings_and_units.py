@@ -123,11 +123,13 @@ BEGIN
    LIMIT 1;
   IF FOUND THEN
     RAISE check_violation USING CONSTRAINT = 'grid_keeps_its_buildings', SCHEMA = 'reg', TABLE = 'grid',
-      MESSAGE = format('building %s would be left outside grid %s', bad.house_code, bad.code);
+      MESSAGE = format('building %s would be left outside grid %s', bad.house_code, bad.code),
+      DETAIL = jsonb_build_object('grid', bad.code, 'house_code', bad.house_code);
   END IF;
   RETURN NULL;
 END $$;
--- Places the buildings of some grids anew after a redraw; gives how many came to another grid. Their units follow by foreign key.
+-- Places the buildings of some grids anew after a redraw; gives how many came to another grid. Their units follow by foreign key. One that
+-- no grid covers any more stays, and grid_keeps_its_buildings names it at commit.
 CREATE FUNCTION sec.replace_buildings(p_grids int[]) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE moved int;
@@ -135,7 +137,7 @@ BEGIN
   IF sec.uid('district') IS NULL AND sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
   WITH gone AS (
     SELECT b.id FROM reg.building b CROSS JOIN LATERAL sec.grid_at(b.entrance) p
-     WHERE b.grid_id = ANY (p_grids) AND b.deleted_at IS NULL AND b.retired_on IS NULL AND p.grid_id IS DISTINCT FROM b.grid_id)
+     WHERE b.grid_id = ANY (p_grids) AND b.deleted_at IS NULL AND b.retired_on IS NULL AND p.grid_id <> b.grid_id)
   UPDATE reg.building b SET grid_id = b.grid_id FROM gone WHERE b.id = gone.id;      -- the trigger places it
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
@@ -152,6 +154,29 @@ BEGIN
   UPDATE reg.building SET entrance = p_entrance, footprint = NULL, datum = p_datum, source_x = p_x, source_y = p_y WHERE id = p_id;
   RETURN 'accepted';
 END $$;
+-- A building is retired or struck out when it has no unit left. Who adds a unit at this moment holds the building: wait for that, then look.
+CREATE FUNCTION sec.check_building_empty() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM FROM reg.building b WHERE b.id = NEW.id FOR UPDATE;
+  IF EXISTS (SELECT FROM reg.unit u WHERE u.building_id = NEW.id AND u.deleted_at IS NULL
+              AND (NEW.deleted_at IS NOT NULL OR u.retired_on IS NULL OR u.retired_on > NEW.retired_on)) THEN
+    RAISE check_violation USING CONSTRAINT = 'building_empty', SCHEMA = 'reg', TABLE = 'building', MESSAGE = 'the building still has units';
+  END IF;
+  RETURN NEW;
+END $$;
+-- The other side of it: who waited for the building finds it gone.
+CREATE FUNCTION sec.check_unit_building() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM new_rows n JOIN reg.building b ON b.id = n.building_id
+              WHERE n.deleted_at IS NULL AND (b.deleted_at IS NOT NULL OR n.retired_on IS NULL AND b.retired_on IS NOT NULL OR n.retired_on > b.retired_on)) THEN
+    RAISE check_violation USING CONSTRAINT = 'unit_in_building', SCHEMA = 'reg', TABLE = 'unit', MESSAGE = 'the building is retired or struck out';
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION sec.check_building_empty(), sec.check_unit_building() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sec.check_building_empty(), sec.check_unit_building() TO reg_owner;
 REVOKE ALL ON FUNCTION sec.grid_at(public.geometry), sec.place_building(), sec.check_grid_buildings(), sec.replace_buildings(int[]),
   sec.relocate_building(uuid, int, public.geometry, text, double precision, double precision) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.place_building(), sec.check_grid_buildings() TO reg_owner;
@@ -196,6 +221,15 @@ def upgrade() -> None:
         + bulk("unit")
         + versioned("unit", SCOPES)
         + logged("unit", "unit")
+        + """
+        CREATE TRIGGER building_empty BEFORE UPDATE OF retired_on, deleted_at ON reg.building FOR EACH ROW
+          WHEN (NEW.retired_on IS NOT NULL AND NEW.retired_on IS DISTINCT FROM OLD.retired_on OR NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL)
+          EXECUTE FUNCTION sec.check_building_empty();
+        CREATE TRIGGER unit_in_building_i AFTER INSERT ON reg.unit REFERENCING NEW TABLE AS new_rows
+          FOR EACH STATEMENT EXECUTE FUNCTION sec.check_unit_building();
+        CREATE TRIGGER unit_in_building_u AFTER UPDATE ON reg.unit REFERENCING NEW TABLE AS new_rows
+          FOR EACH STATEMENT EXECUTE FUNCTION sec.check_unit_building();
+        """
     )
 
 
@@ -204,6 +238,7 @@ def downgrade() -> None:
     op.execute("SET ROLE sec_definer")
     op.execute("""
         DROP FUNCTION sec.relocate_building(uuid, int, public.geometry, text, double precision, double precision);
+        DROP FUNCTION sec.check_unit_building(); DROP FUNCTION sec.check_building_empty();
         DROP FUNCTION sec.replace_buildings(int[]); DROP FUNCTION sec.check_grid_buildings();
         DROP FUNCTION sec.place_building(); DROP FUNCTION sec.grid_at(public.geometry);
     """)

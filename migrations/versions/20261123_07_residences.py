@@ -84,8 +84,94 @@ BEGIN
    WHERE person_id = p_person AND main AND deleted_at IS NULL AND valid_from < p_on AND (valid_to IS NULL OR valid_to > p_on);
   RETURN 'accepted';
 END $$;
+-- After a redraw: whoever is still written in the ended grids (and lives in no building that moved) comes to another one, so that somebody sees
+-- the record. Gives how many.
+CREATE FUNCTION sec.resettle(p_from int[], p_to int) RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE moved int;
+BEGIN
+  IF sec.uid('district') IS NULL AND sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  UPDATE reg.person p SET grid_id = g.id, subdistrict_id = g.subdistrict_id FROM reg.grid g WHERE g.id = p_to AND p.grid_id = ANY (p_from);
+  GET DIAGNOSTICS moved = ROW_COUNT;
+  RETURN moved;
+END $$;
+-- A person's record lies in the grid where the person lives. A building that comes to another grid takes its residents along,
+CREATE FUNCTION sec.residents_follow() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE today date := (transaction_timestamp() AT TIME ZONE 'Asia/Shanghai')::date;
+BEGIN
+  UPDATE reg.person p SET grid_id = n.grid_id, subdistrict_id = n.subdistrict_id
+    FROM new_rows n JOIN old_rows o ON o.id = n.id JOIN reg.unit u ON u.building_id = n.id JOIN reg.residence r ON r.unit_id = u.id
+   WHERE n.grid_id <> o.grid_id AND r.person_id = p.id AND r.main AND r.deleted_at IS NULL AND p.grid_id = o.grid_id
+     AND r.valid_from <= today AND (r.valid_to IS NULL OR r.valid_to > today);
+  RETURN NULL;
+END $$;
+-- and a main residence that begins takes the record to its own grid.
+CREATE FUNCTION sec.person_follows() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE today date := (transaction_timestamp() AT TIME ZONE 'Asia/Shanghai')::date;
+BEGIN
+  UPDATE reg.person p SET grid_id = n.grid_id, subdistrict_id = n.subdistrict_id FROM new_rows n
+   WHERE p.id = n.person_id AND p.grid_id <> n.grid_id AND p.deleted_at IS NULL AND n.main AND n.deleted_at IS NULL
+     AND n.valid_from <= today AND (n.valid_to IS NULL OR n.valid_to > today);
+  RETURN NULL;
+END $$;
+-- Nobody is left living in a unit that is gone, nor lives somewhere after being struck out. Who writes a residence at this moment holds unit and
+-- person: wait for that, then look.
+CREATE FUNCTION sec.check_unit_empty() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM FROM reg.unit u WHERE u.id = NEW.id FOR UPDATE;
+  IF EXISTS (SELECT FROM reg.residence r WHERE r.unit_id = NEW.id AND r.deleted_at IS NULL
+              AND (NEW.deleted_at IS NOT NULL OR r.valid_to IS NULL OR r.valid_to > NEW.retired_on)) THEN
+    RAISE check_violation USING CONSTRAINT = 'unit_empty', SCHEMA = 'reg', TABLE = 'unit', MESSAGE = 'the unit is occupied';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE FUNCTION sec.check_person_gone() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE today date := (transaction_timestamp() AT TIME ZONE 'Asia/Shanghai')::date;
+BEGIN
+  PERFORM FROM reg.person p WHERE p.id = NEW.id FOR UPDATE;
+  IF EXISTS (SELECT FROM reg.residence r WHERE r.person_id = NEW.id AND r.deleted_at IS NULL AND (r.valid_to IS NULL OR r.valid_to > today)) THEN
+    RAISE check_violation USING CONSTRAINT = 'person_gone', SCHEMA = 'reg', TABLE = 'person', MESSAGE = 'the person still lives somewhere';
+  END IF;
+  RETURN NEW;
+END $$;
+-- The other side of both.
+CREATE FUNCTION sec.check_residence_place() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM new_rows n JOIN reg.unit u ON u.id = n.unit_id JOIN reg.person p ON p.id = n.person_id
+              WHERE n.deleted_at IS NULL AND (u.deleted_at IS NOT NULL OR p.deleted_at IS NOT NULL AND n.valid_to IS NULL
+                OR n.valid_to IS NULL AND u.retired_on IS NOT NULL OR n.valid_to > u.retired_on)) THEN
+    RAISE check_violation USING CONSTRAINT = 'residence_place', SCHEMA = 'reg', TABLE = 'residence', MESSAGE = 'the unit or the person is gone';
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION sec.resettle(int[], int), sec.residents_follow(), sec.person_follows(), sec.check_unit_empty(), sec.check_person_gone(),
+  sec.check_residence_place() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sec.residents_follow(), sec.person_follows(), sec.check_unit_empty(), sec.check_person_gone(), sec.check_residence_place()
+  TO reg_owner;
+GRANT EXECUTE ON FUNCTION sec.resettle(int[], int) TO app_district, app_loader;
 REVOKE ALL ON FUNCTION sec.relocate_person(uuid, int, text), sec.end_residence(uuid, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.relocate_person(uuid, int, text), sec.end_residence(uuid, date) TO app_field, app_subdistrict, app_district;
+"""
+
+FOLLOW = """
+CREATE TRIGGER residents_follow AFTER UPDATE ON reg.building REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION sec.residents_follow();
+CREATE TRIGGER person_follows AFTER INSERT ON reg.residence REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION sec.person_follows();
+CREATE TRIGGER unit_empty BEFORE UPDATE OF retired_on, deleted_at ON reg.unit FOR EACH ROW
+  WHEN (NEW.retired_on IS NOT NULL AND NEW.retired_on IS DISTINCT FROM OLD.retired_on OR NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL)
+  EXECUTE FUNCTION sec.check_unit_empty();
+CREATE TRIGGER person_gone BEFORE UPDATE OF deleted_at ON reg.person FOR EACH ROW WHEN (NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL)
+  EXECUTE FUNCTION sec.check_person_gone();
+CREATE TRIGGER residence_place_i AFTER INSERT ON reg.residence REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION sec.check_residence_place();
+CREATE TRIGGER residence_place_u AFTER UPDATE ON reg.residence REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION sec.check_residence_place();
 """
 
 INSERT = (
@@ -124,10 +210,16 @@ def upgrade() -> None:
     op.execute("SET ROLE sec_definer")
     op.execute(MOVES)
     op.execute("SET ROLE reg_owner")
+    op.execute(FOLLOW)
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER residents_follow ON reg.building; DROP TRIGGER unit_empty ON reg.unit; DROP TRIGGER person_gone ON reg.person;")
+    op.execute(unprotect("residence") + "DROP FUNCTION reg.check_verifier();")
     op.execute("SET ROLE sec_definer")
+    op.execute("""
+        DROP FUNCTION sec.check_residence_place(); DROP FUNCTION sec.check_person_gone(); DROP FUNCTION sec.check_unit_empty();
+        DROP FUNCTION sec.person_follows(); DROP FUNCTION sec.residents_follow(); DROP FUNCTION sec.resettle(int[], int);
+    """)
     op.execute("DROP FUNCTION sec.end_residence(uuid, date); DROP FUNCTION sec.relocate_person(uuid, int, text);")
     op.execute("SET ROLE reg_owner")
-    op.execute(unprotect("residence") + "DROP FUNCTION reg.check_verifier();")

@@ -54,18 +54,18 @@ ALTER TABLE reg.landlord ALTER COLUMN id SET DEFAULT gen_random_uuid();
 ENSURE = """
 -- The landlord of a name in a subdistrict, made when missing. For field workers too, who may write a lease but not read the list: an id
 -- that says nothing of whether the name was there.
-CREATE FUNCTION sec.landlord_ensure(p_grid int, p_name text) RETURNS uuid
+CREATE FUNCTION sec.landlord_ensure(p_grid int, p_name text, p_kind text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE sub int; found_id uuid;
 BEGIN
   SELECT g.subdistrict_id INTO sub FROM reg.grid g WHERE g.id = p_grid;
   IF NOT sec.may_see(p_grid, sub) THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
-  INSERT INTO reg.landlord (subdistrict_id, kind, name) VALUES (sub, 'person', p_name) ON CONFLICT (subdistrict_id, name) DO NOTHING;
+  INSERT INTO reg.landlord (subdistrict_id, kind, name) VALUES (sub, p_kind, p_name) ON CONFLICT (subdistrict_id, name) DO NOTHING;
   SELECT id INTO found_id FROM reg.landlord WHERE subdistrict_id = sub AND name = p_name;
   RETURN found_id;
 END $$;
-REVOKE ALL ON FUNCTION sec.landlord_ensure(int, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sec.landlord_ensure(int, text) TO app_field, app_subdistrict, app_district;
+REVOKE ALL ON FUNCTION sec.landlord_ensure(int, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sec.landlord_ensure(int, text, text) TO app_field, app_subdistrict, app_district;
 """
 
 OFFICE = {"district": DISTRICT, "loader": LOADER}
@@ -102,6 +102,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("SET ROLE sec_definer")
-    op.execute("DROP FUNCTION sec.landlord_ensure(int, text)")
+    op.execute("DROP FUNCTION sec.landlord_ensure(int, text, text)")
     op.execute("SET ROLE reg_owner")
     op.execute(unprotect("landlord") + unprotect("organisation"))

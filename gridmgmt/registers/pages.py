@@ -1,0 +1,86 @@
+"""Pages of rows by keyset, and the filters that every list of scoped rows has."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, any_, collate, func, literal_column, select, tuple_
+from sqlalchemy.orm import Session
+
+from gridmgmt.database import Actor
+from gridmgmt.errors import InvalidError
+from gridmgmt.history.beliefs import Sheet, Told, live, true_on
+from gridmgmt.models import Area, Grid
+
+MOST = 1_000
+"""Rows of a page at most."""
+
+
+def page(
+    session: Session,
+    actor: Actor,
+    rows: FromClause,
+    sheet: Sheet,
+    *conditions: ColumnElement[bool],
+    limit: int,
+    after: tuple[Any, ...] | None = None,
+    order: tuple[str, ...] = ("id",),
+) -> Sequence[Told]:
+    """At most `limit` rows of `sheet`, a statement over `rows`, that follow the key `after`, in one query.
+
+    `order` names the columns of the key; the last is the id.
+    """
+    key = [rows.c[name] for name in order]
+    wanted = select(*key).where(live(rows), *conditions)
+    if after is not None:
+        wanted = wanted.where(key[0] > after[0] if len(key) == 1 else tuple_(*key) > tuple_(*after))
+    if actor.scope == "field":
+        # The planner does not know how few grids a worker has: without a fence it walks the primary key through everybody's rows.
+        wanted = wanted.offset(literal_column("0"))
+    inner = wanted.subquery("wanted")
+    chosen = select(inner.c.id).order_by(*(inner.c[name] for name in order)).limit(limit).subquery("chosen")
+    return session.execute(sheet.where(rows.c.id == chosen.c.id).order_by(*key)).all()
+
+
+def in_area(rows: FromClause, code: str, *, day: dt.date | None = None) -> ColumnElement[bool]:
+    """Whether scoped rows lie in the area that has this code on `day` (today): of a district, a subdistrict or a community.
+
+    An unknown code holds no row. Raises InvalidError for what cannot be a code.
+    """
+    area = Area.__table__.alias("filter_area")
+    day_then: Any = func.reg.today() if day is None else day
+    this = and_(area.c.code == code, area.c.deleted_at.is_(None), true_on(area.c.valid_from, area.c.valid_to, day_then))
+    one = select(area.c.id).where(this).scalar_subquery()
+    match len(code) if code.isascii() and code.isdigit() else 0:
+        case 6:
+            part = Area.__table__.alias("filter_part")
+            return rows.c.subdistrict_id == any_(func.array(select(part.c.id).where(part.c.parent_id == one).scalar_subquery()))
+        case 9:
+            return rows.c.subdistrict_id == one
+        case 12:
+            grid = Grid.__table__.alias("filter_grid")
+            return rows.c.grid_id == any_(func.array(select(grid.c.id).where(grid.c.community_id == one).scalar_subquery()))
+        case _:
+            raise InvalidError("an area code has 6, 9 or 12 digits", field="area")
+
+
+def in_grid(rows: FromClause, code: str) -> ColumnElement[bool]:
+    """Whether scoped rows lie in the base grid with this code."""
+    grid = Grid.__table__.alias("filter_grid")
+    return rows.c.grid_id == select(grid.c.id).where(grid.c.scheme == "base", grid.c.code == code).scalar_subquery()
+
+
+def begins(column: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:
+    """Whether a text begins with `prefix`, as a range in the order of code points: LIKE and `^@` are not leakproof, `<` is."""
+    text = collate(column, "C")
+    after = _next(prefix)
+    return text >= prefix if after is None else and_(text >= prefix, text < after)
+
+
+def _next(prefix: str) -> str | None:
+    """The first text in the order of code points that comes after everything that begins with `prefix`."""
+    head = prefix.rstrip("\U0010ffff")
+    if not head:
+        return None
+    following = ord(head[-1]) + 1
+    return head[:-1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
