@@ -14,7 +14,7 @@ install: ## Install PostgreSQL with PostGIS (where it may) and the Python enviro
 	@bash "$(HERE)tools/bootstrap.sh"
 
 demo: ## Build the demo district and serve it on http://127.0.0.1:8000 until Ctrl-C (PORT=8001 for another port)
-	@bash "$(HERE)tools/bootstrap.sh" demo $(PORT)
+	@exec setpriv --pdeathsig TERM bash "$(HERE)tools/bootstrap.sh" demo $(PORT) # a killed make takes its server along
 
 test: install ## Run all tests on a real PostgreSQL (WORKERS=2 processes)
 	@cd "$(HERE)." && .venv/bin/python -m pytest -n $(WORKERS) --dist worksteal
