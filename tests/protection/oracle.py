@@ -1,0 +1,174 @@
+"""What each account reaches, compared with what the hand-drawn district says: count and hash of the keys for each table and verb."""
+
+from collections.abc import Iterable
+
+from tests.protection.doors import Register, Root, acting, dressed, run, tried
+from tests.protection.rights import BY_NAME, TABLES, Table, Verb, expected
+from tests.protection.seed import GRIDS, Account
+
+HASH = "count(*), coalesce(bit_xor(hashtext(({key})::text)), 0)"
+REFUSED = "42501"
+
+
+def differences(root: Root, register: Register, accounts: Iterable[Account], tables: Iterable[Table] = TABLES) -> list[str]:
+    """One line for each account, verb and table where the rows reached are not those expected."""
+    tables = tuple(tables)
+    found: list[str] = []
+    for account in accounts:
+        for verb in ("SELECT", "UPDATE"):
+            wanted = [_wanted(root, register, account, table, verb) for table in tables]
+            with acting(root, register, account):
+                reached = [_reached(root, table, verb) for table in tables]
+            for table, want, got in zip(tables, wanted, reached, strict=True):
+                if want != got:
+                    found.append(f"{account.username} by {account.scope}: {verb} {table.name} reaches {got}, not {want}")
+    return found
+
+
+def hidden_from(root: Root, role: str, tables: Iterable[str]) -> list[str]:
+    """Tables of which a role of the house (owner, definer, dump) does not see every row."""
+    found: list[str] = []
+    for table in tables:
+        there = run(root, f"SELECT count(*) FROM {table}")
+        with dressed(root, role):
+            if tried(root, f"SELECT count(*) FROM {table}") != there:
+                found.append(f"{role} does not see all of {table}")
+    return found
+
+
+def wrong_inserts(root: Root, register: Register, account: Account, tables: Iterable[str], grids: Iterable[int] = GRIDS) -> list[str]:
+    """One line for each table and grid where a new row is taken and should not be, or the other way round."""
+    places = {number: _places(root, register, number) for number in grids}
+    found: list[str] = []
+    with acting(root, register, account):
+        for number, place in places.items():
+            inside = account.valid and (
+                account.scope in {"district", "loader"}
+                or number in account.grids
+                or (account.subdistrict is not None and place["subdistrict"] == register.subdistricts[account.subdistrict])
+            )
+            for table in tables:
+                may = inside and not (table == "person" and account.scope == "loader")  # the loader writes persons by sec.people_load
+                statement, names = NEW_ROWS[table]
+                got = tried(root, statement, [place[name] for name in names])
+                if (got == REFUSED) == may or (isinstance(got, str) and got != REFUSED):
+                    found.append(f"{account.username}: a new {table} in grid {number} gives {got}")
+    return found
+
+
+def _wanted(root: Root, register: Register, account: Account, table: Table, verb: Verb) -> object:
+    condition = expected(table, verb, register, account)
+    if condition is None:
+        return REFUSED
+    return run(root, f"SELECT {HASH.format(key='t.' + table.key)} FROM {table.name} t WHERE {condition[0]}", condition[1])
+
+
+def _reached(root: Root, table: Table, verb: Verb) -> object:
+    if verb == "SELECT":
+        return tried(root, f"SELECT {HASH.format(key='t.' + table.key)} FROM {table.name} t")
+    update = f"UPDATE {table.name} t SET {table.column} = t.{table.column} RETURNING t.{table.key} AS key"
+    return tried(root, f"WITH u AS ({update}) SELECT {HASH.format(key='u.key')} FROM u")
+
+
+def _places(root: Root, register: Register, number: int) -> dict[str, object]:
+    """Parents of new rows in a grid, as the superuser finds them."""
+    grid = register.grids[number]
+    (row,) = run(
+        root,
+        "SELECT b.id, b.subdistrict_id, (SELECT min(u.id::text)::uuid FROM reg.unit u WHERE u.building_id = b.id),"
+        " (SELECT min(p.id::text)::uuid FROM reg.person p WHERE p.grid_id = b.grid_id)"
+        " FROM reg.building b WHERE b.grid_id = %s ORDER BY b.house_code DESC LIMIT 1",
+        [grid],
+    )
+    return {"grid": grid, "building": row[0], "subdistrict": row[1], "unit": row[2], "person": row[3], "x": 113.7905 + number * 0.01}
+
+
+NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "building": (
+        "INSERT INTO reg.building (house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental)"
+        " VALUES (repeat('9', 19), 'New', 'Lane', public.ST_SetSRID(public.ST_MakePoint(%s, 22.701), 4490), 113.8, 22.7, 1, 'other', false)",
+        ("x",),
+    ),
+    "unit": (
+        "INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)"
+        " VALUES (%s, %s, %s, repeat('9', 25), 1, '1', 10, 'shop')",
+        ("building", "grid", "subdistrict"),
+    ),
+    "person": (
+        "SELECT sec.person_ensure(reg.uuid7(), %s, NULL, NULL, NULL, 1::smallint, 'New', NULL, NULL, NULL, NULL, NULL, 'floating')",
+        ("grid",),
+    ),
+    "discrepancy": (
+        "INSERT INTO reg.discrepancy (person_id, grid_id, subdistrict_id, field, theirs, source) VALUES (%s, %s, %s, 'sex', 'male', 'test')",
+        ("person", "grid", "subdistrict"),
+    ),
+    "residence": (
+        "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from) VALUES (%s, %s, %s, %s, false, '2020-01-01')",
+        ("person", "unit", "grid", "subdistrict"),
+    ),
+    "lease": (
+        "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, lessee_id, rent_fen, rent_given, rent_unit, area_basis_m2,"
+        " valid_from, valid_to, state, new_let) VALUES ('new', %s, %s, %s, %s, 1, 1, 'month', 1, '2100-01-01', '2101-01-01', 'drafted', true)",
+        ("unit", "grid", "subdistrict", "person"),
+    ),
+    "manager": (
+        "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from, valid_to)"
+        " VALUES (%s, %s, %s, %s, 'hired', '1990-01-01', '1991-01-01')",
+        ("person", "building", "grid", "subdistrict"),
+    ),
+}
+"""A new row of each scoped table, and the parents that it names."""
+
+A_SUBDISTRICT = "(SELECT id FROM reg.area WHERE code = '440306001')"
+A_POLYGON = "public.ST_Multi(public.ST_MakeEnvelope(113, 22, 113.1, 22.1, 4490))"
+OFFICE = frozenset({"district", "loader"})
+ADMIN = frozenset({"admin"})
+NOBODY: frozenset[str] = frozenset()
+
+OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
+    "reg.area": (
+        "INSERT INTO reg.area (code, name, level, parent_id, valid_from, geom)"
+        f" VALUES ('440306009', 'New', 'subdistrict', (SELECT id FROM reg.area WHERE code = '440306'), '2000-01-01', {A_POLYGON})",
+        OFFICE,
+    ),
+    "reg.area_lineage": (f"INSERT INTO reg.area_lineage VALUES ({A_SUBDISTRICT}, {A_SUBDISTRICT} + 1, 'split', '2000-01-01')", OFFICE),
+    "reg.grid": (
+        "INSERT INTO reg.grid (code, kind, name, community_id, subdistrict_id, valid_from, geom)"
+        f" SELECT '440306001001099', 'base', 'New', id, parent_id, '2000-01-01', {A_POLYGON} FROM reg.area WHERE code = '440306001001'",
+        OFFICE,
+    ),
+    "reg.grid_lineage": (
+        "INSERT INTO reg.grid_lineage SELECT min(id), max(id), 'merge', '2000-01-01' FROM reg.grid",
+        OFFICE,
+    ),
+    "reg.post": ("INSERT INTO reg.post (code, name) VALUES ('new', 'New')", ADMIN),
+    "reg.grid_assignment": (
+        "INSERT INTO reg.grid_assignment (account_id, grid_id, post_id, valid_from) VALUES (1, (SELECT min(id) FROM reg.grid), 1, '2100-01-01')",
+        ADMIN,
+    ),
+    "reg.area_grant": (
+        f"INSERT INTO reg.area_grant (account_id, area_id, level, valid_from) VALUES (1, {A_SUBDISTRICT}, 'subdistrict', '2100-01-01')",
+        ADMIN,
+    ),
+    "reg.account": ("INSERT INTO reg.account (username, display_name, role) VALUES ('new', 'New', 'admin')", ADMIN),
+    "reg.access_key": (
+        "INSERT INTO reg.access_key (account_id, label, key_hash, expires_at) VALUES (1, 'New', sha256(''), '2100-01-01')",
+        ADMIN,
+    ),
+    "reg.organisation": ("INSERT INTO reg.organisation (name, valid_from) VALUES ('New', '2000-01-01')", OFFICE),
+    "reg.landlord": (
+        f"INSERT INTO reg.landlord (subdistrict_id, kind, name) VALUES ({A_SUBDISTRICT}, 'person', 'New')",
+        OFFICE | {"subdistrict"},
+    ),
+    "reg.audit": (
+        "INSERT INTO reg.audit (action, object_type, outcome) VALUES ('look', 'person', 'ok')",
+        frozenset({"auth", "field", "subdistrict", "district", "loader", "admin", "audit"}),
+    ),
+    "reg.person": ("INSERT INTO reg.person (name, registration) VALUES ('New', 'floating')", NOBODY),
+    "reg.identity": ("INSERT INTO reg.identity (id) VALUES (gen_random_uuid())", NOBODY),
+    "reg.person_secret": ("INSERT INTO reg.person_secret (person_id) VALUES (gen_random_uuid())", NOBODY),
+    "reg.layer": ("INSERT INTO reg.layer VALUES ('new')", NOBODY),
+    "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
+    **{name: (f"INSERT INTO {name} (id) SELECT NULL", NOBODY) for name in BY_NAME if name.endswith("_past")},
+}
+"""A new row of each table without grids, and the classes that may write it."""

@@ -1,0 +1,106 @@
+"""Which class may do what with which table, written down by hand from the design and not read from the migrations.
+
+A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the account's grids), `subdistrict` (rows
+of its subdistrict), `own` (rows that name the account). A table or class that is missing may do nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.protection.doors import Register
+from tests.protection.seed import Account
+
+Verb = Literal["SELECT", "UPDATE"]
+
+SCOPED = ("building", "unit", "person", "discrepancy", "residence", "lease", "manager")
+EVERYBODY = ("public", "field", "subdistrict", "district", "loader", "admin", "audit")
+SIGNED_IN = ("field", "subdistrict", "district", "loader", "admin", "audit")
+OFFICE = {"district": "signed", "loader": "signed"}
+BY_SCOPE = {"field": "grids", "subdistrict": "subdistrict"} | OFFICE
+BY_ACCOUNT = {"field": "own", "subdistrict": "own", "admin": "signed"} | OFFICE
+
+
+@dataclass(frozen=True)
+class Table:
+    """Who reads and who updates; `key` tells rows apart, `column` is one that an updater may set or a stranger tries."""
+
+    name: str
+    read: dict[str, str]
+    update: dict[str, str]
+    key: str = "id"
+    column: str = "version"
+    grid: str = "grid_id"
+    account: str = "account_id"
+    full: bool = True
+    """Whether the class reads all columns."""
+
+
+def _past(name: str, read: dict[str, str], *, grid: str = "grid_id") -> Table:
+    return Table(f"reg.{name}_past", read, {}, key="id || '-' || t.version", grid=grid)
+
+
+def _scoped(name: str, column: str) -> tuple[Table, Table]:
+    return Table(f"reg.{name}", BY_SCOPE, BY_SCOPE, column=column), _past(name, BY_SCOPE)
+
+
+LINEAGE = "predecessor_id || '-' || t.successor_id"
+LANDLORDS = {"subdistrict": "subdistrict"} | OFFICE
+FIRMS = {"field": "signed", "subdistrict": "signed"} | OFFICE
+
+TABLES = (
+    Table("reg.area", dict.fromkeys(EVERYBODY, "all"), OFFICE, column="name"),
+    _past("area", dict.fromkeys(EVERYBODY, "all")),
+    Table("reg.area_lineage", dict.fromkeys(EVERYBODY, "all"), {}, key=LINEAGE, column="kind"),
+    Table("reg.layer", dict.fromkeys(EVERYBODY, "all"), {}, key="layer"),
+    Table("reg.grid", BY_SCOPE | {"admin": "signed"}, OFFICE, column="name", grid="id"),
+    _past("grid", BY_SCOPE, grid="id"),
+    Table("reg.grid_lineage", OFFICE, {}, key=LINEAGE, column="kind"),
+    Table("reg.post", dict.fromkeys(SIGNED_IN, "signed"), {}, column="name"),
+    Table("reg.grid_assignment", BY_ACCOUNT, {"admin": "signed"}, column="valid_to"),
+    Table("reg.area_grant", BY_ACCOUNT, {"admin": "signed"}, column="valid_to"),
+    Table(
+        "reg.account",
+        {name: "own" for name in SIGNED_IN} | {"admin": "signed"},
+        {"admin": "signed"},
+        column="display_name",
+        account="id",
+        full=False,
+    ),
+    Table("reg.access_key", {"admin": "signed"}, {"admin": "signed"}, column="revoked_at", full=False),
+    *_scoped("building", "name"),
+    *_scoped("unit", "room"),
+    *_scoped("person", "sex"),
+    *_scoped("discrepancy", "state"),
+    *_scoped("residence", "basis"),
+    *_scoped("lease", "rent_fen"),
+    *_scoped("manager", "archive_number"),
+    Table("reg.organisation", FIRMS, OFFICE, column="name"),
+    _past("organisation", FIRMS),
+    Table("reg.landlord", LANDLORDS, LANDLORDS, column="kind"),
+    _past("landlord", LANDLORDS),
+    Table("reg.audit", {"audit": "signed"}, {}, key="at || '-' || t.id", column="action"),
+    Table("reg.identity", {}, {}, column="kv"),
+    Table("reg.person_secret", {}, {}, key="person_id", column="kv"),
+    Table("sync.change_log", {}, {}, key="seq", column="kind"),
+)
+BY_NAME = {table.name: table for table in TABLES}
+OPEN = frozenset({"reg.alembic_version"})
+"""Tables without rows of the register."""
+
+
+def expected(table: Table, verb: Verb, register: Register, account: Account) -> tuple[str, list[object]] | None:
+    """Condition on the rows `t` that the account reaches, for the superuser to count, or None where the class has no right at all."""
+    scope = (table.read if verb == "SELECT" else table.update).get(account.scope)
+    if scope is None:
+        return None
+    if scope == "all":
+        return "true", []
+    if not account.valid:
+        return "false", []
+    if scope == "signed":
+        return "true", []
+    if scope == "own":
+        return f"t.{table.account} = %s", [register.accounts[account.username]]
+    if scope == "subdistrict":
+        return "t.subdistrict_id = %s", [register.subdistricts.get(account.subdistrict or 0, -1)]
+    return f"t.{table.grid} = ANY (%s::int[])", [[register.grids[number] for number in sorted(account.grids)]]
