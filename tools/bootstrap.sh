@@ -136,10 +136,12 @@ install_everything() {
 demo() { # demo PORT
     port_is_free "$1"
     locked_install
-    local gridmgmt=.venv/bin/gridmgmt server='' ours=''
+    local gridmgmt=.venv/bin/gridmgmt server=''
     export GRIDMGMT_DEMO_MODE=true
     if [ -z "${GRIDMGMT_DATABASE_URL:-}" ]; then
-        [[ $($gridmgmt db status --json) =~ \"state\":\ *\"up\" ]] || ours=yes
+        if ! [[ $($gridmgmt db status --json) =~ \"state\":\ *\"up\" ]]; then
+            trap '.venv/bin/gridmgmt db down >/dev/null' EXIT # however this ends, what it started stops
+        fi
         $gridmgmt db up
     fi
     $gridmgmt migrate
@@ -151,7 +153,6 @@ demo() { # demo PORT
     wait $server || code=$?
     while kill -0 $server 2>/dev/null; do wait $server || code=$?; done # a signal ended the first wait
     trap '' INT TERM HUP
-    [ -z "$ours" ] || $gridmgmt db down
     case $code in 130 | 143) code=0 ;; esac # stopped as asked
     return $code
 }
