@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from gridmgmt.errors import UnauthenticatedError, explain
+from gridmgmt.errors import BusyError, UnauthenticatedError, explain, explain_cause
 from gridmgmt.settings import Address
 
 Class = Literal["public", "auth", "field", "subdistrict", "district", "loader", "admin", "audit"]
@@ -91,7 +93,7 @@ class Database:
                 if read_only:
                     connection.execution_options(postgresql_readonly=True)
                 with Session(connection, expire_on_commit=False) as session:
-                    self._enter(connection, actor)
+                    self._enter(session, actor)
                     yield session
                     session.commit()
         except DBAPIError as error:
@@ -99,6 +101,8 @@ class Database:
             if told is None:
                 raise
             raise told from error
+        except PoolTimeoutError as error:
+            raise BusyError("all connections to the database are in use") from error
 
     @asynccontextmanager
     async def reading(self, actor: Actor) -> AsyncGenerator[AsyncConnection]:
@@ -108,15 +112,21 @@ class Database:
         when the context was refused; nothing was visible then, so nothing may be answered before the block ends.
         """
         pool = await self._pool(actor.scope)
-        async with pool.connection() as connection, connection.pipeline(), connection.transaction():
-            entered = None
-            if actor.scope not in NAMELESS:
-                entered = await connection.execute(ENTER, [self._sign(actor, connection.info.backend_pid), actor.epoch])
-            yield connection
-            if entered is not None:
-                row = await entered.fetchone()
-                if row is None or row[0] is None:
-                    raise _unknown()
+        try:
+            async with pool.connection() as connection, connection.pipeline(), connection.transaction():
+                entered = None
+                if actor.scope not in NAMELESS:
+                    entered = await connection.execute(ENTER, [self._sign(actor, connection.info.backend_pid), actor.epoch])
+                yield connection
+                if entered is not None:
+                    row = await entered.fetchone()
+                    if row is None or row[0] is None:
+                        raise _unknown()
+        except psycopg.Error as error:
+            told = explain_cause(error)
+            if told is None:
+                raise
+            raise told from error
 
     async def _pool(self, scope: Class) -> AsyncConnectionPool[AsyncConnection]:
         if scope not in self._pools:
@@ -133,11 +143,12 @@ class Database:
             await pool.open()
         return self._pools[scope]
 
-    def _enter(self, connection: Connection, actor: Actor) -> None:
+    def _enter(self, session: Session, actor: Actor) -> None:
+        """By the session, not by its connection: a session that finds a transaction begun leaves the commit to whoever began it."""
         if actor.scope in NAMELESS:
             return
-        raw: Any = connection.connection.driver_connection
-        who = connection.execute(
+        raw: Any = session.connection().connection.driver_connection
+        who = session.execute(
             text("SELECT sec.enter(:context, :epoch)"), {"context": self._sign(actor, raw.info.backend_pid), "epoch": actor.epoch}
         ).scalar_one()
         if who is None:

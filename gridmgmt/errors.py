@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from psycopg import OperationalError
 from psycopg.errors import Diagnostic
 from sqlalchemy.exc import DBAPIError
 
@@ -132,11 +133,15 @@ def explain(error: DBAPIError) -> DistrictError | None:
 
     An unseen and an unknown parent give the same answer: both break the same key.
     """
-    cause = error.orig
+    return BusyError("the database did not answer") if error.connection_invalidated else explain_cause(error.orig)
+
+
+def explain_cause(cause: BaseException | None) -> DistrictError | None:
+    """The same for an error of psycopg itself."""
     state = getattr(cause, "sqlstate", None)
     diag = getattr(cause, "diag", None)
     if state is None:
-        return BusyError("the database did not answer") if error.connection_invalidated else None
+        return BusyError("the database cannot be reached") if isinstance(cause, OperationalError) else None
     name = diag.constraint_name if isinstance(diag, Diagnostic) else None
     rule = RULES.get(name or "")
     if rule is not None and isinstance(diag, Diagnostic):

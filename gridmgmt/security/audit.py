@@ -25,7 +25,9 @@ def record(
 ) -> None:
     """Write one row of the trail. Who and when are set by PostgreSQL and cannot be named. If it cannot be written, the work fails."""
     session.execute(
-        insert(Audit).values(
+        insert(Audit)
+        .inline()  # nobody who writes the trail may read it back, not even the id of the row
+        .values(
             action=action,
             object_type=object_type,
             object_id=None if object_id is None else str(object_id),
