@@ -1,0 +1,72 @@
+"""Reveals and look-ups, the only roads to a sealed number or phone: a purpose, a reason, a quota, and a trace each time."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from gridmgmt.database import Actor
+from gridmgmt.errors import QuotaError
+from gridmgmt.history.beliefs import Sheet, Told, known, live
+from gridmgmt.history.versions import unseen
+from gridmgmt.models import Person
+from gridmgmt.registers.people import number_of, sheet
+from gridmgmt.security import audit
+from gridmgmt.security.sealing import Sealer
+
+PURPOSES = ("residence_check", "lease_filing", "correction", "subject_request", "emergency")
+"""Duties that need a full view: to check a declared residence, to file a lease, to correct an entry, to answer the person, to help."""
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """The full values; `birth_date` is what the number says, None without one."""
+
+    id: uuid.UUID
+    name: str
+    identity_number: str | None
+    phone: str | None
+    birth_date: dt.date | None
+
+
+def reveal(session: Session, actor: Actor, sealer: Sealer, person_id: uuid.UUID, *, purpose: str, reason: str) -> Revealed:
+    """Open what is sealed of a person. The row of the trail is written with it. Raises QuotaError, NotFoundError."""
+    _require_quota(session, "reveal")
+    opened: Sheet = select(func.sec.reveal(person_id, purpose, reason).table_valued("identity_id", "id_enc", "phone_enc"))
+    sealed = session.execute(opened).one_or_none()
+    if sealed is None:
+        raise unseen(Person)
+    name: str = session.execute(select(Person.name).where(Person.id == person_id)).scalar_one()
+    number = None if sealed.id_enc is None else sealer.open("identity|id_enc", uuid.UUID(str(sealed.identity_id)), sealed.id_enc)
+    phone = None if sealed.phone_enc is None else sealer.open("person_secret|phone_enc", person_id, sealed.phone_enc)
+    born = None if number is None else dt.date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+    return Revealed(person_id, name, number, phone, born)
+
+
+def look_up(
+    session: Session, actor: Actor, sealer: Sealer, *, identity_number: str, purpose: str, reason: str, today: dt.date, demo: bool = False
+) -> Sequence[Told]:
+    """The records with this number, of those that the actor sees. A miss takes the same steps as a hit, and costs the same.
+
+    Raises InvalidError for a number that cannot be, QuotaError.
+    """
+    number = number_of(identity_number, today=today, demo=demo)
+    _require_quota(session, "lookup")
+    matches = select(func.sec.person_by_number(sealer.blind_index(number.value)))
+    ids = session.execute(matches).scalars().all()
+    rows = known(Person)
+    found = session.execute(sheet(rows).where(rows.c.id.in_(ids), live(rows)).order_by(rows.c.id)).all()
+    audit.record(
+        session, "lookup", "person", purpose=purpose, rows=len(found), detail={"reason": reason, "ids": [str(row.id) for row in found]}
+    )
+    return found
+
+
+def _require_quota(session: Session, name: str) -> None:
+    """Raises QuotaError with the seconds until one more is allowed."""
+    if session.execute(select(func.sec.quota_left(name))).scalar_one() == 0:
+        wait: int = session.execute(select(func.sec.quota_wait(name))).scalar_one()
+        raise QuotaError("your quota is used up: ask again later", retry_after=max(wait, 1))
