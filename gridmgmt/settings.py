@@ -67,12 +67,10 @@ class Server(_Concern):
 
 
 class Access(_Concern):
-    """Who is let in for how long, how often numbers are revealed, and whether invented numbers are taken."""
+    """Who is let in for how long, and whether invented numbers are taken."""
 
     demo_mode: Annotated[bool, Field(description="Take identity numbers that begin with 00 and passwords `demo`; mark every page")] = False
     token_lifetime: Annotated[int, Field(ge=1, le=3600, description="Seconds for which a bearer token is good")] = 900
-    reveals_per_hour: Annotated[int, Field(ge=0, description="Sealed numbers one account may have opened in an hour")] = 30
-    reveals_per_day: Annotated[int, Field(ge=0, description="Sealed numbers one account may have opened in a day")] = 100
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,14 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
         Places(home=Path(".gridmgmt"), keys=None),
         Database(database_url=None, pool_size=8),
         Server(host="127.0.0.1", port=8000, max_body=1_048_576),
-        Access(demo_mode=False, token_lifetime=900, reveals_per_hour=30, reveals_per_day=100),
+        Access(demo_mode=False, token_lifetime=900),
     )
 
 
 def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "HOME": "/h", "KEYS": "/k", "DATABASE_URL": "postgresql://h/d", "POOL_SIZE": "3", "HOST": "::1", "PORT": "8001",
-        "MAX_BODY": "2048", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60", "REVEALS_PER_HOUR": "1", "REVEALS_PER_DAY": "2",
+        "MAX_BODY": "2048", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"GRIDMGMT_{name}", value)
@@ -55,7 +55,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         Places(home=Path("/h"), keys=Path("/k")),
         Database(database_url="postgresql://h/d", pool_size=3),
         Server(host="::1", port=8001, max_body=2048),
-        Access(demo_mode=True, token_lifetime=60, reveals_per_hour=1, reveals_per_day=2),
+        Access(demo_mode=True, token_lifetime=60),
     )
 
 
