@@ -61,12 +61,19 @@ KINDS: Final[Mapping[str, Kind]] = {
     "state-step": Kind(409, "This state does not follow", "状态变更不被允许"),
     "already-appointed": Kind(409, "Already appointed in this period", "同期已有任命"),
     "second-subdistrict": Kind(409, "Another subdistrict in this period", "同期已分配街道"),
+    "building-has-units": Kind(409, "The building still has units", "楼栋内仍有单元"),
+    "unit-occupied": Kind(409, "The unit is occupied", "单元内仍有居住登记"),
+    "place-retired": Kind(409, "The place is retired", "房屋已注销"),
+    "person-lives-somewhere": Kind(409, "The person still lives somewhere", "人员仍有居住登记"),
+    "already-ended": Kind(409, "Ended already", "已经终止"),
+    "lease-has-sublets": Kind(409, "The lease has sublets", "租赁合同下仍有转租"),
     "write-conflict": Kind(409, "Somebody changed the same rows", "数据被同时修改"),
     "stale-version": Kind(412, "The row was changed since it was read", "数据已被更新"),
     "too-large": Kind(413, "Body too large", "请求体过大"),
     "unsupported-media-type": Kind(415, "Media type not supported", "不支持的内容类型"),
     "invalid-value": Kind(422, "Invalid value", "取值无效"),
     "grid-outside-community": Kind(422, "The grid leaves its community", "网格超出社区范围"),
+    "grid-gap": Kind(422, "The grids leave a gap", "网格之间存在空隙"),
     "outside-grids": Kind(422, "Outside the grids", "位置不在网格内"),
     "contacts-missing": Kind(422, "Contacts missing", "缺少联系人"),
     "unknown-reference": Kind(422, "Unknown reference", "引用的对象不存在"),
@@ -147,6 +154,16 @@ def status_of(error: DistrictError) -> int:
     return kind.status if kind is not None else next((status for cls, status in STATUSES.items() if isinstance(error, cls)), 500)
 
 
+def answer_to(request: Request, error: DistrictError) -> Response:
+    """The problem that a domain error is answered with."""
+    errors = [{"field": error.field, "reason": error.detail}] if error.field else []
+    headers = error.headers if isinstance(error, RequestError) else None
+    slug, status = error.slug, status_of(error)
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and _is_ogc(request):
+        slug, status = "invalid-parameter", 400
+    return problem(request, slug, error.detail, status=status, errors=errors, headers=headers, **error.facts)
+
+
 def problem(
     request: Request,
     slug: str,
@@ -184,12 +201,7 @@ def problem(
 
 def _district(request: Request, error: Exception) -> Response:
     assert isinstance(error, DistrictError)
-    errors = [{"field": error.field, "reason": error.detail}] if error.field else []
-    headers = error.headers if isinstance(error, RequestError) else None
-    slug, status = error.slug, status_of(error)
-    if status == HTTPStatus.UNPROCESSABLE_ENTITY and _is_ogc(request):
-        slug, status = "invalid-parameter", 400
-    return problem(request, slug, error.detail, status=status, errors=errors, headers=headers, **error.facts)
+    return answer_to(request, error)
 
 
 def _validation(request: Request, error: Exception) -> Response:
