@@ -170,13 +170,13 @@ BEGIN
 END $$;
 
 -- The persons behind some numbers, for the loader of files, which must say what a line contradicts. One row a known number.
-CREATE FUNCTION sec.people_known(p_bi bytea[], OUT id_bi bytea, OUT person_id uuid, OUT name text, OUT phone_enc bytea)
+CREATE FUNCTION sec.people_known(p_bi bytea[], OUT id_bi bytea, OUT person_id uuid, OUT name text, OUT phone_enc bytea, OUT struck boolean)
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
-  RETURN QUERY SELECT i.id_bi, p.id, p.name, s.phone_enc
+  RETURN QUERY SELECT i.id_bi, p.id, p.name, s.phone_enc, p.deleted_at IS NOT NULL
     FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id AND s.is_first JOIN reg.person p ON p.id = s.person_id
-   WHERE i.id_bi = ANY (p_bi) AND p.deleted_at IS NULL;
+   WHERE i.id_bi = ANY (p_bi);
 END $$;
 -- Writes new persons with their identities, set-based, for the loader. Arrays of one length; numbers must be new and distinct.
 CREATE FUNCTION sec.people_load(p_id uuid[], p_grid int[], p_identity uuid[], p_bi bytea[], p_enc bytea[], p_kv smallint, p_name text[], p_sex text[],
