@@ -74,7 +74,7 @@ ACCOUNTS = (
     community("c-none", set()),
     community("c-disabled", set(), ("community", 1, *OPEN), valid=False),
     community("c-with-a-subdistrict", set(), ("subdistrict", 1, *OPEN)),
-    subdistrict("s-one", 1, ("subdistrict", 1, *OPEN)),
+    subdistrict("s-one", 1, ("subdistrict", 1, *OPEN), assignments=((7, *OPEN),)),
     subdistrict("s-two", 2, ("subdistrict", 2, *OPEN)),
     subdistrict("s-moved", 2, ("subdistrict", 1, -50, -3), ("subdistrict", 2, -3, None)),
     subdistrict("s-ended", None, ("subdistrict", 1, -50, 0)),

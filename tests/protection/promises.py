@@ -1,0 +1,198 @@
+"""What each trigger promises, as a question to the database: the answer names what is broken, None when the promise is kept.
+
+The same promises are the subject of test_promises.py and the witnesses in test_mutations.py.
+"""
+
+from collections.abc import Callable
+
+from psycopg import errors
+
+from tests.protection.doors import Register, Root, acting, run, tried, undone
+from tests.protection.seed import BY_NAME
+
+Promise = Callable[[Root, Register], str | None]
+
+UPDATES = {
+    "area": "name = 'X'",
+    "grid": "name = 'X'",
+    "building": "name = 'X'",
+    "unit": "room = 'X'",
+    "person": "name = 'X'",
+    "discrepancy": "state = 'dismissed'",
+    "residence": "basis = 'own'",
+    "organisation": "name = 'X'",
+    "landlord": "kind = 'person'",
+    "lease": "rent_fen = 1",
+    "manager": "archive_number = 'X'",
+}
+KINDS = {"building": "building", "unit": "unit", "person": "resident", "residence": "residence", "lease": "lease", "manager": "manager"}
+
+BUILDING = (
+    "INSERT INTO reg.building (house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental)"
+    " VALUES (repeat('9', 19), 'X', 'X', public.ST_SetSRID(public.ST_MakePoint(113.8605, 22.701), 4490), 113.8, 22.7, 1, 'other', false)"
+)
+UNIT = (
+    "INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)"
+    " SELECT id, grid_id, subdistrict_id, repeat('9', 25), 1, 'X', 10, 'shop' FROM reg.building WHERE house_code = repeat('9', 19)"
+)
+LEASE = (
+    "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, parent_id, rent_fen, rent_given, rent_unit, area_basis_m2, valid_from,"
+    " valid_to, state, new_let) SELECT 'X', unit_id, grid_id, subdistrict_id, {parent}, 1, 1, 'month', 1, '2029-01-01', '{until}', 'signed', true"
+    " FROM reg.lease h WHERE number = 'L-1'"
+)
+RESIDENCE = (
+    "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from, valid_to)"
+    " SELECT p.id, u.id, u.grid_id, u.subdistrict_id, false, '1990-01-01', '1991-01-01' FROM reg.person p, reg.unit u"
+    " WHERE p.name = 'Somebody 1' AND u.code = repeat('9', 25)"
+)
+COPIES = {
+    "building": BUILDING,
+    "unit": f"{BUILDING}; {UNIT}",
+    "person": "INSERT INTO reg.person (grid_id, subdistrict_id, name, registration)"
+    " SELECT grid_id, subdistrict_id, 'X', 'floating' FROM reg.person WHERE name = 'Somebody 50'",
+    "residence": f"{BUILDING}; {UNIT}; {RESIDENCE}",
+    "lease": LEASE.format(parent="NULL", until="2031-01-01").replace("2029-01-01", "2030-01-01"),
+    "manager": "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from, valid_to)"
+    " SELECT person_id, building_id, grid_id, subdistrict_id, 'hired', '1990-01-01', '1991-01-01' FROM reg.manager LIMIT 1",
+}
+
+
+def keeps_past(noun: str) -> Promise:
+    """A corrected row is kept as it was, and the version counts by one."""
+
+    def promise(root: Root, _: Register) -> str | None:
+        ((key, before),) = run(root, f"SELECT id, version FROM reg.{noun} ORDER BY id LIMIT 1")
+        ((after,),) = run(root, f"UPDATE reg.{noun} SET {UPDATES[noun]} WHERE id = %s RETURNING version", [key])
+        kept = run(root, f"SELECT version FROM reg.{noun}_past WHERE id = %s AND version = %s", [key, before])
+        return None if after == before + 1 and kept == [(before,)] else f"the past of {noun}"
+
+    return promise
+
+
+def logs(noun: str, verb: str) -> Promise:
+    """A written row leaves a pointer to itself in the change log, under its grid."""
+    update = f"UPDATE reg.{noun} SET {UPDATES[noun]} WHERE id = (SELECT id FROM reg.{noun} LIMIT 1)"
+
+    def promise(root: Root, _: Register) -> str | None:
+        first, _, last = (update if verb == "update" else COPIES[noun]).rpartition("; ")
+        run(root, first or "SELECT")
+        pointer = run(root, f"{last} RETURNING grid_id, '{KINDS[noun]}', id")
+        found = run(root, "SELECT scope_id, kind, entity_id FROM sync.change_log WHERE xid = pg_current_xact_id()")
+        return None if set(pointer) <= set(found) else f"{verb} of {noun} is not logged"
+
+    return promise
+
+
+def refuses(statements: str, constraint: str) -> Promise:
+    """The statements are refused in the constraint's name, at the latest at the commit."""
+
+    def promise(root: Root, _: Register) -> str | None:
+        try:
+            with undone(root):
+                run(root, statements)
+                run(root, "SET CONSTRAINTS ALL IMMEDIATE")
+        except errors.IntegrityError as error:
+            return None if error.diag.constraint_name == constraint else f"{error.diag.constraint_name} stands in for {constraint}"
+        return f"{constraint} does not hold"
+
+    return promise
+
+
+def append_only(table: str, *statements: str) -> Promise:
+    """The trail is not changed, not even by the superuser."""
+
+    def promise(root: Root, _: Register) -> str | None:
+        taken = [statement for statement in statements if tried(root, statement.format(table)) != "42501"]
+        return f"{table} takes {taken}" if taken else None
+
+    return promise
+
+
+def out_of_reach(statement: str) -> Promise:
+    """What the worker of grid 1 may not do with a row of the own grid and a row `%s` of another one."""
+
+    def promise(root: Root, register: Register) -> str | None:
+        ((person,),) = run(root, "SELECT id FROM reg.person WHERE grid_id = %s LIMIT 1", [register.grids[9]])
+        values = [person] if statement.count("%s") else []
+        with acting(root, register, BY_NAME["w-one", "field"]):
+            return None if tried(root, statement, values) == "42501" else f"taken: {statement}"
+
+    return promise
+
+
+def gives(statements: str, question: str, answer: str) -> Promise:
+    """After the statements the question has the answer."""
+
+    def promise(root: Root, _: Register) -> str | None:
+        with undone(root):
+            run(root, statements)
+            got = run(root, question)
+            return None if got == [(answer,)] else f"{question} gives {got}"
+
+    return promise
+
+
+GRID_OF = "SELECT g.name FROM reg.{0} t JOIN reg.grid g ON g.id = t.grid_id WHERE t.{1}"
+BOX = "UPDATE reg.grid SET geom = public.ST_Multi(public.ST_MakeEnvelope({}, 22.70, {}, 22.71, 4490)) WHERE name = 'Grid {} 演'"
+
+PROMISES: dict[tuple[str, str], Promise] = {
+    **{(f"reg.{noun}", "keep_past"): keeps_past(noun) for noun in UPDATES},
+    **{(f"reg.{noun}", f"log_{verb}"): logs(noun, verb) for noun in KINDS for verb in ("insert", "update")},
+    ("reg.grid", "grid_no_overlap"): refuses(BOX.format(113.80, 113.815, 1), "grid_no_overlap"),
+    ("reg.grid", "grid_keeps_its_buildings"): refuses(BOX.format(113.83, 113.831, 4), "grid_keeps_its_buildings"),
+    ("reg.building", "place_building"): gives(BUILDING, GRID_OF.format("building", "house_code = repeat('9', 19)"), "Grid 7 演"),
+    ("reg.building", "building_empty"): refuses(
+        "UPDATE reg.building SET retired_on = '2020-01-01' WHERE house_code = lpad('501', 19, '0')", "building_empty"
+    ),
+    ("reg.building", "residents_follow"): gives(
+        "UPDATE reg.building SET entrance = public.ST_SetSRID(public.ST_MakePoint(113.859, 22.701), 4490) WHERE house_code = lpad('502', 19, '0')",
+        "SELECT DISTINCT g.name FROM reg.person p JOIN reg.grid g ON g.id = p.grid_id JOIN reg.residence r ON r.person_id = p.id"
+        " JOIN reg.unit u ON u.id = r.unit_id WHERE u.code LIKE lpad('502', 19, '0') || '%'",
+        "Grid 6 演",
+    ),
+    ("reg.unit", "unit_in_building_i"): refuses(
+        f"{BUILDING}; UPDATE reg.building SET retired_on = '2020-01-01' WHERE name = 'X'; {UNIT}", "unit_in_building"
+    ),
+    ("reg.unit", "unit_in_building_u"): refuses(
+        f"{BUILDING}; {UNIT}; UPDATE reg.unit SET retired_on = '2020-01-01' WHERE room = 'X';"
+        " UPDATE reg.building SET retired_on = '2020-01-01' WHERE name = 'X'; UPDATE reg.unit SET retired_on = NULL WHERE room = 'X'",
+        "unit_in_building",
+    ),
+    ("reg.unit", "unit_empty"): refuses(
+        "UPDATE reg.unit SET retired_on = '2021-01-01' WHERE code LIKE lpad('501', 19, '0') || '%'", "unit_empty"
+    ),
+    ("reg.person", "person_gone"): refuses("UPDATE reg.person SET deleted_at = now() WHERE name = 'Somebody 50'", "person_gone"),
+    ("reg.residence", "person_follows"): gives(
+        f"{BUILDING}; {UNIT}; {COPIES['person']}; INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, valid_from)"
+        " SELECT p.id, u.id, u.grid_id, u.subdistrict_id, '2020-01-01' FROM reg.person p, reg.unit u WHERE p.name = 'X' AND u.room = 'X'",
+        GRID_OF.format("person", "name = 'X'"),
+        "Grid 7 演",
+    ),
+    ("reg.residence", "residence_place_i"): refuses(
+        f"{BUILDING}; {UNIT}; UPDATE reg.unit SET deleted_at = now() WHERE room = 'X'; {RESIDENCE}", "residence_place"
+    ),
+    ("reg.residence", "residence_place_u"): refuses(
+        f"{BUILDING}; {UNIT}; {RESIDENCE}; UPDATE reg.unit SET retired_on = '1995-01-01' WHERE room = 'X';"
+        " UPDATE reg.residence SET valid_to = NULL WHERE valid_to = '1991-01-01'",
+        "residence_place",
+    ),
+    ("reg.residence", "residence_verified"): out_of_reach(
+        "UPDATE reg.residence SET verified_by = (SELECT sec.actor()) + 1, verified_at = now() WHERE id = (SELECT id FROM reg.residence LIMIT 1)"
+    ),
+    ("reg.lease", "lease_within_head"): refuses(LEASE.format(parent="h.id", until="2030-01-02"), "lease_within_head"),
+    ("reg.lease", "lease_still_within_head"): refuses(
+        f"{LEASE.format(parent='h.id', until='2030-01-01')}; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; UPDATE reg.lease SET valid_to = '2029-12-31' WHERE number = 'L-1'",
+        "lease_within_head",
+    ),
+    ("reg.lease", "lessee_seen"): out_of_reach("UPDATE reg.lease SET lessee_id = %s WHERE id = (SELECT id FROM reg.lease LIMIT 1)"),
+    ("reg.lease", "lease_state_step"): refuses("UPDATE reg.lease SET state = 'drafted' WHERE number = 'L-1'", "lease_state_step"),
+    ("reg.manager", "manager_state_step"): refuses("UPDATE reg.manager SET state = 'appointed'", "manager_state_step"),
+}
+"""Table and trigger, and what shows that it works. The triggers of the audit trail's partitions are asked for by `trail`."""
+
+
+def trail(table: str, trigger: str) -> Promise:
+    """The promise of a trigger of the audit trail or one of its partitions."""
+    if trigger == "no_change":
+        return append_only(table, "UPDATE {} SET action = 'X'", "DELETE FROM {}")
+    return append_only(table, "TRUNCATE {}")
