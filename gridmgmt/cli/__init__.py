@@ -1,0 +1,76 @@
+"""The `gridmgmt` command. Starts the server by name and imports nothing of api.
+
+Commands are imported when they are called, so that `--help` and `db status` answer at once.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import psycopg
+from cyclopts import App, CycloptsError
+from sqlalchemy.exc import DBAPIError
+
+from gridmgmt.cli.console import complain
+from gridmgmt.errors import DistrictError, explain
+from gridmgmt.operations.operator import OperatorError
+from gridmgmt.operations.server import ClusterError
+from gridmgmt.security.keys import KeysError
+from gridmgmt.settings import SettingsError
+
+HELP = (
+    "The register of a district's grids, buildings, managers, residents and leases. "
+    "Settings are GRIDMGMT_… variables; docs/operate.md lists them."
+)
+INTERRUPTED = 130
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code: 0 done, 1 an error told in one line, 3 an import that refused rows."""
+    sys.exit(run(sys.argv[1:] if words is None else words))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    try:
+        return int(_app()(words) or 0)
+    except CycloptsError as error:
+        said = " ".join(str(error).split())
+        return complain(f"{said.rstrip('.')}. Try gridmgmt {' '.join((*(error.command_chain or ()), '--help'))}")
+    except (SettingsError, ClusterError, KeysError, OperatorError) as error:
+        return complain(str(error))
+    except DistrictError as error:
+        return complain(error.detail)
+    except DBAPIError as error:
+        told = explain(error)
+        if told is None and not isinstance(error.orig, psycopg.OperationalError):
+            raise
+        return complain(told.detail if told is not None else f"The database does not answer: {str(error.orig).strip().splitlines()[0]}")
+    except KeyboardInterrupt:
+        return complain("stopped", code=INTERRUPTED)
+
+
+def _app() -> App:
+    app = App(
+        name="gridmgmt",
+        help=HELP,
+        version=lambda: version("gridmgmt"),
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    here = "gridmgmt.cli"
+    app.command(f"{here}.db:app", name="db", help="Run the embedded database.")
+    app.command(f"{here}.start:migrate", name="migrate", help="Prepare the database, run the migrations, make the keys.")
+    app.command(f"{here}.demo:demo", name="demo", help="Build the demo district.")
+    app.command(f"{here}.start:serve", name="serve", help="Serve HTTP until Ctrl-C.")
+    app.command(f"{here}.files:import_", name="import", help="Take a file into the register; refused rows are named.")
+    app.command(f"{here}.files:export", name="export", help="Write a layer to a file.")
+    app.command(f"{here}.accounts:app", name="account", help="Who may log in, and for which area.")
+    app.command(f"{here}.accounts:token", name="token", help="Print a bearer token of an account.")
+    app.command(f"{here}.upkeep:keys", name="keys", help="The installation's keys.")
+    app.command(f"{here}.upkeep:backup", name="backup", help="Write a backup of the register.")
+    app.command(f"{here}.upkeep:restore", name="restore", help="Put a backup in place of the database.")
+    app.command(f"{here}.upkeep:doctor", name="doctor", help="Look whether everything is in order, and say how to mend what is not.")
+    return app

@@ -1,0 +1,80 @@
+"""What a command says: results on standard output, everything else on standard error, nothing moving when nobody watches."""
+
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import orjson
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print the result as one JSON object.")]
+Yes = Annotated[bool, Parameter(name=["--yes", "-y"], negative=(), help="Do not ask.")]
+
+Advance = Callable[[int, int], None]
+"""Told how many are done, of how many."""
+
+
+def say(line: str) -> None:
+    """A remark on the way."""
+    _aside().print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def complain(line: str, *, code: int = 1) -> int:
+    """The one line of an error; `code` again, for the caller to leave with."""
+    print(f"gridmgmt: {' '.join(line.split())}", file=sys.stderr)
+    return code
+
+
+def report(result: object, lines: Sequence[str] | Table, *, as_json: bool) -> None:
+    """The result of a command: as JSON for programs, else as lines or a table for people."""
+    if as_json:
+        print(orjson.dumps(result, option=orjson.OPT_NON_STR_KEYS).decode())
+    elif isinstance(lines, Table):
+        Console(soft_wrap=not sys.stdout.isatty()).print(lines)
+    else:
+        for line in lines:
+            print(line)
+
+
+def table(*columns: str) -> Table:
+    """An empty table for `report`."""
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def confirm(question: str) -> bool:
+    """Ask for a yes. Where nobody can answer, the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+@contextmanager
+def working(title: str) -> Generator[Callable[[str], None]]:
+    """A spinner while something without a known end runs; the block may change its title. Silent when not on a terminal."""
+    console = _aside()
+    if not console.is_terminal:
+        yield lambda _title: None
+        return
+    with console.status(title) as status:
+        yield status.update
+
+
+@contextmanager
+def progress(title: str) -> Generator[Advance]:
+    """A bar from 0 to all. Silent when not on a terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_aside(), disable=not _aside().is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, everything: bar.update(task, completed=done, total=everything)
+
+
+def _aside() -> Console:
+    return Console(stderr=True)

@@ -1,0 +1,3 @@
+"""`gridmgmt demo`: the synthetic district."""
+
+from gridmgmt.cli.console import AsJson

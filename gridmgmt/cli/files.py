@@ -1,0 +1,78 @@
+"""`gridmgmt import` and `export`: files in and out. Both act as local-operator and are audited."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from geo.datum import Datum
+from gridmgmt.cli.console import AsJson, progress, report
+from gridmgmt.intake.importing import Kind, import_file
+from gridmgmt.intake.refusals import render_report, write_report
+from gridmgmt.operations.export import Layer
+from gridmgmt.operations.export import export as export_layer
+from gridmgmt.operations.operator import OperatorError, open_register
+from gridmgmt.security.sealing import Sealer
+from gridmgmt.settings import load_settings
+
+SOME_REFUSED = 3
+
+
+def import_(
+    kind: Kind,
+    file: Path,
+    /,
+    *,
+    dry_run: Annotated[bool, Parameter(negative=(), help="Do everything and write nothing.")] = False,
+    report_file: Annotated[Path | None, Parameter(name="--report", help="Write every refused row to FILE.json or FILE.xlsx.")] = None,
+    datum: Annotated[
+        Literal["CGCS2000", "GCJ-02", "BD-09"] | None, Parameter(help="What coordinates refer to where the file does not say.")
+    ] = None,
+    layer: Annotated[str | None, Parameter(help="Layer of a GeoPackage that holds several.")] = None,
+    json: AsJson = False,
+) -> int:
+    """Take a file into the register. Leaves with 0 when every row was taken, with 3 when some were refused, with 1 on an error.
+
+    Good rows are written, bad ones are not, and the same file again changes nothing. Grids are taken all or none.
+
+    Parameters
+    ----------
+    kind: What the rows are. A hand-over is imported in this order.
+    file: CSV (UTF-8 or GB18030), Excel, GeoJSON or GeoPackage, with Chinese or English headers.
+    """
+    settings = load_settings()
+    if report_file is not None and not report_file.absolute().parent.is_dir():
+        raise OperatorError(f"There is no folder {report_file.absolute().parent}")
+    with open_register(settings) as register, progress(f"Importing {kind}") as advance:
+        done = import_file(
+            register.database,
+            register.operator,
+            Sealer.of(register.keys),
+            kind,
+            file,
+            demo=settings.access.demo_mode,
+            dry_run=dry_run,
+            datum=None if datum is None else Datum(datum),
+            layer=layer,
+            progress=lambda _phase, rows, total: advance(rows, total),
+        )
+    if report_file is not None:
+        try:
+            write_report(done, report_file)
+        except OSError as error:
+            raise OperatorError(f"The rows were taken, but {report_file} cannot be written: {error.strerror}") from None
+    report(done.as_json(), render_report(done).splitlines(), as_json=json)
+    return 0 if done.complete else SOME_REFUSED
+
+
+def export(layer: Layer, file: Path, /, *, json: AsJson = False) -> None:
+    """Write what is in force today of a layer to a file, in degrees (EPSG:4490, longitude first).
+
+    Parameters
+    ----------
+    layer: What to write.
+    file: A name that ends in .geojson, .gpkg, .fgb or .csv.
+    """
+    with open_register(load_settings()) as register, progress(f"Writing {layer}") as advance:
+        count = export_layer(register, layer, file, advance)
+    report({"layer": layer, "file": str(file), "rows": count}, [f"{file}: {count:,} {layer}"], as_json=json)

@@ -1,0 +1,207 @@
+"""Looks whether an installation is whole: each check says what it found and, where that is not well, how to mend it. Changes nothing."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import Connection, sql
+
+from gridmgmt.database import Actor
+from gridmgmt.operations import catalogue, cluster
+from gridmgmt.operations.migrate import ROLES, head, revision_seen
+from gridmgmt.operations.operator import OperatorError, check_up, connected
+from gridmgmt.operations.server import OLDEST_POSTGIS, OLDEST_POSTGRESQL, ClusterError
+from gridmgmt.security.context import signer
+from gridmgmt.security.keys import Keys, KeysError, load_keys
+from gridmgmt.settings import Address, Settings
+
+LOOKER: Final = "reg_deploy"
+LEAST_FREE: Final = 1024  # MiB
+MOST_APART: Final = 5.0  # seconds; a signed context lives 30
+EXTENSIONS: Final = ("postgis", "btree_gist")
+LEAKPROOF: Final = "the box operator is marked leakproof"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report. `mend` is empty when all is well."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> list[Check]:
+    """All checks, in the order in which one would mend. Those that need the database are missing when it does not answer."""
+    done = [_disk(settings), _key_files(settings)]
+    try:
+        place = cluster.address(settings)
+        check_up(settings, place)
+        with connected(place, LOOKER) as connection:
+            done.append(Check("database", ok=True, found=f"{place.name} answers"))
+            done += [check(connection) for check in (_postgresql, _extensions, _postgis, _roles)]
+            if all(check.ok for check in done if check.name == "roles"):
+                connection.execute("SET ROLE reg_owner")
+                done += [check(connection) for check in (_migrations, _leakproof, _hardening, _catalogue, _trail, _clock)]
+                done.append(_context(settings, place))
+    except (OperatorError, ClusterError, psycopg.Error) as error:
+        found, _, mend = str(error).splitlines()[0].partition(": run ")
+        done.append(Check("database", ok=False, found=found, mend=mend or _start(settings)))
+    return done
+
+
+def _start(settings: Settings) -> str:
+    return "gridmgmt db up" if settings.database.database_url is None else "start the server, or set GRIDMGMT_DATABASE_URL and PGPASSFILE"
+
+
+def _disk(settings: Settings) -> Check:
+    """Room where the embedded database's data lie, or the home where there is none."""
+    home = settings.places.home.absolute()
+    try:
+        data = cluster.status(settings.places.home).data if settings.database.database_url is None else None
+    except ClusterError:
+        data = None
+    home = home if data is None else Path(data)
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free // 2**20
+    return Check(
+        "disk", free >= LEAST_FREE, f"{free} MiB free at {there}", "" if free >= LEAST_FREE else f"make room: at least {LEAST_FREE} MiB"
+    )
+
+
+def _key_files(settings: Settings) -> Check:
+    try:
+        keys = load_keys(settings)
+    except KeysError as error:
+        said, _, mend = str(error).partition(": ")
+        return Check("keys", ok=False, found=said, mend=mend or "put the keys back from their backup")
+    return Check("keys", ok=True, found=f"in {settings.places.key_folder}, closed to others; sealing version {keys.sealing_version}")
+
+
+def _postgresql(connection: Connection) -> Check:
+    version = connection.info.server_version
+    good = version // 10_000 >= OLDEST_POSTGRESQL
+    mend = "" if good else f"move the register to PostgreSQL {OLDEST_POSTGRESQL} or newer: gridmgmt backup, then restore there"
+    return Check("postgresql", good, f"version {version // 10_000}.{version % 10_000}", mend)
+
+
+def _extensions(connection: Connection) -> Check:
+    missing = _column(
+        connection, "SELECT e FROM unnest(%s::text[]) e WHERE NOT EXISTS (SELECT FROM pg_extension WHERE extname = e)", list(EXTENSIONS)
+    )
+    return Check(
+        "extensions", not missing, f"missing: {', '.join(missing)}" if missing else ", ".join(EXTENSIONS), _prepare() if missing else ""
+    )
+
+
+def _postgis(connection: Connection) -> Check:
+    found = _column(connection, "SELECT extversion FROM pg_extension WHERE extname = 'postgis'")
+    version = found[0] if found else "none"
+    good = bool(found) and tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_POSTGIS
+    wanted = ".".join(map(str, OLDEST_POSTGIS))
+    return Check(
+        "postgis", good, f"version {version}", "" if good else f"install PostGIS {wanted} or newer, then ALTER EXTENSION postgis UPDATE"
+    )
+
+
+def _roles(connection: Connection) -> Check:
+    missing = _column(
+        connection, "SELECT r FROM unnest(%s::text[]) r WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r)", list(ROLES)
+    )
+    return Check("roles", not missing, f"missing: {', '.join(missing)}" if missing else f"all {len(ROLES)}", _prepare() if missing else "")
+
+
+def _migrations(connection: Connection) -> Check:
+    present, wanted = revision_seen(connection), head()
+    return Check("migrations", present == wanted, f"at {present or 'none'} of {wanted}", "" if present == wanted else "gridmgmt migrate")
+
+
+def _leakproof(connection: Connection) -> Check:
+    return _hardened(connection, "leakproof", [LEAKPROOF], "marked; map boxes use their index")
+
+
+def _hardening(connection: Connection) -> Check:
+    others = [rule for rule in catalogue.HARDENING if rule != LEAKPROOF]
+    return _hardened(connection, "hardening", others, "what PostgreSQL gives everybody is taken back")
+
+
+def _hardened(connection: Connection, name: str, rules: Sequence[str], well: str) -> Check:
+    broken = catalogue.breaches(connection, {rule: catalogue.HARDENING[rule] for rule in rules})
+    return Check(name, not broken, _broken(broken) if broken else well, _prepare() if broken else "")
+
+
+def _catalogue(connection: Connection) -> Check:
+    broken = catalogue.breaches(connection)
+    if not broken:
+        return Check("protection", ok=True, found=f"{len(catalogue.RULES)} rules of the catalogue hold")
+    return Check(
+        "protection",
+        ok=False,
+        found=_broken(broken),
+        mend="take the server off the net, find out who changed it, restore or undo the change",
+    )
+
+
+def _trail(connection: Connection) -> Check:
+    names = _column(
+        connection,
+        "SELECT 'audit_' || to_char(now() AT TIME ZONE 'UTC' + make_interval(months => n), 'YYYYMM') FROM generate_series(0, 1) n"
+        " WHERE to_regclass('reg.audit_' || to_char(now() AT TIME ZONE 'UTC' + make_interval(months => n), 'YYYYMM')) IS NULL",
+    )
+    found = f"missing: {', '.join(names)}" if names else "partitions of this month and the next are there"
+    return Check("audit", not names, found, "gridmgmt migrate" if names else "")
+
+
+def _clock(connection: Connection) -> Check:
+    before = time.time()
+    row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+    assert row is not None
+    apart = abs(row[0] - (before + time.time()) / 2)
+    good = apart <= MOST_APART
+    found = f"database and this machine are {apart:.1f} s apart, at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return Check("clock", good, found, "" if good else "synchronise both clocks (NTP): contexts signed here would be expired there")
+
+
+def _context(settings: Settings, place: Address) -> Check:
+    """Whether the database verifies what is signed here."""
+    try:
+        keys = load_keys(settings)
+    except KeysError:
+        return Check("context", ok=False, found="no keys, so no context", mend="see keys")
+    known = _verified(place, keys)
+    found = "the database verifies what is signed here" if known else "the database does not know the context key"
+    return Check("context", known, found, "" if known else "gridmgmt migrate, then restart the servers")
+
+
+def _verified(place: Address, keys: Keys) -> bool:
+    nobody = Actor(2**62, "", "", "audit", 0)
+    with connected(place, "api_audit") as connection, connection.transaction():
+        context = signer(keys.context_kid, keys.context)(nobody, connection.info.backend_pid)
+        connection.execute(sql.SQL("SET LOCAL app.ctx = {}").format(sql.Literal(context)))
+        return connection.execute("SELECT sec.uid('audit')").fetchone() == (nobody.account_id,)
+
+
+def _prepare() -> str:
+    return (
+        f"run as a superuser: psql -v ON_ERROR_STOP=1 -d DATABASE -f '{cluster.PREPARE}' "
+        "(gridmgmt migrate does it for the embedded database)"
+    )
+
+
+def _column(connection: Connection, query: str, *values: object) -> list[str]:
+    return [str(row[0]) for row in connection.execute(query.encode(), values or None)]
+
+
+def _broken(broken: Sequence[catalogue.Breach]) -> str:
+    rules = dict.fromkeys(one.rule for one in broken)
+    return "; ".join(f"not so: {rule} ({_some([one.found for one in broken if one.rule == rule])})" for rule in rules)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
