@@ -7,8 +7,8 @@ import pytest
 
 from gridmgmt.operations.cluster import Cluster
 from tests.conftest import clone
-from tests.protection.doors import Register, Root, run
-from tests.protection.seed import seed
+from tests.protection.doors import ATTACKERS, Register, Root, run, visiting
+from tests.protection.seed import Account, seed
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +38,11 @@ def root(root_connection: Root) -> Iterator[Root]:
     """The superuser's connection to the seeded district, inside a transaction that is undone."""
     with root_connection.transaction(force_rollback=True):
         yield root_connection
+
+
+@pytest.fixture(params=sorted(ATTACKERS))
+def attacker(request: pytest.FixtureRequest, register: Register) -> Iterator[tuple[Root, Account]]:
+    """A connection of each class in turn, inside a valid context, and whose it is."""
+    account = ATTACKERS[request.param]
+    with visiting(register, account) as connection:
+        yield connection, account

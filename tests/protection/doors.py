@@ -12,7 +12,7 @@ import psycopg
 from psycopg import Connection, errors
 
 from gridmgmt.settings import Address
-from tests.protection.seed import KEY, KID, Account
+from tests.protection.seed import BY_NAME, KEY, KID, Account
 
 CLASSES = ("public", "auth", "field", "subdistrict", "district", "loader", "admin", "audit")
 
@@ -82,3 +82,22 @@ def tried(connection: Root, statement: str, values: Sequence[object] = ()) -> li
             return run(connection, statement, values)
     except errors.Error as error:
         return error.sqlstate or "lost"
+
+
+ATTACKERS = {
+    "field": BY_NAME["w-one", "field"],
+    "subdistrict": BY_NAME["s-one", "subdistrict"],
+    "district": BY_NAME["d-one", "district"],
+    "loader": BY_NAME["d-one", "loader"],
+    "admin": BY_NAME["a-one", "admin"],
+    "audit": BY_NAME["u-one", "audit"],
+}
+"""One account of each class that has accounts."""
+PERSONS_OF = {"field": 9, "subdistrict": 72, "district": 144, "loader": 144}
+"""How many persons they see: grid 1 keeps three buildings of four with three persons each; a subdistrict has six grids of four buildings."""
+
+
+def persons(connection: Root) -> int:
+    """Persons reached, none where the class may not ask."""
+    got = tried(connection, "SELECT count(*) FROM reg.person")
+    return 0 if isinstance(got, str) else int(got[0][0])
