@@ -1,10 +1,12 @@
 """Conditional requests (RFC 9110, section 13): nobody overwrites what somebody else has changed meanwhile.
 
-The entity tag of a row is its version, `"v3"`. A GET that sets one (`tag`) answers 304 by itself when the client has that version:
-api/routing.py compares. A correction demands `If-Match` (`IfMatchDep`) and hands it to `access.lock`.
+The entity tag of a row is its version, `"v3"`, with a mark of what is told beside the row where that changes by itself:
+`"v3.5e2f"`. A GET that sets one (`tag`) answers 304 by itself when the client has that version: api/routing.py compares. A correction
+demands `If-Match` (`IfMatchDep`) and hands it to `access.lock`.
 """
 
 import re
+import zlib
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Response
@@ -15,18 +17,18 @@ from gridmgmt.security.access import Versions
 _ONE = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _LIST = re.compile(rf"\s*{_ONE}(?:\s*,\s*{_ONE})*\s*")
 _TAG = re.compile(r'(?P<weak>W/)?"(?P<value>[^"]*)"')
-_VERSION = re.compile(r"v([1-9]\d{0,9})", re.ASCII)
+_VERSION = re.compile(r"v([1-9]\d{0,9})(?:\.[0-9a-f]{1,8})?", re.ASCII)
 LONGEST: Final = 2000
 
 
-def tag(response: Response, version: int) -> None:
-    """Set the entity tag of an answer that represents one row."""
-    response.headers["ETag"] = etag(version)
+def tag(response: Response, version: int, *beside: object) -> None:
+    """Set the entity tag of an answer that represents one row, and what is told beside it though it is not of the row."""
+    response.headers["ETag"] = etag(version, *beside)
 
 
-def etag(version: int) -> str:
-    """The strong entity tag of a version."""
-    return f'"v{version}"'
+def etag(version: int, *beside: object) -> str:
+    """The strong entity tag of a version and of what is told beside it. `If-Match` takes the version from it."""
+    return f'"v{version}.{zlib.crc32(repr(beside).encode()):x}"' if beside else f'"v{version}"'
 
 
 def has_current(if_none_match: str | None, current: str) -> bool:

@@ -4,12 +4,14 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import JSON, FromClause, Text, func, literal, select
+from sqlalchemy import JSON, DateTime, FromClause, Text, Uuid, bindparam, func, literal, select
 from sqlalchemy import cast as cast_to
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import Session
 
 from geo.crs import METRIC, STORAGE, reproject
@@ -172,21 +174,34 @@ def sheet(rows: FromClause, *, footprint: bool = False) -> Sheet:
     return select(*told, place.label("entrance"), source.label("source"), *rest, *shape)
 
 
-def document(building_id: uuid.UUID) -> Sheet:
-    """One building as the JSON text that is answered, built by PostgreSQL, and its version: for the read that handhelds make most."""
-    rows = known(Building)
-    told = sheet(rows, footprint=True)
-    members: list[Any] = []
-    for column in told.selected_columns:
-        moment = column.name == "recorded_from"
-        members += [literal(column.name, Text), func.to_char(func.timezone("UTC", column), ISO) if moment else column]
-    body = cast_to(func.json_build_object(*members), Text).label("body")
-    return select(body, rows.c.version).where(rows.c.id == building_id, live(rows))
+def document(building_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> tuple[str, dict[str, Any]]:
+    """Statement and values, for a connection of its own, that give one building as the JSON text that is answered, and its version.
+
+    The read that handhelds make most: PostgreSQL builds the bytes.
+    """
+    statement, values = _document(then=as_of is not None)
+    return statement, values | {"id": building_id, "moment": as_of}
 
 
 def standing(rows: FromClause, day: dt.date) -> Any:
     """Whether buildings or units were not yet retired on the day."""
     return rows.c.retired_on.is_(None) | (rows.c.retired_on > day)
+
+
+@cache
+def _document(*, then: bool) -> tuple[str, dict[str, Any]]:
+    """Compiled once: SQLAlchemy needs longer for it than PostgreSQL for the answer."""
+    moment: Any = bindparam("moment", type_=DateTime(timezone=True)) if then else None
+    rows = known(Building, moment)
+    told = sheet(rows, footprint=True)
+    members: list[Any] = []
+    for column in told.selected_columns:
+        timed = column.name == "recorded_from"
+        members += [literal(column.name, Text), func.to_char(func.timezone("UTC", column), ISO) if timed else column]
+    body = cast_to(func.json_build_object(*members), Text).label("body")
+    statement = select(body, rows.c.version).where(rows.c.id == bindparam("id", type_=Uuid()), live(rows))
+    compiled = statement.compile(dialect=psycopg.dialect())
+    return compiled.string, dict(compiled.params)
 
 
 def _relocate(session: Session, building_id: uuid.UUID, entrance: Place, values: Mapping[str, Any], versions: Versions) -> None:

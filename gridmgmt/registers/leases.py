@@ -71,11 +71,17 @@ def browse(
 
 def read(session: Session, actor: Actor, lease_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """One lease. Audited. Raises NotFoundError."""
+    found = present(session, lease_id, as_of=as_of)
+    audit.record(session, "read", "lease", lease_id, rows=1)
+    return found
+
+
+def present(session: Session, lease_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
+    """The same without a trace of its own: for answers to writes, which leave theirs. Raises NotFoundError."""
     rows = known(Lease, as_of)
     found = session.execute(sheet(rows).where(rows.c.id == lease_id, live(rows))).one_or_none()
     if found is None:
         raise unseen(Lease)
-    audit.record(session, "read", "lease", lease_id, rows=1)
     return found
 
 

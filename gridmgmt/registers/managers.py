@@ -58,11 +58,17 @@ def browse(
 
 def read(session: Session, actor: Actor, manager_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """One appointment. Audited. Raises NotFoundError."""
+    found = present(session, manager_id, as_of=as_of)
+    audit.record(session, "read", "manager", manager_id, rows=1)
+    return found
+
+
+def present(session: Session, manager_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
+    """The same without a trace of its own: for answers to writes, which leave theirs. Raises NotFoundError."""
     rows = known(Manager, as_of)
     found = session.execute(sheet(rows).where(rows.c.id == manager_id, live(rows))).one_or_none()
     if found is None:
         raise unseen(Manager)
-    audit.record(session, "read", "manager", manager_id, rows=1)
     return found
 
 

@@ -56,11 +56,17 @@ def browse(
 
 def read(session: Session, actor: Actor, residence_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """One residence. Audited. Raises NotFoundError."""
+    found = present(session, residence_id, as_of=as_of)
+    audit.record(session, "read", "residence", residence_id, rows=1)
+    return found
+
+
+def present(session: Session, residence_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
+    """The same without a trace of its own: for answers to writes, which leave theirs. Raises NotFoundError."""
     rows = known(Residence, as_of)
     found = session.execute(sheet(rows).where(rows.c.id == residence_id, live(rows))).one_or_none()
     if found is None:
         raise unseen(Residence)
-    audit.record(session, "read", "residence", residence_id, rows=1)
     return found
 
 

@@ -1,0 +1,27 @@
+"""Parameters that lists and reads share."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import StringConstraints
+
+from api.schemas.base import Day, Moment, Name
+
+AreaFilter = Annotated[
+    Annotated[str, StringConstraints(pattern=r"^(\d{6}|\d{9}|\d{12})$")] | None,
+    Query(alias="area", description="Code of a district (6 digits), subdistrict (9) or community (12)"),
+]
+GridFilter = Annotated[
+    Annotated[str, StringConstraints(pattern=r"^\d{15}$")] | None, Query(alias="grid", description="Code of a base grid")
+]
+CodeFilter = Annotated[
+    Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z/_-]{1,40}$")] | None, Query(description="Beginning of the code")
+]
+NameFilter = Annotated[Name | None, Query(description="Beginning of the name")]
+ValidOn = Annotated[Day | None, Query(description="What was true on this day")]
+AsOf = Annotated[Moment | None, Query(description="What was believed at this time")]
+
+
+def absent() -> Any:
+    """Default of a member that may be left out of a correction though it takes no null."""
+    return None
