@@ -3,13 +3,19 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
+from structlog.typing import FilteringBoundLogger
 
 from api.dependencies import Parts
+from api.envelope import Envelope
+from api.limits import Gate, Limits, Rates
+from api.logs import make_log
+from api.metrics import Metrics
 from api.paging import Cursors
-from api.problems import COMMON, declares, handle_problems
+from api.problems import COMMON, SCHEMAS, declares, handle_problems
 from api.routes import ROUTERS
 from gridmgmt.database import Database
 from gridmgmt.operations.cluster import address
@@ -24,8 +30,18 @@ THREADS_PER_CONNECTION = 4
 """Routes wait for the database in threads; classes of user share them, so there are more threads than connections of one class."""
 
 
-def create_app(settings: Settings, keys: Keys, database: Database | None = None) -> FastAPI:
-    """The application over `database`, or over the one that the settings name. Opens no connection yet."""
+def create_app(
+    settings: Settings,
+    keys: Keys,
+    database: Database | None = None,
+    *,
+    limits: Limits | None = None,
+    log: FilteringBoundLogger | None = None,
+) -> FastAPI:
+    """The application over `database`, or over the one that the settings name. Opens no connection yet.
+
+    Unless given, the limits are the usual ones with the settings' `max_body`, and the log goes to standard error.
+    """
     own = database is None
     if database is None:
         database = Database(address(settings), signer(keys.context_kid, keys.context), pool_size=settings.database.pool_size)
@@ -36,6 +52,9 @@ def create_app(settings: Settings, keys: Keys, database: Database | None = None)
         tokens=Tokens(keys.token, settings.access.token_lifetime),
         passwords=Passwords(),
         cursors=Cursors(keys.context),
+        limits=limits or Limits(body=settings.server.max_body),
+        rates=Rates(),
+        metrics=Metrics(database),
     )
 
     @asynccontextmanager
@@ -45,7 +64,7 @@ def create_app(settings: Settings, keys: Keys, database: Database | None = None)
         if own:
             await parts.database.aclose()
 
-    app = FastAPI(
+    app = DistrictAPI(
         title="gridmgmt",
         summary="Register of a district's grids, rental buildings, building managers, residents and leases",
         version=version("gridmgmt"),
@@ -55,9 +74,28 @@ def create_app(settings: Settings, keys: Keys, database: Database | None = None)
     )
     app.state.parts = parts
     handle_problems(app)
+    # The last one added is the outermost.
+    app.add_middleware(Gate, limits=parts.limits, rates=parts.rates)
+    app.add_middleware(Envelope, metrics=parts.metrics, log=log or make_log(), demo_mode=settings.access.demo_mode)
     for router in ROUTERS:
         app.include_router(router, responses=declares(*COMMON))
     return app
+
+
+class DistrictAPI(FastAPI):
+    """FastAPI whose document knows problems and both ways to log in."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        document = super().openapi()
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {}).update(SCHEMAS)
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "access-key": {"type": "http", "scheme": "basic", "description": "User name and personal access key; GET only"},
+        }
+        document["security"] = [{"bearer": []}, {"access-key": []}, {}]
+        return document
 
 
 def serve() -> FastAPI:

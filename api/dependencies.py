@@ -12,6 +12,8 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from api.auth import caller
+from api.limits import Limits, Rates
+from api.metrics import Metrics
 from api.paging import Cursors
 from gridmgmt.database import PUBLIC, Actor, Database
 from gridmgmt.errors import ForbiddenError, UnauthenticatedError
@@ -31,6 +33,9 @@ class Parts:
     tokens: Tokens
     passwords: Passwords
     cursors: Cursors
+    limits: Limits
+    rates: Rates
+    metrics: Metrics
 
 
 def parts_of(request: Request) -> Parts:

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.schemas.problems import Problem
+from api.schemas.problems import Fault, Problem
 from gridmgmt.errors import (
     BusyError,
     ConflictError,
@@ -113,6 +113,11 @@ _OF_STATUS: Final[Mapping[int, str]] = {
     429: "too-many-requests",
     503: "busy",
 }
+SCHEMAS: Final[Mapping[str, Any]] = {
+    "Fault": Fault.model_json_schema(),
+    "Problem": {k: v for k, v in Problem.model_json_schema(ref_template="#/components/schemas/{model}").items() if k != "$defs"},
+}
+"""Schemas of a problem for the components of OpenAPI."""
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 COMMON: Final = ("malformed-request", "too-many-requests", "internal", "busy")
 """What any route may answer."""
@@ -248,7 +253,3 @@ def _challenge(request: Request) -> str:
 def _told(text: str) -> str:
     """What somebody sent may hold anything; what we answer is printable and short."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:500]
-
-
-SCHEMA: Final = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-"""Schema of a problem for the components of OpenAPI."""

@@ -44,10 +44,12 @@ class DistrictRoute(APIRoute):
         takes_json = self.body_field is not None
 
         async def handle(request: Request) -> Response:
+            request.state.route = self.path
             _check_parameters(request, known)
             exact = StrictRequest(request.scope, request.receive)
-            if takes_json:
-                await _check_media_type(exact)
+            if takes_json and await exact.body():
+                _check_media_type(exact)
+                await exact.json()  # here, because FastAPI would hide what is wrong with it
             for attempt in range(1, TRIES + 1):
                 try:
                     # A stack of its own for each try: the session is committed inside, and a refused commit is tried again too.
@@ -139,12 +141,10 @@ def _parameter(request: Request, name: str, reason: str) -> RequestError:
     return RequestError(slug, reason, field=name[:100])
 
 
-async def _check_media_type(request: Request) -> None:
+def _check_media_type(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
-        if not media_type and not await request.body():
-            return  # FastAPI says that the body is missing
-        raise RequestError("unsupported-media-type", "send the body as application/json", headers={"Accept": "application/json"})
+        raise RequestError("unsupported-media-type", "send the body as application/json", headers={"Accept-Post": "application/json"})
 
 
 def _unless_current(request: Request, response: Response) -> Response:

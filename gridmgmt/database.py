@@ -16,6 +16,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from gridmgmt.errors import BusyError, UnauthenticatedError, explain, explain_cause
 from gridmgmt.settings import Address
@@ -153,6 +154,17 @@ class Database:
         ).scalar_one()
         if who is None:
             raise _unknown()
+
+    def usage(self) -> dict[tuple[Class, str], int]:
+        """Connections in use, by class of user and kind of pool."""
+        used: dict[tuple[Class, str], int] = {}
+        for scope, engine in self._engines.items():
+            if isinstance(engine.pool, QueuePool):
+                used[scope, "sessions"] = engine.pool.checkedout()
+        for scope, pool in self._pools.items():
+            counted = pool.get_stats()
+            used[scope, "readers"] = counted.get("pool_size", 0) - counted.get("pool_available", 0)
+        return used
 
     def close(self) -> None:
         """Close the synchronous pools."""

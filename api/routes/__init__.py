@@ -9,4 +9,18 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-ROUTERS: Sequence[APIRouter] = ()
+from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, residences, units
+
+ROUTERS: Sequence[APIRouter] = (
+    auth.router,
+    accounts.router,
+    areas.router,
+    grids.router,
+    buildings.router,
+    units.router,
+    persons.router,
+    residences.router,
+    leases.router,
+    managers.router,
+    health.router,
+)

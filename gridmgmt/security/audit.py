@@ -1,10 +1,11 @@
 """The audit trail: one row for each look at or change of personal data, in the same transaction, and for refusals too."""
 
+import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from gridmgmt.models import Audit
@@ -47,3 +48,40 @@ def record_many(session: Session, action: str, object_type: str, ids: Iterable[o
         digest.update(str(one).encode())
         count += 1
     record(session, action, object_type, purpose=purpose, rows=count, detail={"ids_sha256": digest.hexdigest()})
+
+
+def read_trail(
+    session: Session,
+    *,
+    limit: int,
+    before: tuple[dt.datetime, int] | None = None,
+    actor_id: int | None = None,
+    action: str | None = None,
+    object_type: str | None = None,
+    object_id: str | None = None,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+) -> Sequence[Audit]:
+    """Rows of the trail, the newest first, at most `limit` that come before the key `before` (time and id). Leaves a row itself.
+
+    Sessions are of class audit.
+    """
+    wanted = [
+        column == value
+        for column, value in (
+            (Audit.actor_id, actor_id),
+            (Audit.action, action),
+            (Audit.object_type, object_type),
+            (Audit.object_id, object_id),
+        )
+        if value is not None
+    ]
+    if before is not None:
+        wanted.append(tuple_(Audit.at, Audit.id) < tuple_(*before))
+    if since is not None:
+        wanted.append(Audit.at >= since)
+    if until is not None:
+        wanted.append(Audit.at < until)
+    rows = session.scalars(select(Audit).where(*wanted).order_by(Audit.at.desc(), Audit.id.desc()).limit(limit)).all()
+    record_many(session, "read", "audit", (row.id for row in rows))
+    return rows

@@ -8,12 +8,18 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.limits import Limits
 from gridmgmt import settings
 from gridmgmt.settings import Settings
-from tests.drawn import Drawn, drawn, drawn_template  # noqa: F401
+from tests.drawn import Drawn, drawn, drawn_template
 from tests.places import KEYS
 
-Log = Callable[..., TestClient]
+GENEROUS = Limits(anonymous_second=10_000, anonymous_minute=100_000)
+"""Tests ask faster than anybody; what the limits do is tested with an application of its own."""
+
+__all__ = ["drawn", "drawn_template"]
+
+LogIn = Callable[[str], TestClient]
 
 
 @pytest.fixture
@@ -28,23 +34,25 @@ def configured(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def app(drawn: Drawn, configured: Settings) -> FastAPI:  # noqa: F811
-    return create_app(configured, KEYS, drawn.database)
+def app(drawn: Drawn, configured: Settings) -> FastAPI:
+    return create_app(configured, KEYS, drawn.database, limits=GENEROUS)
 
 
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[TestClient]:
     """Nobody in particular."""
-    with TestClient(app, raise_server_exceptions=False) as opened:
+    with TestClient(app) as opened:
         yield opened
 
 
 @pytest.fixture
-def log_in(app: FastAPI, client: TestClient, drawn: Drawn) -> Callable[[str], TestClient]:  # noqa: F811
+def log_in(app: FastAPI, client: TestClient, drawn: Drawn) -> LogIn:
     """A client that sends the token of the account of that name. Depends on `client`, which runs the application's lifespan."""
 
     def as_account(username: str) -> TestClient:
         token = app.state.parts.tokens.issue(drawn.places.accounts[username])
-        return TestClient(app, raise_server_exceptions=False, headers={"Authorization": f"Bearer {token}"})
+        known = TestClient(app, headers={"Authorization": f"Bearer {token}"})
+        known.portal = client.portal  # one event loop for all clients, as in a server: pools belong to it
+        return known
 
     return as_account

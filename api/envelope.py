@@ -1,0 +1,82 @@
+"""What every request gets, however it ends: an id, the headers of security, a place in the metrics, and an answer.
+
+Outermost of all middleware. An error that nobody renamed is logged once, with the request's id, and answered 500 without its text.
+"""
+
+import re
+import time
+import uuid
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
+
+from api.logs import describe
+from api.metrics import Metrics
+from api.problems import problem
+
+HEADERS: Final = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
+
+
+class Envelope:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: FilteringBoundLogger, *, demo_mode: bool) -> None:
+        """In demo mode every answer says so: `X-Demo-Data: true` (演示数据)."""
+        self._app = app
+        self._metrics = metrics
+        self._log = log
+        self._headers = HEADERS | ({"X-Demo-Data": "true"} if demo_mode else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        given = request.headers.get("x-request-id", "")
+        request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        began = time.perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                headers["X-Request-Id"] = request.state.request_id
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except ClientDisconnect:
+            status = status or 499
+        except Exception as error:  # noqa: BLE001 -- the one place where everything arrives: told once, without its text
+            self._tell(request, error)
+            if not status:
+                await problem(request, "internal", "something went wrong here; the request id finds it in the log")(scope, receive, sending)
+        self._count(request, status, time.perf_counter() - began)
+
+    def _tell(self, request: Request, error: BaseException) -> None:
+        route = getattr(request.state, "route", "(none)")
+        self._log.error("unexpected error", request_id=request.state.request_id, method=request.method, route=route, **describe(error))
+
+    def _count(self, request: Request, status: int, seconds: float) -> None:
+        route = getattr(request.state, "route", "(none)")
+        method = request.method if request.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "(other)"
+        self._metrics.count(method, route, status, seconds, getattr(request.state, "problem", None))

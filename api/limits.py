@@ -1,0 +1,158 @@
+"""What one client may ask of the service: sizes, rates, and how many requests are served at once.
+
+Rates are counted in this process's memory. A request too many is refused before anything is parsed or a connection taken.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+import anyio
+from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import RequestError, answer_to
+from gridmgmt.errors import BusyError, DistrictError
+
+OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Answered even when everything else waits."""
+PATIENCE: Final = 10.0
+"""Seconds that a request waits in the queue."""
+
+_BAD_PATH = re.compile(rb"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
+_BAD_QUERY = re.compile(rb"%(?:0[0-8bce-f]|1[0-9a-f]|7f)", re.IGNORECASE)
+_BAD_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is let through. Rates are for one address of the network."""
+
+    body: int = 1_048_576
+    """Bytes of a body."""
+    target: int = 8_000
+    """Bytes of a path with its query."""
+    at_once: int = 64
+    queue: int = 128
+    anonymous_second: int = 20
+    anonymous_minute: int = 600
+    log_ins_minute: int = 10
+    """Refused log-ins of one user name from one address."""
+
+
+class Rates:
+    """Counts requests by a key."""
+
+    def __init__(self) -> None:
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    def take(self, item: RateLimitItem, *key: str) -> None:
+        """Count one more. Raises RequestError (429) when it is one too many."""
+        if not self._limiter.hit(item, *key):
+            raise _too_many(item)
+
+    def look(self, item: RateLimitItem, *key: str) -> None:
+        """Raises RequestError (429) when nothing is left, and counts nothing."""
+        if not self._limiter.test(item, *key):
+            raise _too_many(item)
+
+
+class Gate:
+    """ASGI middleware: lets through what is well-formed, small enough, not too often and not too many at once."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, rates: Rates) -> None:
+        self._app = app
+        self._limits = limits
+        self._rates = rates
+        self._serving = anyio.Semaphore(limits.at_once)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, or refuse with a problem."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            self._check(request)
+        except DistrictError as error:
+            await answer_to(request, error)(scope, receive, send)
+            return
+        counted = _counted(receive, self._limits.body)
+        if scope["path"] in OPEN:
+            await self._app(scope, counted, send)
+        elif await self._turn():
+            try:
+                await self._app(scope, counted, send)
+            finally:
+                self._serving.release()
+        else:
+            await answer_to(request, BusyError("too many requests at once"))(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        _check_target(request.scope, self._limits.target)
+        length = request.headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit():
+            raise RequestError("malformed-request", "Content-Length is not a number")
+        if len(length) > 12 or int(length) > self._limits.body:
+            raise RequestError("too-large", f"a body has at most {self._limits.body} bytes", headers={"Connection": "close"})
+        if "authorization" not in request.headers and request.scope["path"] not in OPEN:
+            address = address_of(request)
+            self._rates.take(RateLimitItemPerSecond(self._limits.anonymous_second), "anonymous", address)
+            self._rates.take(RateLimitItemPerMinute(self._limits.anonymous_minute), "anonymous", address)
+
+    async def _turn(self) -> bool:
+        if self._serving.statistics().tasks_waiting >= self._limits.queue:
+            return False
+        with anyio.move_on_after(PATIENCE) as waiting:
+            await self._serving.acquire()
+        return not waiting.cancelled_caught
+
+
+def address_of(request: Request) -> str:
+    """The address that a request came from, as far as rates are concerned."""
+    return request.client.host if request.client is not None else "-"
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    """A body without Content-Length is counted while it comes in."""
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await receive()
+        if message["type"] == "http.request":
+            total += len(message.get("body", b""))
+            if total > most:
+                raise HTTPException(413)  # the one kind of exception that FastAPI lets through while it reads a body
+        return message
+
+    return counted
+
+
+def _check_target(scope: Scope, longest: int) -> None:
+    """Refuse addresses that two programs on the way could read differently, and text that PostgreSQL cannot hold."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")
+    query: bytes = scope["query_string"]
+    if len(path) + len(query) > longest:
+        raise RequestError("malformed-request", f"the address is longer than {longest} bytes")
+    if _BAD_PATH.search(path) or b"\\" in path or b"//" in path:
+        raise RequestError("malformed-request", "the path holds an encoded separator or a control character")
+    if _BAD_QUERY.search(query):
+        raise RequestError("malformed-request", "a parameter holds a control character")
+    for part in (path, query):
+        if _BAD_ESCAPE.search(part):
+            raise RequestError("malformed-request", "the address holds a broken percent escape")
+        try:
+            unquote_to_bytes(part).decode("utf-8")
+        except UnicodeDecodeError:
+            raise RequestError("malformed-request", "the address is not UTF-8") from None
+
+
+def _too_many(item: RateLimitItem) -> RequestError:
+    seconds = item.get_expiry()
+    return RequestError("too-many-requests", "too many requests from this address", headers={"Retry-After": str(seconds)})

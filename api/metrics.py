@@ -1,0 +1,50 @@
+"""Counters for operators, in Prometheus' format. Labels are routes, statuses, problems and classes of user: nothing personal.
+
+Each process counts for itself; behind several workers a scrape sees one of them.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gridmgmt.database import Database
+
+BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The counters of one application."""
+
+    def __init__(self, database: Database) -> None:
+        """Watches the pools of `database` too."""
+        self.registry = CollectorRegistry()
+        self._requests = Counter("gridmgmt_requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
+        self._seconds = Histogram("gridmgmt_request_seconds", "Time to the answer", ["route"], registry=self.registry, buckets=BUCKETS)
+        self._problems = Counter("gridmgmt_problems", "Refusals, by problem", ["slug"], registry=self.registry)
+        self.registry.register(_Pools(database))
+
+    def count(self, method: str, route: str, status: int, seconds: float, slug: str | None) -> None:
+        """One request was answered."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+        if slug is not None:
+            self._problems.labels(slug).inc()
+
+    def text(self) -> bytes:
+        """All of it, as a scrape reads it."""
+        return generate_latest(self.registry)
+
+
+class _Pools(Collector):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        """Connections in use, by class of user and kind of pool."""
+        family = GaugeMetricFamily("gridmgmt_connections_in_use", "Connections to the database in use", labels=["class", "pool"])
+        for (scope, kind), used in self._database.usage().items():
+            family.add_metric([scope, kind], used)
+        yield family

@@ -1,0 +1,35 @@
+"""What a running server needs of its database, asked by a role that may see nothing."""
+
+from functools import cache
+
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from gridmgmt.database import AUTH, Database
+from gridmgmt.errors import InvalidError
+from gridmgmt.operations import migrate
+
+CHECKS = text("""
+  SELECT (SELECT version_num FROM reg.alembic_version) AS revision, pg_is_in_recovery() AS standby,
+    (SELECT proleakproof FROM pg_proc WHERE oid = 'public.geometry_overlaps(public.geometry, public.geometry)'::regprocedure) AS leakproof
+""")
+
+
+def check_database(database: Database) -> dict[str, bool]:
+    """Each check by name, true when it holds. Raises BusyError when the database does not answer."""
+    try:
+        with database.transaction(AUTH, read_only=True) as session:
+            found = session.execute(CHECKS).one()
+    except (ProgrammingError, InvalidError):  # nothing was ever migrated here
+        return {"database": True, "migrations": False}
+    return {
+        "database": True,
+        "migrations": found.revision == _head(),
+        "leakproof": bool(found.leakproof),
+        "writable": not found.standby,
+    }
+
+
+@cache
+def _head() -> str:
+    return migrate.head()
