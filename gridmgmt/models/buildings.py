@@ -3,7 +3,7 @@
 import datetime as dt
 
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy import Computed, UniqueConstraint, text
+from sqlalchemy import Computed, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.columns import PointGeometry, spatial_index, web_mercator
@@ -26,7 +26,7 @@ class Building(Entity, Scoped, Base):
         *scope_indexes("building"),
     )
 
-    house_code: Mapped[str]
+    house_code: Mapped[str] = mapped_column(Text(collation="C"))
     name: Mapped[str]
     address: Mapped[str]
     entrance: Mapped[PointGeometry]

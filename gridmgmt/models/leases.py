@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, Numeric, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, Numeric, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
@@ -27,7 +27,7 @@ class Lease(Entity, Scoped, Base):
         *scope_indexes("lease"),
     )
 
-    number: Mapped[str]
+    number: Mapped[str] = mapped_column(Text(collation="C"))
     unit_id: Mapped[uuid.UUID]
     parent_id: Mapped[uuid.UUID | None]
     landlord_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("reg.landlord.id"))

@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from decimal import Decimal
 
-from sqlalchemy import Numeric, UniqueConstraint
+from sqlalchemy import Numeric, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
@@ -23,7 +23,7 @@ class Unit(Entity, Scoped, Base):
     )
 
     building_id: Mapped[uuid.UUID]
-    code: Mapped[str]
+    code: Mapped[str] = mapped_column(Text(collation="C"))
     floor: Mapped[int]
     room: Mapped[str]
     area_m2: Mapped[Decimal] = mapped_column(Numeric(10, 2))

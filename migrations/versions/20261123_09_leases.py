@@ -14,7 +14,7 @@ depends_on = None
 
 TABLE = f"""
 CREATE TABLE reg.lease ({ENTITY},
-  number text NOT NULL,
+  number text COLLATE "C" NOT NULL,
   unit_id uuid NOT NULL,
   grid_id int NOT NULL,
   subdistrict_id int NOT NULL,
