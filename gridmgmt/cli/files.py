@@ -12,10 +12,13 @@ from gridmgmt.intake.refusals import render_report, write_report
 from gridmgmt.operations.export import Layer
 from gridmgmt.operations.export import export as export_layer
 from gridmgmt.operations.operator import OperatorError, open_register
+from gridmgmt.operations.statistics import refresh_statistics
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.settings import load_settings
 
 SOME_REFUSED = 3
+MANY = 1_000
+"""Rows after which the planner's statistics are taken anew."""
 
 
 def import_(
@@ -56,6 +59,8 @@ def import_(
             layer=layer,
             progress=lambda _phase, rows, total: advance(rows, total),
         )
+        if done.accepted >= MANY and not dry_run:
+            refresh_statistics(register.database.address)
     if report_file is not None:
         try:
             write_report(done, report_file)

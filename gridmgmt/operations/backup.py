@@ -37,6 +37,9 @@ SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.rel
 """
 
 
+SEALED_UNDER = "SELECT kv FROM reg.identity UNION SELECT kv FROM reg.person_secret ORDER BY kv"
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What a backup holds. `rows` counts every table in the snapshot that was dumped, partitions together."""
@@ -77,6 +80,7 @@ def backup(register: Register, target: Path) -> tuple[Path, Manifest]:
             connection.read_only = True
             connection.execute("SET row_security = on")
             counts = count_rows(connection)
+            versions = tuple(row[0] for row in connection.execute(SEALED_UNDER))
             at = revision_seen(connection)
             snapshot = connection.execute("SELECT pg_export_snapshot()").fetchone()
             assert snapshot is not None
@@ -91,7 +95,7 @@ def backup(register: Register, target: Path) -> tuple[Path, Manifest]:
         made_by=register.person,
         revision=at,
         postgresql=major,
-        sealing_versions=tuple(sorted(register.keys.sealing)),
+        sealing_versions=versions,
         sha256=digest(unfinished),
         bytes=unfinished.stat().st_size,
         rows=counts,

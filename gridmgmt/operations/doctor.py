@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ class Check:
     mend: str = ""
 
 
-def examine(settings: Settings) -> list[Check]:
+def examine(settings: Settings, *, now: Callable[[], float] = time.time) -> list[Check]:
     """All checks, in the order in which one would mend. Those that need the database are missing when it does not answer."""
     done = [_disk(settings), _key_files(settings)]
     try:
@@ -48,7 +48,8 @@ def examine(settings: Settings) -> list[Check]:
             done += [check(connection) for check in (_postgresql, _extensions, _postgis, _roles)]
             if all(check.ok for check in done if check.name == "roles"):
                 connection.execute("SET ROLE reg_owner")
-                done += [check(connection) for check in (_migrations, _leakproof, _hardening, _catalogue, _trail, _clock)]
+                done += [check(connection) for check in (_migrations, _leakproof, _hardening, _catalogue, _trail)]
+                done.append(_clock(connection, now))
                 done.append(_context(settings, place))
     except (OperatorError, ClusterError, psycopg.Error) as error:
         found, _, mend = str(error).splitlines()[0].partition(": run ")
@@ -158,13 +159,13 @@ def _trail(connection: Connection) -> Check:
     return Check("audit", not names, found, "gridmgmt migrate" if names else "")
 
 
-def _clock(connection: Connection) -> Check:
-    before = time.time()
+def _clock(connection: Connection, now: Callable[[], float]) -> Check:
+    before = now()
     row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
     assert row is not None
-    apart = abs(row[0] - (before + time.time()) / 2)
+    apart = abs(row[0] - (before + now()) / 2)
     good = apart <= MOST_APART
-    found = f"database and this machine are {apart:.1f} s apart, at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    found = f"database and this machine are {apart:.1f} s apart, at {datetime.fromtimestamp(row[0], UTC):%Y-%m-%d %H:%M} UTC"
     return Check("clock", good, found, "" if good else "synchronise both clocks (NTP): contexts signed here would be expired there")
 
 

@@ -52,13 +52,9 @@ def export(register: Register, layer: Layer, path: Path, advance: Advance = lamb
             made = Path(folder) / path.name
             with register.database.transaction(register.operator) as session:
                 total = session.execute(select(func.count()).select_from(chosen.statement.subquery())).scalar_one()
-                result = session.execute(chosen.statement.execution_options(yield_per=CHUNK, stream_results=True))
-                rows = _told((_row(one, fields) for one in result.mappings()), total, advance)
-                count = (
-                    _write_csv(made, rows, fields)
-                    if path.suffix.lower() == ".csv"
-                    else write_features(made, rows, fields=fields, kind=chosen.kind, layer=layer)
-                )
+                with session.execute(chosen.statement.execution_options(yield_per=CHUNK, stream_results=True)) as result:
+                    rows = _told((_row(one, fields) for one in result.mappings()), total, advance)
+                    count = _write(made, rows, fields, chosen.kind, layer)
                 audit.record(session, "export", layer, rows=count, detail={"file": path.name, "person": register.person})
             made.replace(path)  # after the trail has it
     except FileError as error:
@@ -142,6 +138,12 @@ def _told(rows: Iterable[Row], total: int, advance: Advance) -> Iterator[Row]:
         yield row
         if number % TOLD_EVERY == 0 or number == total:
             advance(number, total)
+
+
+def _write(path: Path, rows: Iterable[Row], fields: Mapping[str, type], kind: str, layer: str) -> int:
+    if path.suffix.lower() == ".csv":
+        return _write_csv(path, rows, fields)
+    return write_features(path, rows, fields=fields, kind=kind, layer=layer)
 
 
 def _write_csv(path: Path, rows: Iterable[Row], fields: Mapping[str, type]) -> int:

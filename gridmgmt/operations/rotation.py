@@ -37,10 +37,10 @@ class Rotated:
     """Values still under an older version, the damaged ones among them."""
 
 
-def rotate(register: Register, progress: Progress = lambda _done, _all: None) -> Rotated:
+def rotate(register: Register, progress: Progress = lambda _done, _all: None, *, batch: int = BATCH) -> Rotated:
     """Seal everything under a new version; or finish what an interrupted rotation left under an older one.
 
-    Each batch is a transaction of its own. Running servers go on sealing under the version that they read when they started.
+    A batch of each table is a transaction of its own. Running servers go on sealing under the version that they read when they started.
     """
     newest = register.keys.sealing_version
     left = _left(register, newest)
@@ -51,7 +51,7 @@ def rotate(register: Register, progress: Progress = lambda _done, _all: None) ->
     progress(0, total)
     while True:
         with register.database.transaction(register.operator) as session:
-            done, unopened = _reseal_some(session, sealer, skip=len(damaged))
+            done, unopened = _reseal_some(session, sealer, batch + len(damaged))
         resealed += done
         progress(resealed, total)
         before = len(damaged)
@@ -65,10 +65,10 @@ def rotate(register: Register, progress: Progress = lambda _done, _all: None) ->
     return Rotated(version, bool(left), resealed, tuple(damaged), remaining)
 
 
-def _reseal_some(session: Session, sealer: Sealer, *, skip: int) -> tuple[int, list[str]]:
-    """Reseal one batch of each table; how many, and the rows that do not open. `skip` of those are known and come again each time."""
+def _reseal_some(session: Session, sealer: Sealer, most: int) -> tuple[int, list[str]]:
+    """Reseal at most so many of each table; how many, and the rows that do not open, which come again each time."""
     rows = session.execute(
-        text("SELECT tab, id, sealed FROM sec.sealed_before(CAST(:kv AS smallint), :n)"), {"kv": sealer.version, "n": BATCH + skip}
+        text("SELECT tab, id, sealed FROM sec.sealed_before(CAST(:kv AS smallint), :n)"), {"kv": sealer.version, "n": most}
     ).all()
     opened: dict[str, tuple[list[uuid.UUID], list[bytes | None]]] = {table: ([], []) for table in FIELDS}
     unopened: list[str] = []

@@ -1,0 +1,92 @@
+"""What the doctor finds, one fault at a time."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from gridmgmt import settings
+from gridmgmt.operations.doctor import Check, examine
+from tests.installed import Installed
+
+
+@pytest.fixture
+def superuser(installed: Installed) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(installed.drawn.address.conninfo("postgres"), autocommit=True) as connection:
+        yield connection
+
+
+def failed(installed: Installed) -> dict[str, Check]:
+    return {check.name: check for check in examine(installed.settings) if not check.ok}
+
+
+def test_sound_installation_passes_every_check(installed: Installed) -> None:
+    checks = examine(installed.settings)
+    assert [check.name for check in checks if not check.ok] == []
+    assert [check.name for check in checks] == [
+        "disk", "keys", "database", "postgresql", "extensions", "postgis", "roles",
+        "migrations", "leakproof", "hardening", "protection", "audit", "clock", "context",
+    ]  # fmt: skip
+
+
+def test_removed_leakproof_mark_is_found_and_the_mending_line_named(installed: Installed, superuser: psycopg.Connection) -> None:
+    superuser.execute("ALTER FUNCTION public.geometry_overlaps(geometry, geometry) NOT LEAKPROOF")
+    found = failed(installed)
+    assert list(found) == ["leakproof"]
+    assert "prepare.sql" in found["leakproof"].mend
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("CREATE TABLE reg.loose (id int); ALTER TABLE reg.loose OWNER TO reg_owner", "reg.loose"),
+        (
+            "CREATE TABLE reg.shut (id int); ALTER TABLE reg.shut ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+            "reg.shut lacks policy own_all",
+        ),
+        ("DROP POLICY field_r ON reg.lease", "reg.lease for SELECT by app_field"),
+    ],
+)
+def test_hole_in_the_protection_is_named(installed: Installed, superuser: psycopg.Connection, change: str, said: str) -> None:
+    superuser.execute(change.encode())
+    found = failed(installed)
+    assert list(found) == ["protection"]
+    assert said in found["protection"].found
+
+
+def test_missing_audit_partition_of_next_month_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
+    row = superuser.execute("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYYMM')").fetchone()
+    assert row is not None
+    superuser.execute(f"DROP TABLE reg.audit_{row[0]}".encode())
+    found = failed(installed)
+    assert {name: (check.found, check.mend) for name, check in found.items()} == {"audit": (f"missing: audit_{row[0]}", "gridmgmt migrate")}
+
+
+def test_older_schema_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
+    superuser.execute("UPDATE reg.alembic_version SET version_num = '20261123_09'")
+    assert failed(installed)["migrations"].mend == "gridmgmt migrate"
+
+
+def test_key_file_open_to_others_is_found_with_the_command_that_closes_it(installed: Installed) -> None:
+    path = installed.keys / "sealing-1.key"
+    path.chmod(0o644)
+    assert failed(installed)["keys"].mend == f"chmod 600 '{path}'"
+
+
+def test_foreign_context_key_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
+    superuser.execute("SELECT sec.key_put('k1', decode(repeat('ff', 32), 'hex'), 'infinity')")
+    assert list(failed(installed)) == ["context"]
+
+
+def test_clocks_six_seconds_apart_are_found(installed: Installed) -> None:
+    checks = examine(installed.settings, now=lambda: time.time() + 6)
+    assert [check.name for check in checks if not check.ok] == ["clock"]
+
+
+def test_server_that_does_not_answer_is_one_failed_check(installed: Installed) -> None:
+    nowhere = settings.Database(database_url="postgresql:///register?host=/nowhere")
+    found = examine(dataclasses.replace(installed.settings, database=nowhere))
+    assert [(check.name, check.ok) for check in found] == [("disk", True), ("keys", True), ("database", False)]
+    assert "/nowhere" in found[-1].found
