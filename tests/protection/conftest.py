@@ -1,28 +1,45 @@
-"""One seeded district for each worker of the run; every test undoes what it does there."""
+"""One seeded district for each worker of the run, in which nothing is ever committed, and clones of it for tests that commit."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from gridmgmt.operations.cluster import Cluster
-from tests.conftest import clone
+from gridmgmt.settings import Address
+from tests.conftest import clone, locked, superuser_of
 from tests.protection.doors import ATTACKERS, Register, Root, run, visiting
 from tests.protection.seed import Account, seed
 
+DISTRICT = "district_template"
+
 
 @pytest.fixture(scope="session")
-def register(cluster: Cluster, template: str, worker: str) -> Register:
+def district(run_folder: Path, cluster: Cluster, template: str) -> str:
+    """Name of the seeded database that is cloned; nobody may connect to it."""
+    with locked(run_folder / "district"), superuser_of(cluster, "postgres") as postgres:
+        if postgres.execute("SELECT FROM pg_database WHERE datname = %s AND datistemplate", [DISTRICT]).fetchone() is None:
+            with psycopg.connect(clone(cluster, template, DISTRICT).conninfo("postgres")) as connection:
+                seed(connection)
+            postgres.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false IS_TEMPLATE true").format(sql.Identifier(DISTRICT)))
+    return DISTRICT
+
+
+@pytest.fixture(scope="session")
+def register(cluster: Cluster, district: str, worker: str) -> Register:
     """The seeded district. Nothing is ever committed in it."""
-    address = clone(cluster, template, f"district_{worker}")
-    with psycopg.connect(address.conninfo("postgres")) as connection:
-        seed(connection)
-        return Register(
-            address,
-            {int(name.split()[1]): grid for grid, name in run(connection, "SELECT id, name FROM reg.grid")},
-            {int(code[-1]): area for area, code in run(connection, "SELECT id, code FROM reg.area WHERE level = 'subdistrict'")},
-            dict(run(connection, "SELECT username, id FROM reg.account")),
-        )
+    return known(clone(cluster, district, f"district_{worker}"))
+
+
+@pytest.fixture(scope="module")
+def own_register(cluster: Cluster, district: str, worker: str, numbers: Iterator[int]) -> Iterator[Register]:
+    """A seeded district of the module's own, whose tests commit and keep out of each other's rows."""
+    address = clone(cluster, district, f"district_{worker}_{next(numbers)}")
+    yield known(address)
+    with superuser_of(cluster, "postgres") as postgres:
+        postgres.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(address.name)))
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +63,14 @@ def attacker(request: pytest.FixtureRequest, register: Register) -> Iterator[tup
     account = ATTACKERS[request.param]
     with visiting(register, account) as connection:
         yield connection, account
+
+
+def known(address: Address) -> Register:
+    """The ids in a clone of the seeded district."""
+    with psycopg.connect(address.conninfo("postgres")) as connection:
+        return Register(
+            address,
+            {int(name.split()[1]): grid for grid, name in run(connection, "SELECT id, name FROM reg.grid")},
+            {int(code[-1]): area for area, code in run(connection, "SELECT id, code FROM reg.area WHERE level = 'subdistrict'")},
+            dict(run(connection, "SELECT username, id FROM reg.account")),
+        )

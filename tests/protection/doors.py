@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection, IsolationLevel, errors
 
 from gridmgmt.settings import Address
 from tests.protection.seed import BY_NAME, KEY, KID, Account
@@ -65,6 +65,15 @@ def dressed(root: Root, role: str) -> Generator[None]:
 def visiting(register: Register, account: Account) -> Generator[Root]:
     """A connection of the account's own, inside its context; undone."""
     with psycopg.connect(register.address.conninfo(f"api_{account.scope}")) as connection, undone(connection):
+        run(connection, "SELECT sec.enter(%s, 0)", [sign(register.accounts[account.username], account.scope, connection.info.backend_pid)])
+        yield connection
+
+
+@contextmanager
+def entered(register: Register, account: Account, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED) -> Generator[Root]:
+    """A connection of the account's own, inside its context, for a test that commits."""
+    with psycopg.connect(register.address.conninfo(f"api_{account.scope}")) as connection:
+        connection.isolation_level = isolation
         run(connection, "SELECT sec.enter(%s, 0)", [sign(register.accounts[account.username], account.scope, connection.info.backend_pid)])
         yield connection
 

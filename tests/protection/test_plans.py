@@ -113,7 +113,8 @@ def busy(cluster: Cluster, template: str, worker: str) -> Iterator[Busy]:
             " WHERE b.grid_id = 41 LIMIT 1"
         ).fetchone()
         middle = {
-            noun: root.execute(f"SELECT id FROM reg.{noun} ORDER BY id OFFSET 10000 LIMIT 1".encode()).fetchall()[0][0] for noun in PERSONAL - {"discrepancy"}
+            noun: root.execute(f"SELECT id FROM reg.{noun} ORDER BY id OFFSET 10000 LIMIT 1".encode()).fetchall()[0][0]
+            for noun in PERSONAL - {"discrepancy"}
         }
     names = ("building", "house_code", "unit", "unit_code", "person", "name", "lease", "number", "residence")
     database = Database(address, signer(KID, KEY), pool_size=2)
@@ -138,7 +139,9 @@ def check(plans: list[dict[str, Any]], most: int, *indexes: str) -> None:
         if node.get("Relation Name") in PERSONAL:
             assert node["Node Type"] != "Seq Scan", node
             loops = node["Actual Loops"]
-            looked_at += loops * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0))
+            looked_at += loops * (
+                node["Actual Rows"] + node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+            )
     assert looked_at <= most, [node for plan in plans for node in nodes(plan) if node.get("Relation Name") in PERSONAL]
     assert not indexes or used & set(indexes), used
 
