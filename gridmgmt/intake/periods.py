@@ -1,7 +1,7 @@
 """First come, first served among periods of which only one may hold at a time: the leases of a unit, the main homes of a person."""
 
 import datetime as dt
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -51,24 +51,24 @@ def settle(claims: Iterable[Claim]) -> dict[int, str]:
 
 
 class _Calendar:
-    """Periods that do not overlap, in order."""
+    """Periods that do not overlap, in order; so their ends are in order too."""
 
     def __init__(self) -> None:
-        self._begins: list[dt.date] = []
+        self._ends: list[dt.date] = []
         self._claims: list[Claim] = []
 
     def find(self, begins: dt.date, ends: dt.date) -> Claim | None:
-        """A period that shares a day with this one."""
-        index = bisect_left(self._begins, ends) - 1
-        if index >= 0 and self._claims[index].ends > begins:
+        """The first period that shares a day with this one."""
+        index = bisect_right(self._ends, begins)
+        if index < len(self._claims) and self._claims[index].begins < ends:
             return self._claims[index]
         return None
 
     def add(self, claim: Claim) -> None:
-        index = bisect_left(self._begins, claim.begins)
-        self._begins.insert(index, claim.begins)
+        index = bisect_right(self._ends, claim.ends)
+        self._ends.insert(index, claim.ends)
         self._claims.insert(index, claim)
 
     def remove(self, claim: Claim) -> None:
-        index = self._claims.index(claim, bisect_left(self._begins, claim.begins))
-        del self._begins[index], self._claims[index]
+        index = self._claims.index(claim)
+        del self._ends[index], self._claims[index]
