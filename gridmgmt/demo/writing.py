@@ -242,8 +242,10 @@ def _grid_of_building(contents: Contents, place: _Place) -> Ints:
 
 def _write_discrepancies(session: Session, contents: Contents, place: _Place) -> None:
     grids = place.grid_of_unit[contents.home]
+    ids = _uuids(uuids(chance("discrepancy ids", contents.part.code), np.full(len(contents.discrepancies), contents.part.today)))
     rows = [
         {
+            "id": identifier,
             "person_id": uuid.UUID(place.persons[one.person]),
             "grid_id": int(grids[one.person]),
             "subdistrict_id": int(place.subdistrict),
@@ -252,7 +254,7 @@ def _write_discrepancies(session: Session, contents: Contents, place: _Place) ->
             "theirs": one.theirs,
             "source": one.source,
         }
-        for one in contents.discrepancies
+        for identifier, one in zip(ids, contents.discrepancies, strict=True)
     ]
     if rows:
         session.execute(insert(Discrepancy), rows)
