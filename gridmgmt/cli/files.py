@@ -9,13 +9,13 @@ from geo.datum import Datum
 from gridmgmt.cli.console import AsJson, progress, report
 from gridmgmt.intake.importing import Kind, import_file
 from gridmgmt.intake.refusals import render_report, write_report
-from gridmgmt.operations.export import Layer
 from gridmgmt.operations.export import export as export_layer
 from gridmgmt.operations.operator import OperatorError, open_register
 from gridmgmt.operations.statistics import refresh_statistics
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.settings import load_settings
 
+Layer = Literal["subdistricts", "communities", "grids", "buildings"]
 SOME_REFUSED = 3
 MANY = 1_000
 """Rows after which the planner's statistics are taken anew."""

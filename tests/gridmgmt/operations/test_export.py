@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from geo.files import read_features
-from gridmgmt.operations.export import Layer, export
+from gridmgmt.operations.export import export
 from gridmgmt.operations.operator import OperatorError
 from tests.installed import Installed
 from tests.places import BUILDINGS, GRIDS
@@ -29,7 +29,7 @@ def test_missing_folder_is_told(installed: Installed, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["geojson", "gpkg", "fgb"])
 def test_every_layer_comes_back_from_its_file(installed: Installed, tmp_path: Path, suffix: str) -> None:
-    counts: dict[Layer, int] = {"subdistricts": 2, "communities": 3, "grids": len(GRIDS), "buildings": len(BUILDINGS)}
+    counts = {"subdistricts": 2, "communities": 3, "grids": len(GRIDS), "buildings": len(BUILDINGS)}
     for layer, rows in counts.items():
         path = tmp_path / f"{layer}.{suffix}"
         assert export(installed.register, layer, path) == rows
@@ -39,12 +39,16 @@ def test_every_layer_comes_back_from_its_file(installed: Installed, tmp_path: Pa
         assert all(feature.geometry is not None and feature.geometry.is_valid for feature in read.features)
 
 
-def test_building_has_its_grid_and_its_entrance(installed: Installed, tmp_path: Path) -> None:
+def test_unknown_layer_is_refused(installed: Installed, tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="The layers are subdistricts, communities, grids, buildings"):
+        export(installed.register, "persons", tmp_path / "persons.csv")
+
+
+def test_building_has_what_its_layer_shows(installed: Installed, tmp_path: Path) -> None:
     export(installed.register, "buildings", tmp_path / "b.geojson")
     features = json.loads((tmp_path / "b.geojson").read_text())["features"]
     tower = next(one for one in features if one["properties"]["house_code"] == "4403990010010000001")["properties"]
-    assert (tower["grid"], tower["floors_above"], tower["nature"], tower["rental"]) == ("440399001001001", 30, "commodity", True)
-    assert tower["longitude"] == pytest.approx(114.0413, abs=1e-3)
+    assert (tower["floors_above"], tower["nature"], tower["rental"]) == (30, "commodity", True)
 
 
 def test_spreadsheet_gets_a_mark_a_point_and_no_formula(installed: Installed, tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def of(address: Address, folder: Path) -> Settings:
 
 
 def test_unprepared_database_is_refused_with_the_line_that_prepares_it(bare: Settings) -> None:
-    with pytest.raises(OperatorError, match=r"lacks the extensions postgis, btree_gist, .*: psql -v ON_ERROR_STOP=1 -d bare_.*prepare\.sql"):
+    with pytest.raises(
+        OperatorError, match=r"lacks the extensions postgis, btree_gist, .*: psql -v ON_ERROR_STOP=1 -d bare_.*prepare\.sql"
+    ):
         migrate.migrate(bare)
     assert not bare.places.key_folder.exists()
 
