@@ -3,7 +3,7 @@
 import pytest
 from psycopg import errors
 
-from tests.protection.doors import ATTACKERS, Register, Root, persons, run, tried, visiting
+from tests.protection.doors import ATTACKERS, Register, Root, acting, persons, run, tried, visiting
 
 REFUSED = "42501"
 
@@ -138,6 +138,21 @@ def test_known_and_new_numbers_are_answered_alike(register: Register, root: Root
         assert tried(connection, "SELECT n_tup_ins, n_tup_upd FROM pg_stat_xact_all_tables WHERE relname = 'identity'") == REFUSED
         with pytest.raises(errors.InsufficientPrivilege, match="not in scope"):
             run(connection, ensure, [register.grids[9], known, b"sealed"])
+
+
+def test_known_and_new_numbers_write_the_same_number_of_rows(root: Root, register: Register) -> None:
+    ((known,),) = run(root, "SELECT id_bi FROM reg.identity LIMIT 1")
+    written: list[list[int]] = []
+    for number in (known, bytes(16)):
+        with acting(root, register, ATTACKERS["district"]):
+            ensure = "SELECT sec.person_ensure(reg.uuid7(), %s, gen_random_uuid(), %s, %s, 1::smallint, 'N', NULL, NULL, NULL, NULL, NULL, 'floating')"
+            run(root, ensure, [register.grids[1], number, b"sealed"])
+            run(root, "RESET SESSION AUTHORIZATION")
+            tables = ("identity", "person", "person_secret")
+            # savepoints have numbers of their own, all of them later than their transaction's
+            rows = "SELECT count(*) FROM reg.{} WHERE xmin::text::bigint >= pg_current_xact_id()::text::bigint"
+            written.append([run(root, rows.format(table))[0][0] for table in tables])
+    assert written == [[1, 1, 1], [1, 1, 1]]
 
 
 def test_id_used_again_with_another_body_is_refused_and_with_the_same_accepted(register: Register) -> None:
