@@ -44,7 +44,7 @@ def read_sheet(path: Path) -> Sheet:
                 for sheet in book.sheets_metadata
                 if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
             ]
-            filled = [name for name in names if book.get_sheet_by_name(name).total_height]
+            filled = [name for name in names if book.get_sheet_by_name(name).start is not None]
             if not filled:
                 raise SpreadsheetError("the spreadsheet is empty")
             return Sheet(_text_rows(book, filled[0]), len(filled) - 1)

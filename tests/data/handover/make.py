@@ -37,13 +37,17 @@ BUILDING_HEADER: Final = ("房屋编码", "楼栋名称", "地址", "经度", "�
 UNIT_HEADER: Final = ("单元编码", "房屋编码", "楼层", "房号", "建筑面积（㎡）", "用途")
 PEOPLE_HEADER: Final = ("姓名", "证件号码", "性别", "出生日期", "电话", "登记类别", "单元编码", "入住日期", "离开日期", "申报日期", "备注")
 LEASE_HEADER: Final = (
-    "合同编号", "单元编码", "出租人", "承租人证件号码", "租金", "租金单位", "押金", "起始日期", "终止日期", "签订日期", "备案日期", "是否新租",
-)  # fmt: skip
+    *("合同编号", "单元编码", "出租人", "承租人证件号码", "租金", "租金单位"),
+    *("押金", "起始日期", "终止日期", "签订日期", "备案日期", "是否新租"),
+)
 
 
 def main() -> None:
     """Write every file but expected.json."""
-    collection("areas.geojson", [({"code": code, "name": name, "level": level, "parent": up}, shapely.box(*box)) for code, name, level, up, box in AREAS])
+    collection(
+        "areas.geojson",
+        [({"code": code, "name": name, "level": level, "parent": up}, shapely.box(*box)) for code, name, level, up, box in AREAS],
+    )
     fields = {"code": str, "name": str, "scheme": str, "valid_from": dt.date}
     since = dt.date(2010, 7, 1)
     rows = [({"code": code, "name": name, "scheme": "base", "valid_from": since}, shapely.box(*box)) for code, name, box in GRIDS]

@@ -74,7 +74,15 @@ def test_a_number_out_of_range_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1,200", "1200.00"), ("１，２００．５", "1200.50"), ("0.005", "0.01"), ("37.945", "37.95"), ("1e3", "1000.00"), (" 7 ", "7.00"), (".5", "0.50")],
+    [
+        ("1,200", "1200.00"),
+        ("１，２００．５", "1200.50"),
+        ("0.005", "0.01"),
+        ("37.945", "37.95"),
+        ("1e3", "1000.00"),
+        (" 7 ", "7.00"),
+        (".5", "0.50"),
+    ],
 )
 def test_a_number_is_read_exactly_and_rounded_half_up(text: str, value: str) -> None:
     assert MONEY(text) == Decimal(value)
@@ -97,7 +105,17 @@ def test_a_date_of_another_age_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2010-01-05", "2010-1-5", "2010/1/5", "2010.01.05", "20100105", "2010年1月5日", "２０１０年０１月０５日", "2010-01-05 00:00:00", "2010/1/5 0:00"],
+    [
+        "2010-01-05",
+        "2010-1-5",
+        "2010/1/5",
+        "2010.01.05",
+        "20100105",
+        "2010年1月5日",
+        "２０１０年０１月０５日",
+        "2010-01-05 00:00:00",
+        "2010/1/5 0:00",
+    ],
 )
 def test_a_day_is_read_however_it_is_written(text: str) -> None:
     assert EVERY["date"](text) == dt.date(2010, 1, 5)
@@ -122,7 +140,9 @@ def test_a_floor_that_no_house_has_is_refused(text: str) -> None:
     assert isinstance(EVERY["floor"](text), Fault)
 
 
-@pytest.mark.parametrize(("text", "value"), [("3", 3), ("3层", 3), ("第3层", 3), ("３楼", 3), ("3F", 3), ("B1", -1), ("负2层", -2), ("-1", -1), ("3.0", 3)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("3", 3), ("3层", 3), ("第3层", 3), ("３楼", 3), ("3F", 3), ("B1", -1), ("负2层", -2), ("-1", -1), ("3.0", 3)]
+)
 def test_a_floor_is_read_however_it_is_written(text: str, value: int) -> None:
     assert EVERY["floor"](text) == value
 
@@ -147,7 +167,12 @@ def test_words_of_a_list_are_taken_in_chinese_and_english() -> None:
 
 
 def test_datums_are_known_by_their_names() -> None:
-    assert [checks.datum(text) for text in ("WGS84", "火星坐标", "bd09", "ＧＣＪ－０２")] == [Datum.CGCS2000, Datum.GCJ02, Datum.BD09, Datum.GCJ02]
+    assert [checks.datum(text) for text in ("WGS84", "火星坐标", "bd09", "ＧＣＪ－０２")] == [
+        Datum.CGCS2000,
+        Datum.GCJ02,
+        Datum.BD09,
+        Datum.GCJ02,
+    ]
     assert isinstance(checks.datum("WGS72火星"), Fault)
 
 

@@ -41,7 +41,9 @@ def test_each_line_is_taken_or_refused_as_worked_out_by_hand(told: dict[Kind, Re
 
 
 def test_buildings_lie_where_they_are_once_their_datum_is_undone(taken: Office) -> None:
-    rows = taken.ask("SELECT b.house_code, g.code, ST_X(b.entrance), ST_Y(b.entrance) FROM reg.building b JOIN reg.grid g ON g.id = b.grid_id")
+    rows = taken.ask(
+        "SELECT b.house_code, g.code, ST_X(b.entrance), ST_Y(b.entrance) FROM reg.building b JOIN reg.grid g ON g.id = b.grid_id"
+    )
     assert {code: grid for code, grid, _, _ in rows} == EXPECTED["grid_of_building"]
     for code, _, lon, lat in rows:
         assert [lon, lat] == pytest.approx(EXPECTED["place_of_building"][code], abs=1e-8)
@@ -74,7 +76,9 @@ def test_one_person_has_several_homes_one_after_the_other(taken: Office) -> None
         ("4403060180010200002001001", "2011-01-01", None, "2011-01-03"),
     ]
     # The record of the person lies where the person lives now.
-    assert taken.ask("SELECT g.code FROM reg.person p JOIN reg.grid g ON g.id = p.grid_id WHERE p.name = '李二演'") == [("440306018001002",)]
+    assert taken.ask("SELECT g.code FROM reg.person p JOIN reg.grid g ON g.id = p.grid_id WHERE p.name = '李二演'") == [
+        ("440306018001002",)
+    ]
 
 
 def test_what_sources_say_differently_waits_as_a_discrepancy_without_full_birth_dates(taken: Office) -> None:
@@ -95,7 +99,9 @@ def test_numbers_and_phones_are_sealed_and_masked(taken: Office) -> None:
 
 def test_a_lessee_whom_nobody_knows_is_left_out_with_a_warning(taken: Office, told: dict[Kind, Report]) -> None:
     assert taken.ask("SELECT lessee_id FROM reg.lease WHERE number = 'HT-004'") == [(None,)]
-    assert told["leases"].warnings == ("line 5: no person with the number 000001********0061 is known; the lease is kept without its lessee",)
+    assert told["leases"].warnings == (
+        "line 5: no person with the number 000001********0061 is known; the lease is kept without its lessee",
+    )
     assert taken.ask("SELECT p.name FROM reg.lease l JOIN reg.person p ON p.id = l.lessee_id WHERE number = 'HT-001'") == [("张一演",)]
 
 
