@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from geo.crs import METRIC, STORAGE, reproject, to_degrees
 from geo.datum import Datum, from_cgcs2000
@@ -24,7 +25,11 @@ MOST_OF_A_KIND: Final = {DORMITORY: 0.06, COLLECTIVE: 0.07, APARTMENT: 0.12, COM
 """Share of the rental units that stands in buildings of this nature at most; all others are built by villagers."""
 RENTAL_UNITS: Final = 0.72
 EDGE_M: Final = 30.0
-"""Nothing is built nearer than this to the edge of a grid: footprints stay inside."""
+"""No entrance is nearer than this to the edge of a grid: footprints stay inside."""
+NEAREST_M: Final = 15.0
+"""From one entrance to the next, about."""
+PLOT_M2: Final = 500
+"""Ground for a building; `room` counts by it."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,8 @@ def build_estate(part: str, names: dict[str, str], grids: Sequence[Grid], counts
     per_building = _share_units(generator, let, units)
     nature = _natures(generator, let, per_building)
     floors = _floors(generator, nature, per_building)
-    easting, northing, angle = _places(generator, grids, counts)
-    lon, lat = to_degrees(easting, northing)
+    points, angle, spacing = _places(generator, grids, counts)
+    lon, lat = to_degrees(points[:, 0], points[:, 1])
     entrances = np.column_stack([lon, lat]).round(7)
     datum = generator.choice(3, total, p=(0.87, 0.10, 0.03))
     built = generator.integers(1986, 2021, total)
@@ -111,7 +116,7 @@ def build_estate(part: str, names: dict[str, str], grids: Sequence[Grid], counts
             names=[f"{name}{place}" for name, place in zip(short, places, strict=True)],
             addresses=[f"{area}{place}" for area, place in zip(where, places, strict=True)],
             entrances=entrances,
-            footprints=_footprints(generator, easting, northing, angle),
+            footprints=_footprints(generator, points, angle, spacing),
             datum=datum,
             source=deliver(entrances, datum),
             floors=floors,
@@ -121,6 +126,11 @@ def build_estate(part: str, names: dict[str, str], grids: Sequence[Grid], counts
         ),
         _units(generator, codes, per_building, floors=floors, nature=nature, let=let),
     )
+
+
+def room(grids: Sequence[Grid]) -> Ints:
+    """How many buildings find room in each grid."""
+    return np.array([int(grid.metric.buffer(-EDGE_M).area / PLOT_M2) for grid in grids])
 
 
 def deliver(entrances: Floats, datum: Ints) -> Floats:
@@ -160,39 +170,55 @@ def _floors(generator: np.random.Generator, nature: Ints, units: Ints) -> Ints:
 
 
 def _places(generator: np.random.Generator, grids: Sequence[Grid], counts: Ints) -> tuple[Floats, Floats, Floats]:
-    """Easting and northing of entrances, and the direction of the lanes, village by village."""
-    places: list[Floats] = []
+    """Easting and northing of entrances, one row each, direction of the lanes, and metres from one entrance to the next."""
+    places: list[Floats] = [np.empty((0, 2))]
     angles: list[Floats] = []
+    spacings: list[Floats] = []
     for grid, count in zip(grids, counts.tolist(), strict=True):
+        if not count:
+            continue
         ground = grid.metric.buffer(-EDGE_M)
-        if ground.is_empty:
-            raise ValueError(f"grid {grid.code} is too small to build in")
-        spacing = float(np.clip(np.sqrt(ground.area / max(1, count * 3)), 22.0, 60.0))
-        left, bottom, right, top = ground.bounds
-        lattice = np.stack(np.meshgrid(np.arange(left, right, spacing), np.arange(bottom, top, spacing)), axis=-1).reshape(-1, 2)
-        lattice = lattice[shapely.contains_xy(ground, lattice)]
         village = np.array(ground.representative_point().coords[0]) + generator.normal(0, 80, 2)
+        angle = float(generator.uniform(0, np.pi / 2))
+        spacing, lattice = _lattice(ground, village, angle, count)
+        if len(lattice) < count:
+            raise ValueError(f"grid {grid.code} has no room for {count} buildings")
         nearness = np.hypot(*(lattice - village).T) * generator.uniform(0.7, 1.3, len(lattice))
         chosen = np.sort(np.argsort(nearness, kind="stable")[:count])
-        if len(chosen) < count:
-            raise ValueError(f"grid {grid.code} has no room for {count} buildings")
-        places.append(lattice[chosen] + generator.uniform(-2, 2, (count, 2)))
-        angles.append(np.full(count, generator.uniform(0, np.pi / 2)))
+        places.append(lattice[chosen] + generator.uniform(-1, 1, (count, 2)))
+        angles.append(np.full(count, angle))
+        spacings.append(np.full(count, spacing))
     points = np.vstack(places)
-    return points[:, 0], points[:, 1], np.concatenate(angles)
+    return points, np.concatenate([np.empty(0), *angles]), np.concatenate([np.empty(0), *spacings])
 
 
-def _footprints(generator: np.random.Generator, easting: Floats, northing: Floats, angle: Floats) -> NDArray[Any]:
-    """Rectangles of 10 to 20 by 10 to 30 metres along the lane, the entrance in the middle of the shorter side; degrees."""
-    count = len(easting)
-    width, depth = generator.uniform(10, 16, count), generator.uniform(10, 20, count)
+def _lattice(ground: BaseGeometry, village: Floats, angle: float, count: int) -> tuple[float, Floats]:
+    """Plots along the lanes of a village, as far apart as leaves room for three times the houses; nearer where there is no room for all."""
+    spacing = float(np.clip(np.sqrt(ground.area / (count * 3)), 24.0, 60.0))
+    left, bottom, right, top = ground.bounds
+    reach = float(np.hypot(right - left, top - bottom) + np.hypot(*(village - np.array(ground.centroid.coords[0]))))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    while True:
+        steps = np.arange(-reach, reach, spacing)
+        plots = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) @ turn + village
+        plots = plots[shapely.contains_xy(ground, plots)]
+        if len(plots) >= count or spacing < NEAREST_M:
+            return spacing, plots
+        spacing *= 0.9
+
+
+def _footprints(generator: np.random.Generator, points: Floats, angle: Floats, spacing: Floats) -> NDArray[Any]:
+    """Rectangles of up to 16 by 24 metres along the lane, the entrance in the middle of a side; degrees."""
+    count = len(points)
+    width = generator.uniform(0.65, 1.0, count) * np.minimum(spacing - 4.0, 16.0)
+    depth = generator.uniform(0.65, 1.0, count) * np.minimum(spacing - 4.0, 24.0)
     along = np.column_stack([-width, width, width, -width, -width]) / 2
     away = np.column_stack([np.zeros(count), np.zeros(count), depth, depth, np.zeros(count)])
     cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    corners = np.stack([easting[:, None] + along * cos - away * sin, northing[:, None] + along * sin + away * cos], axis=-1)
+    corners = np.stack([points[:, :1] + along * cos - away * sin, points[:, 1:] + along * sin + away * cos], axis=-1)
     rectangles: Any = shapely.polygons(corners)
     rings = reproject(rectangles, METRIC, STORAGE)
-    rounded = shapely.transform(rings, lambda points: points.round(8))
+    rounded = shapely.transform(rings, lambda vertices: vertices.round(8))
     made: Any = shapely.multipolygons(rounded, indices=np.arange(count)) if count else rounded
     return made
 

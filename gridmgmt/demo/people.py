@@ -51,8 +51,9 @@ def invent(part: str, first: int, since: Ints, *, settled: Flags, grown: Flags, 
     age = np.where(grown, np.clip(age, ADULT + 4, 75), age)
     born = today - (age * 365.25).astype(np.int64) - 1
     born = np.minimum(born, since - np.where(grown, 1, 0) - generator.integers(1, 30, count))
-    registration = np.where(settled, generator.choice(6, count, p=IN_OWN), generator.choice(6, count, p=IN_RENTED))
     serial = first + np.arange(count)
+    born = birth_days(serial, born)
+    registration = np.where(settled, generator.choice(6, count, p=IN_OWN), generator.choice(6, count, p=IN_RENTED))
     return People(
         names=_names(generator, count),
         sexes=["male" if one else "female" for one in male.tolist()],
@@ -63,12 +64,13 @@ def invent(part: str, first: int, since: Ints, *, settled: Flags, grown: Flags, 
     )
 
 
-def identity_numbers(serial: Ints, born: Ints, male: Flags) -> list[str]:
-    """Numbers of GB 11643 with the prefix 00, distinct for distinct serials below ten million.
+def birth_days(serial: Ints, born: Ints) -> Ints:
+    """The birth days, some a day earlier: five million serials fit into place and sequence of a number, so the next five have odd days."""
+    return born - ((born ^ (serial // 5_000_000)) & 1)
 
-    Five million serials fit into place and sequence. The next five differ in the birth day: odd days are theirs.
-    """
-    born = born - ((born ^ (serial // 5_000_000)) & 1)
+
+def identity_numbers(serial: Ints, born: Ints, male: Flags) -> list[str]:
+    """Numbers of GB 11643 with the prefix 00, distinct for distinct serials below ten million born on days of `birth_days`."""
     days = born.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     year = days.astype("datetime64[Y]").astype(np.int64) + 1970

@@ -6,17 +6,15 @@ from itertools import groupby
 
 import numpy as np
 
-from geo.crs import area_m2
+from gridmgmt.demo.buildings import room
 from gridmgmt.demo.contents import Part
-from gridmgmt.demo.geography import CENTRES, Geography
+from gridmgmt.demo.geography import CENTRES, Geography, Grid
 from gridmgmt.demo.managers import LAGGING, lagging
 from gridmgmt.demo.scales import Scale
-from gridmgmt.demo.texts import Floats, Ints, spread
+from gridmgmt.demo.texts import Ints, spread
 
 SERIALS = 10_000_000
 """Identity numbers that can be told apart."""
-PLOT_M2 = 900
-"""Ground a building needs at least, lanes included."""
 
 
 def plan(scale: Scale, geography: Geography, today: dt.date) -> list[Part]:
@@ -37,9 +35,7 @@ def plan(scale: Scale, geography: Geography, today: dt.date) -> list[Part]:
             code=area.code,
             names=names,
             grids=members[area.code],
-            buildings=_by_grid(
-                int(buildings[i]), [grid.weight for grid in members[area.code]], area_m2([g.geom for g in members[area.code]])
-            ),
+            buildings=_by_grid(int(buildings[i]), members[area.code]),
             rental=int(rental[i]),
             units=int(units[i]),
             residents=int(residents[i]),
@@ -64,5 +60,7 @@ def _managers(total: int, rental: Ints, behind: np.ndarray) -> Ints:
     return slow
 
 
-def _by_grid(total: int, weights: Sequence[float], area: Floats) -> Ints:
-    return spread(total, np.array(weights), least=1 if total > 2 * len(weights) else 0, most=(area // PLOT_M2).astype(np.int64))
+def _by_grid(total: int, grids: Sequence[Grid]) -> Ints:
+    """Where more people live stand more buildings, as far as there is room."""
+    weights = np.array([grid.weight for grid in grids])
+    return spread(total, weights, least=1 if total > 2 * len(grids) else 0, most=room(grids))

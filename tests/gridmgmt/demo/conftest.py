@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +41,12 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(cluster: Cluster, template: str, worker: str) -> Iterator[Demo]:
     address = clone(cluster, template, f"demo_{worker}")
-    database = register(address)
-    with psycopg.connect(address.conninfo("postgres"), autocommit=True, row_factory=tuple_row) as superuser:
+    with (
+        closing(register(address)) as database,
+        psycopg.connect(address.conninfo("postgres"), autocommit=True, row_factory=tuple_row) as superuser,
+    ):
         summary = build(database, SEALER, loader(database), scale="tests", today=TODAY, demo_mode=True)
         yield Demo(database, summary, superuser)
-    database.close()
 
 
 def loader(database: Database) -> Actor:

@@ -8,7 +8,7 @@ import pytest
 from gridmgmt.demo.contents import fill
 from gridmgmt.demo.geography import draw
 from gridmgmt.demo.leases import BY_AREA, BY_MONTH, BY_YEAR, in_fen, months_of
-from gridmgmt.demo.people import identity_numbers, landlord_names
+from gridmgmt.demo.people import birth_days, identity_numbers, landlord_names
 from gridmgmt.demo.plan import plan
 from gridmgmt.demo.scales import SCALES, ScaleName
 from gridmgmt.demo.texts import NEVER, chance, dates, hexes, hundredths, spread, uuids
@@ -35,7 +35,8 @@ def test_an_identity_number_has_its_check_character() -> None:
 
 def test_ten_million_persons_of_one_birth_day_have_numbers_of_their_own() -> None:
     serials = np.array([0, 1, 499, 500, 4_999_999, 5_000_000, 5_000_001, 9_999_999])
-    numbers = identity_numbers(serials, np.full(len(serials), 10_000), np.zeros(len(serials), dtype=bool))
+    born = birth_days(serials, np.full(len(serials), 10_000))
+    numbers = identity_numbers(serials, born, np.zeros(len(serials), dtype=bool))
     assert len(set(numbers)) == len(serials)
 
 
