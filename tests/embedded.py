@@ -1,0 +1,97 @@
+"""An embedded database as `make demo` makes it, in a home of its own, and the command that works on it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gridmgmt.operations import cluster
+from tests.conftest import locked
+
+COMMAND = Path(sys.executable).with_name("gridmgmt")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A home whose database is up, migrated, and holds the demo district at the scale of tests."""
+
+    home: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"GRIDMGMT_HOME": str(self.home), "GRIDMGMT_DEMO_MODE": "true"}
+
+    def command(self, *words: str, given: str = "", **variables: str) -> Said:
+        """Run `gridmgmt` as a process of its own, without a terminal."""
+        done = subprocess.run(
+            [COMMAND, *words], env=self._environment(variables), input=given, capture_output=True, text=True, check=False, timeout=120
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def served(self) -> Generator[str]:
+        """The address at which `gridmgmt serve` answers, until the end of the block."""
+        port = free_port()
+        server = subprocess.Popen([COMMAND, "serve", "--port", str(port)], env=self._environment({}), stderr=subprocess.PIPE, text=True)
+        try:
+            wait(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.communicate(timeout=20)
+
+    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GRIDMGMT_", "PG", "COV_"))}
+        return kept | self.variables | variables
+
+
+@pytest.fixture(scope="session")
+def embedded(run_folder: Path, worker: str) -> Iterator[Embedded]:
+    home = run_folder / f"embedded-{worker}"
+    made = Embedded(home)
+    with locked(run_folder / "lock"):
+        cluster.up(home, durable=False)
+    for words in (["migrate"], ["demo", "--scale", "tests"]):
+        said = made.command(*words)
+        assert said.code == 0, said.err
+    yield made
+    cluster.reset(home)
+
+
+def free_port() -> int:
+    """A port on which nobody listens at this moment."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return tried.getsockname()[1]
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def wait(ready: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
