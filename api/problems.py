@@ -61,6 +61,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "state-step": Kind(409, "This state does not follow", "状态变更不被允许"),
     "already-appointed": Kind(409, "Already appointed in this period", "同期已有任命"),
     "second-subdistrict": Kind(409, "Another subdistrict in this period", "同期已分配街道"),
+    "area-in-use": Kind(409, "Areas or grids lie in it", "区域内仍有下级区域或网格"),
     "building-has-units": Kind(409, "The building still has units", "楼栋内仍有单元"),
     "unit-occupied": Kind(409, "The unit is occupied", "单元内仍有居住登记"),
     "place-retired": Kind(409, "The place is retired", "房屋已注销"),

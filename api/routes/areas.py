@@ -19,7 +19,7 @@ from gridmgmt.registers import areas
 router = APIRouter(prefix="/v1/areas", tags=["area"], route_class=DistrictRoute, responses=declares("unauthenticated", "invalid-value"))
 WRITERS = [Depends(allow("district"))]
 NEW = declares("forbidden", "code-taken", "unknown-reference", "conflict")
-CHANGE = declares("forbidden", "not-found", "stale-version", "precondition-required", "code-taken", "conflict")
+CHANGE = declares("forbidden", "not-found", "stale-version", "precondition-required", "code-taken", "area-in-use", "conflict")
 
 
 @router.get("", response_model=Listing[AreaShown])

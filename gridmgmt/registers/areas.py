@@ -12,11 +12,11 @@ from geo.crs import STORAGE
 from geo.features import DIGITS, NO_CRS
 from geo.geometry import MAX_AREA_VERTICES, GeometryError, as_multipolygon, parse_geojson
 from gridmgmt.database import Actor
-from gridmgmt.errors import InvalidError
+from gridmgmt.errors import ConflictError, InvalidError
 from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, table_of, true_on
 from gridmgmt.history.versions import correct as write
 from gridmgmt.history.versions import strike, unseen
-from gridmgmt.models import Area, AreaLineage
+from gridmgmt.models import Area, AreaLineage, Grid
 from gridmgmt.registers.pages import begins, page
 from gridmgmt.security import audit
 from gridmgmt.security.access import Versions
@@ -136,7 +136,11 @@ def end(session: Session, actor: Actor, area_id: int, *, on: dt.date, versions: 
 
 
 def delete(session: Session, actor: Actor, area_id: int, *, versions: Versions) -> None:
-    """Strike out an area that was entered by mistake. Raises as `correct` does."""
+    """Strike out an area that was entered by mistake. Raises ConflictError while areas or grids lie in it, else as `correct` does."""
+    parts = select(Area.id).where(Area.parent_id == area_id, Area.deleted_at.is_(None))
+    grids = select(Grid.id).where(Grid.community_id == area_id, Grid.deleted_at.is_(None))
+    if session.execute(parts.union_all(grids)).first() is not None:
+        raise ConflictError("areas or grids lie in this area", slug="area-in-use")
     strike(session, Area, area_id, versions=versions)
     audit.record(session, "delete", "area", area_id)
 

@@ -70,6 +70,12 @@ def test_areas_are_found_by_parent_and_by_the_beginning_of_their_name(log_in: Lo
     assert [area["code"] for area in worker.get("/v1/areas", params={"name": "东"}).json()["items"]] == [EAST, EAST_ONE]
 
 
+def test_area_in_which_grids_lie_is_not_struck_out(log_in: LogIn, drawn: Drawn) -> None:
+    for code in (SOUTH, WEST):
+        answer = log_in("district").delete(f"/v1/areas/{drawn.places.areas[code]}", headers={"If-Match": "*"})
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/area-in-use")
+
+
 def test_struck_out_area_is_gone_but_its_past_is_kept(log_in: LogIn) -> None:
     district = log_in("district")
     made = district.post("/v1/areas", json=new())
