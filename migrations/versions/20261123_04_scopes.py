@@ -141,6 +141,9 @@ def downgrade() -> None:
             EXECUTE format('DROP POLICY %I ON %s', p.polname, p.t);
           END LOOP;
         END $$;
+        REVOKE ALL ON reg.grid, reg.grid_lineage FROM reg_dump_reader, sec_definer, app_field, app_subdistrict, app_district, app_loader, app_admin;
+        ALTER TABLE reg.grid DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
+        ALTER TABLE reg.grid_lineage DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
         DROP TABLE reg.area_grant; DROP TABLE reg.grid_assignment; DROP TABLE reg.post;
     """)
     op.execute("SET ROLE sec_definer")

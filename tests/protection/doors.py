@@ -103,7 +103,7 @@ ATTACKERS = {
 }
 """One account of each class that has accounts."""
 PERSONS_OF = {"field": 9, "subdistrict": 72, "district": 144, "loader": 144}
-"""How many persons they see: grid 1 keeps three buildings of four with three persons each; a subdistrict has six grids of four buildings."""
+"""How many persons they see: grid 1 keeps three buildings of four with three persons each; a subdistrict has six grids of four."""
 
 
 def persons(connection: Root) -> int:

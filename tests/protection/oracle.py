@@ -104,13 +104,18 @@ def _places(root: Root, register: Register, number: int) -> dict[str, object]:
 
 NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "building": (
-        "INSERT INTO reg.building (house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental)"
-        " VALUES (repeat('9', 19), 'New', 'Lane', public.ST_SetSRID(public.ST_MakePoint(%s, 22.701), 4490), 113.8, 22.7, 1, 'other', false)",
+        (
+            "INSERT INTO reg.building (house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental)"
+            " VALUES (repeat('9', 19), 'New', 'Lane', public.ST_SetSRID(public.ST_MakePoint(%s, 22.701), 4490), 113.8, 22.7,"
+            " 1, 'other', false)"
+        ),
         ("x",),
     ),
     "unit": (
-        "INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)"
-        " VALUES (%s, %s, %s, repeat('9', 25), 1, '1', 10, 'shop')",
+        (
+            "INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)"
+            " VALUES (%s, %s, %s, repeat('9', 25), 1, '1', 10, 'shop')"
+        ),
         ("building", "grid", "subdistrict"),
     ),
     "person": (
@@ -118,21 +123,32 @@ NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("grid",),
     ),
     "discrepancy": (
-        "INSERT INTO reg.discrepancy (person_id, grid_id, subdistrict_id, field, theirs, source) VALUES (%s, %s, %s, 'sex', 'male', 'test')",
+        (
+            "INSERT INTO reg.discrepancy (person_id, grid_id, subdistrict_id, field, theirs, source)"
+            " VALUES (%s, %s, %s, 'sex', 'male', 'test')"
+        ),
         ("person", "grid", "subdistrict"),
     ),
     "residence": (
-        "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from) VALUES (%s, %s, %s, %s, false, '2020-01-01')",
+        (
+            "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from)"
+            " VALUES (%s, %s, %s, %s, false, '2020-01-01')"
+        ),
         ("person", "unit", "grid", "subdistrict"),
     ),
     "lease": (
-        "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, lessee_id, rent_fen, rent_given, rent_unit, area_basis_m2,"
-        " valid_from, valid_to, state, new_let) VALUES ('new', %s, %s, %s, %s, 1, 1, 'month', 1, '2100-01-01', '2101-01-01', 'drafted', true)",
+        (
+            "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, lessee_id, rent_fen, rent_given, rent_unit, area_basis_m2,"
+            " valid_from, valid_to, state, new_let) VALUES ('new', %s, %s, %s, %s, 1, 1, 'month', 1, '2100-01-01',"
+            " '2101-01-01', 'drafted', true)"
+        ),
         ("unit", "grid", "subdistrict", "person"),
     ),
     "manager": (
-        "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from, valid_to)"
-        " VALUES (%s, %s, %s, %s, 'hired', '1990-01-01', '1991-01-01')",
+        (
+            "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from, valid_to)"
+            " VALUES (%s, %s, %s, %s, 'hired', '1990-01-01', '1991-01-01')"
+        ),
         ("person", "building", "grid", "subdistrict"),
     ),
 }
@@ -146,14 +162,18 @@ NOBODY: frozenset[str] = frozenset()
 
 OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
     "reg.area": (
-        "INSERT INTO reg.area (code, name, level, parent_id, valid_from, geom)"
-        f" VALUES ('440306009', 'New', 'subdistrict', (SELECT id FROM reg.area WHERE code = '440306'), '2000-01-01', {A_POLYGON})",
+        (
+            "INSERT INTO reg.area (code, name, level, parent_id, valid_from, geom)"
+            f" VALUES ('440306009', 'New', 'subdistrict', (SELECT id FROM reg.area WHERE code = '440306'), '2000-01-01', {A_POLYGON})"
+        ),
         OFFICE,
     ),
     "reg.area_lineage": (f"INSERT INTO reg.area_lineage VALUES ({A_SUBDISTRICT}, {A_SUBDISTRICT} + 1, 'split', '2000-01-01')", OFFICE),
     "reg.grid": (
-        "INSERT INTO reg.grid (code, kind, name, community_id, subdistrict_id, valid_from, geom)"
-        f" SELECT '440306001001099', 'base', 'New', id, parent_id, '2000-01-01', {A_POLYGON} FROM reg.area WHERE code = '440306001001'",
+        (
+            "INSERT INTO reg.grid (code, kind, name, community_id, subdistrict_id, valid_from, geom)"
+            f" SELECT '440306001001099', 'base', 'New', id, parent_id, '2000-01-01', {A_POLYGON} FROM reg.area WHERE code = '440306001001'"
+        ),
         OFFICE,
     ),
     "reg.grid_lineage": (

@@ -36,8 +36,10 @@ UNIT = (
     " SELECT id, grid_id, subdistrict_id, repeat('9', 25), 1, 'X', 10, 'shop' FROM reg.building WHERE house_code = repeat('9', 19)"
 )
 LEASE = (
-    "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, parent_id, rent_fen, rent_given, rent_unit, area_basis_m2, valid_from,"
-    " valid_to, state, new_let) SELECT 'X', unit_id, grid_id, subdistrict_id, {parent}, 1, 1, 'month', 1, '2029-01-01', '{until}', 'signed', true"
+    "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, parent_id, rent_fen, rent_given, rent_unit,"
+    " area_basis_m2, valid_from,"
+    " valid_to, state, new_let) SELECT 'X', unit_id, grid_id, subdistrict_id, {parent}, 1, 1, 'month', 1, '2029-01-01',"
+    " '{until}', 'signed', true"
     " FROM reg.lease h WHERE number = 'L-1'"
 )
 RESIDENCE = (
@@ -60,7 +62,7 @@ COPIES = {
 def keeps_past(noun: str) -> Promise:
     """A corrected row is kept as it was, and the version counts by one."""
 
-    def promise(root: Root, _: Register) -> str | None:
+    def promise(root: Root, register: Register) -> str | None:
         ((key, before),) = run(root, f"SELECT id, version FROM reg.{noun} ORDER BY id LIMIT 1")
         ((after,),) = run(root, f"UPDATE reg.{noun} SET {UPDATES[noun]} WHERE id = %s RETURNING version", [key])
         kept = run(root, f"SELECT version FROM reg.{noun}_past WHERE id = %s AND version = %s", [key, before])
@@ -73,7 +75,8 @@ def logs(noun: str, verb: str) -> Promise:
     """A written row leaves a pointer to itself in the change log, under its grid."""
     update = f"UPDATE reg.{noun} SET {UPDATES[noun]} WHERE id = (SELECT id FROM reg.{noun} LIMIT 1)"
 
-    def promise(root: Root, _: Register) -> str | None:
+    def promise(root: Root, register: Register) -> str | None:
+        del register
         first, _, last = (update if verb == "update" else COPIES[noun]).rpartition("; ")
         run(root, first or "SELECT")
         pointer = run(root, f"{last} RETURNING grid_id, '{KINDS[noun]}', id")
@@ -86,7 +89,7 @@ def logs(noun: str, verb: str) -> Promise:
 def refuses(statements: str, constraint: str) -> Promise:
     """The statements are refused in the constraint's name, at the latest at the commit."""
 
-    def promise(root: Root, _: Register) -> str | None:
+    def promise(root: Root, register: Register) -> str | None:
         try:
             with undone(root):
                 run(root, statements)
@@ -101,7 +104,7 @@ def refuses(statements: str, constraint: str) -> Promise:
 def append_only(table: str, *statements: str) -> Promise:
     """The trail is not changed, not even by the superuser."""
 
-    def promise(root: Root, _: Register) -> str | None:
+    def promise(root: Root, register: Register) -> str | None:
         taken = [statement for statement in statements if tried(root, statement.format(table)) != "42501"]
         return f"{table} takes {taken}" if taken else None
 
@@ -123,7 +126,7 @@ def out_of_reach(statement: str) -> Promise:
 def gives(statements: str, question: str, answer: str) -> Promise:
     """After the statements the question has the answer."""
 
-    def promise(root: Root, _: Register) -> str | None:
+    def promise(root: Root, register: Register) -> str | None:
         with undone(root):
             run(root, statements)
             got = run(root, question)
@@ -145,7 +148,8 @@ PROMISES: dict[tuple[str, str], Promise] = {
         "UPDATE reg.building SET retired_on = '2020-01-01' WHERE house_code = lpad('501', 19, '0')", "building_empty"
     ),
     ("reg.building", "residents_follow"): gives(
-        "UPDATE reg.building SET entrance = public.ST_SetSRID(public.ST_MakePoint(113.859, 22.701), 4490) WHERE house_code = lpad('502', 19, '0')",
+        "UPDATE reg.building SET entrance = public.ST_SetSRID(public.ST_MakePoint(113.859, 22.701), 4490)"
+        " WHERE house_code = lpad('502', 19, '0')",
         "SELECT DISTINCT g.name FROM reg.person p JOIN reg.grid g ON g.id = p.grid_id JOIN reg.residence r ON r.person_id = p.id"
         " JOIN reg.unit u ON u.id = r.unit_id WHERE u.code LIKE lpad('502', 19, '0') || '%'",
         "Grid 6 演",
@@ -177,11 +181,13 @@ PROMISES: dict[tuple[str, str], Promise] = {
         "residence_place",
     ),
     ("reg.residence", "residence_verified"): out_of_reach(
-        "UPDATE reg.residence SET verified_by = (SELECT sec.actor()) + 1, verified_at = now() WHERE id = (SELECT id FROM reg.residence LIMIT 1)"
+        "UPDATE reg.residence SET verified_by = (SELECT sec.actor()) + 1, verified_at = now() WHERE id = (SELECT id"
+        " FROM reg.residence LIMIT 1)"
     ),
     ("reg.lease", "lease_within_head"): refuses(LEASE.format(parent="h.id", until="2030-01-02"), "lease_within_head"),
     ("reg.lease", "lease_still_within_head"): refuses(
-        f"{LEASE.format(parent='h.id', until='2030-01-01')}; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; UPDATE reg.lease SET valid_to = '2029-12-31' WHERE number = 'L-1'",
+        f"{LEASE.format(parent='h.id', until='2030-01-01')}; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED;"
+        " UPDATE reg.lease SET valid_to = '2029-12-31' WHERE number = 'L-1'",
         "lease_within_head",
     ),
     ("reg.lease", "lessee_seen"): out_of_reach("UPDATE reg.lease SET lessee_id = %s WHERE id = (SELECT id FROM reg.lease LIMIT 1)"),

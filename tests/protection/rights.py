@@ -1,6 +1,7 @@
 """Which class may do what with which table, written down by hand from the design and not read from the migrations.
 
-A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the account's grids), `subdistrict` (rows
+A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the
+  account's grids), `subdistrict` (rows
 of its subdistrict), `own` (rows that name the account). A table or class that is missing may do nothing.
 """
 
@@ -58,7 +59,7 @@ TABLES = (
     Table("reg.area_grant", BY_ACCOUNT, {"admin": "signed"}, column="valid_to", value="'2990-01-01'"),
     Table(
         "reg.account",
-        {name: "own" for name in SIGNED_IN} | {"admin": "signed"},
+        dict.fromkeys(SIGNED_IN, "own") | {"admin": "signed"},
         {"admin": "signed"},
         column="display_name",
         value="'X'",

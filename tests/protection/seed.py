@@ -101,9 +101,11 @@ INSERT INTO reg.area (code, name, level, parent_id, valid_from, geom)
   SELECT '44030600' || s, 'Subdistrict ' || s, 'subdistrict', (SELECT id FROM reg.area WHERE level = 'district'), '2000-01-01',
          ST_Multi(ST_MakeEnvelope(113.74 + s * 0.06, 22.70, 113.80 + s * 0.06, 22.71, 4490)) FROM generate_series(1, 2) s;
 INSERT INTO reg.area (code, name, level, parent_id, valid_from, geom)
-  SELECT '44030600' || (c + 1) / 2 || '00' || c, 'Community ' || c, 'community', (SELECT id FROM reg.area WHERE code = '44030600' || (c + 1) / 2),
+  SELECT '44030600' || (c + 1) / 2 || '00' || c, 'Community ' || c, 'community', (SELECT id
+    FROM reg.area WHERE code = '44030600' || (c + 1) / 2),
          '2000-01-01', ST_Multi(ST_MakeEnvelope(113.77 + c * 0.03, 22.70, 113.80 + c * 0.03, 22.71, 4490)) FROM generate_series(1, 4) c;
-INSERT INTO reg.area_lineage SELECT a.id, b.id, 'renumber', '2005-01-01' FROM reg.area a JOIN reg.area b ON a.id < b.id WHERE a.level = 'community' AND b.level = 'community';
+INSERT INTO reg.area_lineage SELECT a.id, b.id, 'renumber', '2005-01-01'
+  FROM reg.area a JOIN reg.area b ON a.id < b.id WHERE a.level = 'community' AND b.level = 'community';
 INSERT INTO reg.grid (code, kind, name, community_id, subdistrict_id, valid_from, geom)
   SELECT a.code || '00' || (n - 1) % 3 + 1, 'base', 'Grid ' || n, a.id, a.parent_id, '2000-01-01',
          ST_Multi(ST_MakeEnvelope(113.79 + n * 0.01, 22.70, 113.80 + n * 0.01, 22.71, 4490))
@@ -115,10 +117,12 @@ UPDATE reg.grid SET name = name || ' 演';
 
 ROWS = """
 INSERT INTO reg.building (house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental)
-  SELECT lpad((n * 100 + b)::text, 19, '0'), 'Building', 'Lane ' || b, ST_SetSRID(ST_MakePoint(113.79 + n * 0.01 + b * 0.002, 22.705), 4490),
+  SELECT lpad((n * 100 + b)::text, 19, '0'), 'Building', 'Lane ' || b, ST_SetSRID(ST_MakePoint(113.79 + n * 0.01 + b * 0.002,
+    22.705), 4490),
          113.8, 22.705, 6, 'self_built', true FROM generate_series(1, 12) n, generate_series(1, %(buildings)s) b;
 INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)
-  SELECT b.id, b.grid_id, b.subdistrict_id, b.house_code || lpad(u::text, 6, '0'), u, u || '01', 30 + u, 'residential' FROM reg.building b, generate_series(1, 3) u;
+  SELECT b.id, b.grid_id, b.subdistrict_id, b.house_code || lpad(u::text, 6, '0'), u, u || '01', 30 + u, 'residential'
+    FROM reg.building b, generate_series(1, 3) u;
 CREATE TEMP TABLE human ON COMMIT DROP AS
   SELECT u.id AS unit_id, u.building_id, u.grid_id, u.subdistrict_id, reg.uuid7() AS person_id, gen_random_uuid() AS identity_id,
          row_number() OVER (ORDER BY u.code) AS n FROM reg.unit u;
@@ -131,14 +135,19 @@ INSERT INTO reg.discrepancy (person_id, grid_id, subdistrict_id, field, ours, th
 INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, valid_from)
   SELECT person_id, unit_id, grid_id, subdistrict_id, '2020-01-01' FROM human;
 INSERT INTO reg.organisation (name, valid_from) SELECT 'Office ' || n, '2000-01-01' FROM generate_series(1, 6) n;
-INSERT INTO reg.landlord (subdistrict_id, kind, name) SELECT a.id, 'person', 'Landlord ' || n FROM reg.area a, generate_series(1, 5) n WHERE a.level = 'subdistrict';
-INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, lessee_id, rent_fen, rent_given, rent_unit, area_basis_m2, valid_from, valid_to, signed_on, state, new_let)
-  SELECT 'L-' || n, unit_id, grid_id, subdistrict_id, person_id, 200000, 2000, 'month', 30, '2020-01-01', '2030-01-01', '2020-01-01', 'signed', true FROM human;
+INSERT INTO reg.landlord (subdistrict_id, kind, name) SELECT a.id, 'person', 'Landlord ' || n
+  FROM reg.area a, generate_series(1, 5) n WHERE a.level = 'subdistrict';
+INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, lessee_id, rent_fen, rent_given, rent_unit, area_basis_m2,
+  valid_from, valid_to, signed_on, state, new_let)
+  SELECT 'L-' || n, unit_id, grid_id, subdistrict_id, person_id, 200000, 2000, 'month', 30, '2020-01-01', '2030-01-01',
+    '2020-01-01', 'signed', true FROM human;
 INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from)
-  SELECT DISTINCT ON (building_id) person_id, building_id, grid_id, subdistrict_id, 'owner', date '2020-01-01' FROM human ORDER BY building_id, n;
+  SELECT DISTINCT ON (building_id) person_id, building_id, grid_id, subdistrict_id, 'owner', date '2020-01-01'
+    FROM human ORDER BY building_id, n;
 """
 
-# Every second row is corrected once, and one building of grid 1 moves to grid 2, so that superseded rows lie in another grid than the present ones.
+# Rows of every table are corrected once, and one building of grid 1 moves to grid 2, so that superseded rows lie in another grid than the
+# present ones.
 PAST = """
 UPDATE reg.building SET name = 'Corrected' WHERE house_code::numeric %% 2 = 0;
 UPDATE reg.unit SET room = 'Corrected' WHERE code::numeric %% 2 = 0;
@@ -170,7 +179,8 @@ def seed(connection: Connection[Any]) -> None:
     for account in ACCOUNTS:
         _enrol(connection, account)
     connection.execute(
-        "INSERT INTO reg.access_key (account_id, label, key_hash, expires_at) SELECT id, 'GIS', sha256(username::bytea), 'infinity' FROM reg.account"
+        "INSERT INTO reg.access_key (account_id, label, key_hash, expires_at)"
+        " SELECT id, 'GIS', sha256(username::bytea), 'infinity' FROM reg.account"
     )
     run(connection, ROWS.replace("%(buildings)s", str(PER_GRID)).replace("%%", "%"))
     run(connection, PAST.replace("%%", "%"))

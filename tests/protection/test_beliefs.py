@@ -28,7 +28,8 @@ def new_unit(connection: Connection) -> tuple[object, dt.datetime]:
     made = connection.execute(
         text(
             "INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use, recorded_by)"
-            " SELECT id, grid_id, subdistrict_id, lpad((random() * 1e15)::bigint::text, 25, '7'), 1, 'new', 10, 'shop', 0 FROM reg.building LIMIT 1"
+            " SELECT id, grid_id, subdistrict_id, lpad((random() * 1e15)::bigint::text, 25, '7'), 1, 'new', 10, 'shop',"
+            " 0 FROM reg.building LIMIT 1"
             " RETURNING id, recorded_from"
         )
     ).one()
@@ -82,9 +83,11 @@ def test_correction_records_who_made_it_and_keeps_who_made_the_last(root: Root, 
 def test_superseded_rows_take_every_column_of_their_table(root: Root) -> None:
     apart = run(
         root,
-        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_class p ON p.relname = c.relname || '_past' AND p.relnamespace = c.relnamespace"
+        "SELECT c.relname, a.attname FROM pg_class c"
+        " JOIN pg_class p ON p.relname = c.relname || '_past' AND p.relnamespace = c.relnamespace"
         " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-        " WHERE c.relnamespace = 'reg'::regnamespace AND c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_attribute b WHERE b.attrelid = p.oid AND b.attname = a.attname"
+        " WHERE c.relnamespace = 'reg'::regnamespace AND c.relkind = 'r' AND NOT EXISTS (SELECT"
+        " FROM pg_attribute b WHERE b.attrelid = p.oid AND b.attname = a.attname"
         " AND b.atttypid = a.atttypid AND b.attnum = a.attnum + 1)",
     )
     assert apart == []

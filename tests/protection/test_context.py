@@ -1,13 +1,14 @@
 """The signed context: who has none, a forged one or somebody else's sees nothing, and no forgery raises an error that would tell why."""
 
 import time
+from dataclasses import replace
 
 import psycopg
 import pytest
 from psycopg import errors
 
 from tests.protection.doors import ATTACKERS, Register, Root, acting, persons, run, sign, visiting
-from tests.protection.seed import BY_NAME, KEY, Account
+from tests.protection.seed import BY_NAME, KEY
 
 FORGED = {
     "empty": "",
@@ -123,7 +124,7 @@ def test_disabled_account_enters_nothing_from_the_next_transaction_on(root: Root
     with acting(root, register, account):
         assert persons(root) > 0
     run(root, "UPDATE reg.account SET disabled_at = now() WHERE username = %s", [account.username])
-    gone = Account(**{**account.__dict__, "valid": False})
+    gone = replace(account, valid=False)
     with acting(root, register, gone):
         assert persons(root) == 0
 

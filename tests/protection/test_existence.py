@@ -18,7 +18,10 @@ LEAKS = (
     "MERGE INTO reg.person p USING (SELECT '{hidden}'::uuid AS id) s ON p.id = s.id WHEN MATCHED THEN UPDATE SET sex = NULL",
     "SELECT count(*) FROM ONLY reg.person TABLESAMPLE SYSTEM (100) WHERE id = '{hidden}' AND name::int = 0",
     "SELECT count(*) FROM reg.person_past WHERE id = '{hidden}' AND name::int = 0",
-    "SELECT max(1 / (CASE WHEN p.id = '{hidden}' THEN 0 ELSE 1 END)) FROM reg.residence r FULL JOIN reg.person p ON p.id = r.person_id AND false",
+    (
+        "SELECT max(1 / (CASE WHEN p.id = '{hidden}' THEN 0 ELSE 1 END))"
+        " FROM reg.residence r FULL JOIN reg.person p ON p.id = r.person_id AND false"
+    ),
 )
 
 
@@ -39,30 +42,48 @@ def test_explain_analyze_counts_no_hidden_row(register: Register) -> None:
 PARENTS = {
     "unit of a building": (
         "reg.building",
-        "INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use) VALUES (%s, {g}, {s}, repeat('9', 25), 1, '1', 1, 'shop')",
+        (
+            "INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)"
+            " VALUES (%s, {g}, {s}, repeat('9', 25), 1, '1', 1, 'shop')"
+        ),
     ),
     "residence in a unit": (
         "reg.unit",
-        "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from) VALUES ('{p}', %s, {g}, {s}, false, '2020-01-01')",
+        (
+            "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from)"
+            " VALUES ('{p}', %s, {g}, {s}, false, '2020-01-01')"
+        ),
     ),
     "residence of a person": (
         "reg.person",
-        "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from) VALUES (%s, '{u}', {g}, {s}, false, '2020-01-01')",
+        (
+            "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from)"
+            " VALUES (%s, '{u}', {g}, {s}, false, '2020-01-01')"
+        ),
     ),
     "lease of a unit": (
         "reg.unit",
-        "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, rent_fen, rent_given, rent_unit, area_basis_m2, valid_from, valid_to, state, new_let)"
-        " VALUES ('X', %s, {g}, {s}, 1, 1, 'month', 1, '2100-01-01', '2101-01-01', 'drafted', true)",
+        (
+            "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, rent_fen, rent_given, rent_unit,"
+            " area_basis_m2, valid_from, valid_to, state, new_let)"
+            " VALUES ('X', %s, {g}, {s}, 1, 1, 'month', 1, '2100-01-01', '2101-01-01', 'drafted', true)"
+        ),
     ),
     "lease to a person": (
         "reg.person",
-        "INSERT INTO reg.lease (lessee_id, number, unit_id, grid_id, subdistrict_id, rent_fen, rent_given, rent_unit, area_basis_m2, valid_from, valid_to,"
-        " state, new_let) VALUES (%s, 'X', '{u}', {g}, {s}, 1, 1, 'month', 1, '2100-01-01', '2101-01-01', 'drafted', true)",
+        (
+            "INSERT INTO reg.lease (lessee_id, number, unit_id, grid_id, subdistrict_id, rent_fen, rent_given, rent_unit,"
+            " area_basis_m2, valid_from, valid_to,"
+            " state, new_let) VALUES (%s, 'X', '{u}', {g}, {s}, 1, 1, 'month', 1, '2100-01-01', '2101-01-01', 'drafted', true)"
+        ),
     ),
     "sublet of a lease": (
         "reg.lease",
-        "INSERT INTO reg.lease (parent_id, number, unit_id, grid_id, subdistrict_id, rent_fen, rent_given, rent_unit, area_basis_m2, valid_from, valid_to,"
-        " state, new_let) VALUES (%s, 'X', '{u}', {g}, {s}, 1, 1, 'month', 1, '2100-01-01', '2101-01-01', 'drafted', true)",
+        (
+            "INSERT INTO reg.lease (parent_id, number, unit_id, grid_id, subdistrict_id, rent_fen, rent_given, rent_unit,"
+            " area_basis_m2, valid_from, valid_to,"
+            " state, new_let) VALUES (%s, 'X', '{u}', {g}, {s}, 1, 1, 'month', 1, '2100-01-01', '2101-01-01', 'drafted', true)"
+        ),
     ),
     "later lessee": ("reg.person", "UPDATE reg.lease SET lessee_id = %s WHERE unit_id = '{u}'"),
     "discrepancy of a person": (
@@ -71,11 +92,17 @@ PARENTS = {
     ),
     "manager of a building": (
         "reg.building",
-        "INSERT INTO reg.manager (building_id, person_id, grid_id, subdistrict_id, kind, valid_from) VALUES (%s, '{p}', {g}, {s}, 'hired', '2100-01-01')",
+        (
+            "INSERT INTO reg.manager (building_id, person_id, grid_id, subdistrict_id, kind, valid_from)"
+            " VALUES (%s, '{p}', {g}, {s}, 'hired', '2100-01-01')"
+        ),
     ),
     "manager who is a person": (
         "reg.person",
-        "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from) VALUES (%s, '{b}', {g}, {s}, 'hired', '2100-01-01')",
+        (
+            "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from)"
+            " VALUES (%s, '{b}', {g}, {s}, 'hired', '2100-01-01')"
+        ),
     ),
 }
 
@@ -123,6 +150,9 @@ def test_errors_of_constraints_show_no_value_of_a_hidden_row(register: Register,
     assert refusal.value.diag.message_detail == "Key conflicts with existing key."
 
 
+ENSURE = "SELECT sec.person_ensure(reg.uuid7(), %s, gen_random_uuid(), %s, %s, 1::smallint, 'N', NULL, NULL, NULL, NULL, NULL, 'floating')"
+
+
 def test_known_and_new_numbers_are_answered_alike(register: Register, root: Root) -> None:
     ((known,),) = run(
         root,
@@ -131,13 +161,12 @@ def test_known_and_new_numbers_are_answered_alike(register: Register, root: Root
         [register.grids[9]],
     )
     with visiting(register, ATTACKERS["field"]) as connection:
-        ensure = "SELECT sec.person_ensure(reg.uuid7(), %s, gen_random_uuid(), %s, %s, 1::smallint, 'N', NULL, NULL, NULL, NULL, NULL, 'floating')"
         for number in (known, bytes(16)):
-            assert run(connection, ensure, [register.grids[1], number, b"sealed"]) == [("accepted",)]
+            assert run(connection, ENSURE, [register.grids[1], number, b"sealed"]) == [("accepted",)]
         assert persons(connection) == 11
         assert tried(connection, "SELECT n_tup_ins, n_tup_upd FROM pg_stat_xact_all_tables WHERE relname = 'identity'") == REFUSED
         with pytest.raises(errors.InsufficientPrivilege, match="not in scope"):
-            run(connection, ensure, [register.grids[9], known, b"sealed"])
+            run(connection, ENSURE, [register.grids[9], known, b"sealed"])
 
 
 def test_known_and_new_numbers_write_the_same_number_of_rows(root: Root, register: Register) -> None:
@@ -145,8 +174,7 @@ def test_known_and_new_numbers_write_the_same_number_of_rows(root: Root, registe
     written: list[list[int]] = []
     for number in (known, bytes(16)):
         with acting(root, register, ATTACKERS["district"]):
-            ensure = "SELECT sec.person_ensure(reg.uuid7(), %s, gen_random_uuid(), %s, %s, 1::smallint, 'N', NULL, NULL, NULL, NULL, NULL, 'floating')"
-            run(root, ensure, [register.grids[1], number, b"sealed"])
+            run(root, ENSURE, [register.grids[1], number, b"sealed"])
             run(root, "RESET SESSION AUTHORIZATION")
             tables = ("identity", "person", "person_secret")
             # savepoints have numbers of their own, all of them later than their transaction's

@@ -1,6 +1,6 @@
-"""Every guard is taken away in turn, and each time something must be seen to break: the tests of the register's protection prove something."""
+"""Every guard is taken away in turn, and each time something must be seen to break: the tests of the protection prove something."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
@@ -62,14 +62,14 @@ def _strangers_complaints(root: Root, scope: str, table: Table) -> list[str]:
 
 
 def _moves_out(root: Root, register: Register, account: Account) -> list[str]:
-    """Who sees some grids does not push a building out of them; no column is read, so that only the policies for updates stand against it."""
+    """Who sees some grids does not push a building out of them. No column is read: only the policies for updates stand against it."""
     with acting(root, register, account):
         got = tried(root, "UPDATE reg.building SET entrance = public.ST_SetSRID(public.ST_MakePoint(113.885, 22.705), 4490)")
     return [] if got == ("42501" if account.valid else []) else [f"{account.username} moves its buildings to grid 9: {got}"]
 
 
 @contextmanager
-def without(root: Root, *statements: str) -> Iterator[None]:
+def without(root: Root, *statements: str) -> Generator[None]:
     with undone(root):
         for statement in statements:
             run(root, statement)
@@ -77,8 +77,10 @@ def without(root: Root, *statements: str) -> Iterator[None]:
 
 
 POLICIES = (
-    "SELECT polname, CASE WHEN r.oid IS NULL THEN 'public' ELSE r.rolname END, polcmd::text, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)"
-    " FROM pg_policy CROSS JOIN LATERAL unnest(polroles) role LEFT JOIN pg_roles r ON r.oid = role WHERE polrelid = %s::regclass ORDER BY 1, 2"
+    "SELECT polname, CASE WHEN r.oid IS NULL THEN 'public' ELSE r.rolname END, polcmd::text, pg_get_expr(polqual,"
+    " polrelid), pg_get_expr(polwithcheck, polrelid)"
+    " FROM pg_policy CROSS JOIN LATERAL unnest(polroles) role LEFT JOIN pg_roles r ON r.oid = role"
+    " WHERE polrelid = %s::regclass ORDER BY 1, 2"
 )
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'reg.audit'::regclass ORDER BY 1"
 
@@ -101,7 +103,7 @@ def test_oracle_notices_the_widening_of_any_policy(root: Root, register: Registe
     unnoticed: list[str] = []
     for name, role, command, using, check in run(root, POLICIES, [table]):
         for clause, condition in (("USING", using), ("WITH CHECK", check)):
-            # only a building can leave its grid by an update: elsewhere, and for who sees all grids, the check afterwards has nothing to refuse
+            # only a building can leave its grid by an update: elsewhere, and for who sees all grids, the check has nothing to refuse
             idle = clause == "WITH CHECK" and command == "w" and not (table == "reg.building" and role in {"app_field", "app_subdistrict"})
             if idle or condition in {None, "true"}:
                 continue

@@ -1,4 +1,4 @@
-"""For every account, table and verb: the rows reached under row-level security are those that the hand-drawn district says, and no others."""
+"""For every account, table and verb: the rows reached under row-level security are those that the hand-drawn district says, no others."""
 
 import pytest
 

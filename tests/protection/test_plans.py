@@ -30,33 +30,42 @@ SET session_replication_role = replica;
 SET search_path = pg_catalog, public, reg, pg_temp;
 INSERT INTO reg.area (id, recorded_by, code, name, level, parent_id, valid_from, geom) OVERRIDING SYSTEM VALUE
   SELECT 1, 0, '440306', 'District', 'district', NULL::int, '2000-01-01'::date, ST_Multi(ST_MakeEnvelope(113.8, 22.6, 114, 22.8, 4490))
-  UNION ALL SELECT 1 + s, 0, '440306' || lpad(s::text, 3, '0'), 'S' || s, 'subdistrict', 1, '2000-01-01', ST_Multi(ST_MakeEnvelope(113.8, 22.6, 114, 22.8, 4490))
+  UNION ALL SELECT 1 + s, 0, '440306' || lpad(s::text, 3, '0'), 'S' || s, 'subdistrict', 1, '2000-01-01',
+    ST_Multi(ST_MakeEnvelope(113.8, 22.6, 114, 22.8, 4490))
     FROM generate_series(1, 10) s
-  UNION ALL SELECT 11 + c, 0, '440306' || lpad(((c - 1) / 4 + 1)::text, 3, '0') || lpad(c::text, 3, '0'), 'C' || c, 'community', (c - 1) / 4 + 2, '2000-01-01',
+  UNION ALL SELECT 11 + c, 0, '440306' || lpad(((c - 1) / 4 + 1)::text, 3, '0') || lpad(c::text, 3, '0'), 'C' || c, 'community', (c
+    - 1) / 4 + 2, '2000-01-01',
     ST_Multi(ST_MakeEnvelope(113.8, 22.6, 114, 22.8, 4490)) FROM generate_series(1, 40) c;
 INSERT INTO reg.grid (id, recorded_by, code, kind, name, community_id, subdistrict_id, valid_from, geom) OVERRIDING SYSTEM VALUE
   SELECT n, 0, a.code || lpad(n::text, 3, '0'), 'base', 'G' || n, a.id, a.parent_id, '2000-01-01',
-         ST_Multi(ST_MakeEnvelope(113.8 + (n - 1) / 20 * 0.01, 22.6 + (n - 1) % 20 * 0.01, 113.81 + (n - 1) / 20 * 0.01, 22.61 + (n - 1) % 20 * 0.01, 4490))
+         ST_Multi(ST_MakeEnvelope(113.8 + (n - 1) / 20 * 0.01, 22.6 + (n - 1) % 20 * 0.01, 113.81 + (n - 1) / 20 * 0.01, 22.61 + (n
+           - 1) % 20 * 0.01, 4490))
     FROM generate_series(1, 400) n JOIN reg.area a ON a.id = 12 + (n - 1) / 10;
 CREATE TEMP TABLE spot AS SELECT n, g.id AS grid_id, g.subdistrict_id, reg.uuid7() AS building, reg.uuid7() AS unit, reg.uuid7() AS person,
        ST_SetSRID(ST_MakePoint(ST_XMin(g.geom) + 0.0001 + 0.0098 * random(), ST_YMin(g.geom) + 0.0001 + 0.0098 * random()), 4490) AS point
     FROM generate_series(0, 19999) n JOIN reg.grid g ON g.id = n % 400 + 1;
-INSERT INTO reg.building (id, recorded_by, grid_id, subdistrict_id, house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental)
-  SELECT building, 0, grid_id, subdistrict_id, '440306' || lpad(n::text, 13, '0'), 'B' || n, 'Lane', point, 0, 0, 6, 'self_built', true FROM spot;
+INSERT INTO reg.building (id, recorded_by, grid_id, subdistrict_id, house_code, name, address, entrance, source_x, source_y,
+  floors_above, nature, rental)
+  SELECT building, 0, grid_id, subdistrict_id, '440306' || lpad(n::text, 13, '0'), 'B' || n, 'Lane', point, 0, 0, 6, 'self_built',
+    true FROM spot;
 INSERT INTO reg.unit (id, recorded_by, building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)
   SELECT unit, 0, building, grid_id, subdistrict_id, '440306' || lpad(n::text, 13, '0') || '000101', 1, '101', 30, 'residential' FROM spot;
 INSERT INTO reg.person (id, recorded_by, grid_id, subdistrict_id, name, registration)
   SELECT person, 0, grid_id, subdistrict_id, chr(19968 + n % 500) || chr(20000 + n), 'floating' FROM spot;
 INSERT INTO reg.residence (recorded_by, person_id, unit_id, grid_id, subdistrict_id, valid_from)
   SELECT 0, person, unit, grid_id, subdistrict_id, '2020-01-01' FROM spot;
-INSERT INTO reg.lease (recorded_by, number, unit_id, grid_id, subdistrict_id, lessee_id, rent_fen, rent_given, rent_unit, area_basis_m2, valid_from, valid_to, state, new_let)
-  SELECT 0, 'L' || lpad(n::text, 6, '0'), unit, grid_id, subdistrict_id, person, 1, 1, 'month', 1, '2020-01-01', '2030-01-01', 'signed', true FROM spot;
+INSERT INTO reg.lease (recorded_by, number, unit_id, grid_id, subdistrict_id, lessee_id, rent_fen, rent_given, rent_unit,
+  area_basis_m2, valid_from, valid_to, state, new_let)
+  SELECT 0, 'L' || lpad(n::text, 6, '0'), unit, grid_id, subdistrict_id, person, 1, 1, 'month', 1, '2020-01-01', '2030-01-01',
+    'signed', true FROM spot;
 INSERT INTO reg.manager (recorded_by, person_id, building_id, grid_id, subdistrict_id, kind, valid_from)
   SELECT 0, person, building, grid_id, subdistrict_id, 'owner', '2020-01-01' FROM spot;
-INSERT INTO reg.account (username, display_name, role) VALUES ('worker', 'W', 'worker'), ('community', 'C', 'community'), ('subdistrict', 'S', 'subdistrict'), ('district', 'D', 'district');
+INSERT INTO reg.account (username, display_name, role)
+  VALUES ('worker', 'W', 'worker'), ('community', 'C', 'community'), ('subdistrict', 'S', 'subdistrict'), ('district', 'D', 'district');
 INSERT INTO reg.grid_assignment (account_id, grid_id, post_id, valid_from, recorded_by)
   SELECT a.id, g, 1, '2020-01-01', 0 FROM reg.account a, generate_series(41, 42) g WHERE username = 'worker';
-INSERT INTO reg.area_grant (account_id, area_id, level, valid_from, recorded_by) SELECT id, 16, 'community', '2020-01-01'::date, 0 FROM reg.account WHERE username = 'community'
+INSERT INTO reg.area_grant (account_id, area_id, level, valid_from, recorded_by)
+  SELECT id, 16, 'community', '2020-01-01'::date, 0 FROM reg.account WHERE username = 'community'
   UNION ALL SELECT id, 3, 'subdistrict', '2020-01-01', 0 FROM reg.account WHERE username = 'subdistrict';
 DROP TABLE spot;
 SET session_replication_role = origin;
@@ -108,7 +117,8 @@ def busy(cluster: Cluster, template: str, worker: str) -> Iterator[Busy]:
         root.execute(ROWS.encode())
         accounts = dict(root.execute("SELECT username, id FROM reg.account").fetchall())
         row = root.execute(
-            "SELECT b.id, b.house_code, u.id, u.code, p.id, p.name, l.id, l.number, r.id FROM reg.building b JOIN reg.unit u ON u.building_id = b.id"
+            "SELECT b.id, b.house_code, u.id, u.code, p.id, p.name, l.id, l.number, r.id"
+            " FROM reg.building b JOIN reg.unit u ON u.building_id = b.id"
             " JOIN reg.lease l ON l.unit_id = u.id JOIN reg.residence r ON r.unit_id = u.id JOIN reg.person p ON p.id = r.person_id"
             " WHERE b.grid_id = 41 LIMIT 1"
         ).fetchone()
@@ -184,8 +194,8 @@ def test_one_row_is_read_by_its_id(busy: Busy, who: str, noun: str) -> None:
 
 PAGES: dict[str, Any] = READS | {"manager": managers}
 SCOPE_ROWS = {"worker": 100, "community": 500, "subdistrict": 300, "district": 100}
-"""Rows of one noun that a page of a hundred may look at: all of a worker's or a community's (they are sorted), a tenth of the subdistrict's, or
-the page itself."""
+"""Rows of one noun that a page of a hundred may look at: all of a worker's or a community's (they are sorted), a tenth of the
+subdistrict's, or the page itself."""
 JOINS = 5
 
 

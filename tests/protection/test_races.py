@@ -1,5 +1,6 @@
 """Two writers at the same moment: the rules hold whoever is first, at any isolation level, and nobody is told less than the truth."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -201,11 +202,14 @@ def test_versions_count_by_one_and_the_past_has_no_gap(own_register: Register, p
             [unit, unit],
         )
     assert [version for version, _, _ in chain][-21:] == list(range(first, first + 21))
-    assert all(before[2] == after[1] and before[1] <= before[2] for before, after in zip(chain, chain[1:], strict=False))
+    assert all(before[2] == after[1] and before[1] <= before[2] for before, after in itertools.pairwise(chain))
 
 
 def test_same_number_entered_by_two_workers_at_once_is_one_identity(own_register: Register, pool: ThreadPoolExecutor) -> None:
-    ensure = "SELECT sec.person_ensure(reg.uuid7(), {}, gen_random_uuid(), {}, 'sealed', 1::smallint, 'N', NULL, NULL, NULL, NULL, NULL, 'floating')"
+    ensure = (
+        "SELECT sec.person_ensure(reg.uuid7(), {}, gen_random_uuid(), {}, 'sealed', 1::smallint, 'N',"
+        " NULL, NULL, NULL, NULL, NULL, 'floating')"
+    )
     number = "'\\x000102030405060708090a0b0c0d0e0f'::bytea"
 
     def enter(which: int, ready: Callable[[], object]) -> str:
@@ -218,7 +222,8 @@ def test_same_number_entered_by_two_workers_at_once_is_one_identity(own_register
     with psycopg.connect(own_register.address.conninfo("postgres")) as root:
         found = run(
             root,
-            f"SELECT count(DISTINCT i.id), count(*) FILTER (WHERE s.is_first) FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id WHERE id_bi = {number}",
+            "SELECT count(DISTINCT i.id), count(*) FILTER (WHERE s.is_first)"
+            f" FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id WHERE id_bi = {number}",
         )
     assert found == [(1, 1)]
 

@@ -10,7 +10,8 @@ from tests.protection.promises import BUILDING
 
 GRID = (
     "INSERT INTO reg.grid (code, kind, name, community_id, subdistrict_id, valid_from, valid_to, geom)"
-    " SELECT a.code || '{number}', 'base', 'X', a.id, a.parent_id, '{first}', {after}, public.ST_Multi(public.ST_MakeEnvelope({west}, 22.70, {east}, 22.71, 4490))"
+    " SELECT a.code || '{number}', 'base', 'X', a.id, a.parent_id, '{first}', {after},"
+    " public.ST_Multi(public.ST_MakeEnvelope({west}, 22.70, {east}, 22.71, 4490))"
     " FROM reg.area a WHERE a.name = 'Community 1 演'"
 )
 METRE = 1 / 102_700
@@ -150,8 +151,10 @@ def test_main_residence_ends_the_day_another_begins_and_a_second_home_lies_besid
 
 
 LEASE = (
-    "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, parent_id, rent_fen, rent_given, rent_unit, area_basis_m2, valid_from, valid_to,"
-    " ended_on, state, new_let) SELECT '{number}', unit_id, grid_id, subdistrict_id, {parent}, 1, 1, 'month', 1, '{first}', '{after}', {ended},"
+    "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, parent_id, rent_fen, rent_given, rent_unit,"
+    " area_basis_m2, valid_from, valid_to,"
+    " ended_on, state, new_let) SELECT '{number}', unit_id, grid_id, subdistrict_id, {parent}, 1, 1, 'month', 1,"
+    " '{first}', '{after}', {ended},"
     " '{state}', true FROM reg.lease WHERE number = 'L-70'"
 )
 
@@ -236,8 +239,10 @@ MANAGER_STEPS = {
 def test_manager_takes_the_listed_steps_only(root: Root) -> None:
     for before, after in product(MANAGER_STEPS, MANAGER_STEPS):
         first = (
-            "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from, valid_to, police_contact, office_contact, state,"
-            f" archive_number) SELECT person_id, building_id, grid_id, subdistrict_id, kind, '1990-01-01', '1991-01-01', 'P', 'O', '{before}', 'X' FROM reg.manager LIMIT 1"
+            "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from, valid_to,"
+            " police_contact, office_contact, state,"
+            " archive_number) SELECT person_id, building_id, grid_id, subdistrict_id, kind, '1990-01-01', '1991-01-01',"
+            f" 'P', 'O', '{before}', 'X' FROM reg.manager LIMIT 1"
         )
         step = checked(root, first, f"UPDATE reg.manager SET state = '{after}' WHERE archive_number = 'X'")
         assert step == (None if after in MANAGER_STEPS[before] or after == before else "manager_state_step"), f"{before} to {after}"
