@@ -62,7 +62,7 @@ COPIES = {
 def keeps_past(noun: str) -> Promise:
     """A corrected row is kept as it was, and the version counts by one."""
 
-    def promise(root: Root, register: Register) -> str | None:
+    def promise(root: Root, _: Register) -> str | None:
         ((key, before),) = run(root, f"SELECT id, version FROM reg.{noun} ORDER BY id LIMIT 1")
         ((after,),) = run(root, f"UPDATE reg.{noun} SET {UPDATES[noun]} WHERE id = %s RETURNING version", [key])
         kept = run(root, f"SELECT version FROM reg.{noun}_past WHERE id = %s AND version = %s", [key, before])
@@ -75,9 +75,8 @@ def logs(noun: str, verb: str) -> Promise:
     """A written row leaves a pointer to itself in the change log, under its grid."""
     update = f"UPDATE reg.{noun} SET {UPDATES[noun]} WHERE id = (SELECT id FROM reg.{noun} LIMIT 1)"
 
-    def promise(root: Root, register: Register) -> str | None:
-        del register
-        first, _, last = (update if verb == "update" else COPIES[noun]).rpartition("; ")
+    def promise(root: Root, _: Register) -> str | None:
+        first, _semicolon, last = (update if verb == "update" else COPIES[noun]).rpartition("; ")
         run(root, first or "SELECT")
         pointer = run(root, f"{last} RETURNING grid_id, '{KINDS[noun]}', id")
         found = run(root, "SELECT scope_id, kind, entity_id FROM sync.change_log WHERE xid = pg_current_xact_id()")
@@ -89,7 +88,7 @@ def logs(noun: str, verb: str) -> Promise:
 def refuses(statements: str, constraint: str) -> Promise:
     """The statements are refused in the constraint's name, at the latest at the commit."""
 
-    def promise(root: Root, register: Register) -> str | None:
+    def promise(root: Root, _: Register) -> str | None:
         try:
             with undone(root):
                 run(root, statements)
@@ -104,7 +103,7 @@ def refuses(statements: str, constraint: str) -> Promise:
 def append_only(table: str, *statements: str) -> Promise:
     """The trail is not changed, not even by the superuser."""
 
-    def promise(root: Root, register: Register) -> str | None:
+    def promise(root: Root, _: Register) -> str | None:
         taken = [statement for statement in statements if tried(root, statement.format(table)) != "42501"]
         return f"{table} takes {taken}" if taken else None
 
@@ -126,7 +125,7 @@ def out_of_reach(statement: str) -> Promise:
 def gives(statements: str, question: str, answer: str) -> Promise:
     """After the statements the question has the answer."""
 
-    def promise(root: Root, register: Register) -> str | None:
+    def promise(root: Root, _: Register) -> str | None:
         with undone(root):
             run(root, statements)
             got = run(root, question)
