@@ -329,14 +329,8 @@ def _managers(session: Session, people: dict[str, uuid.UUID], buildings: dict[st
     made: dict[str, uuid.UUID] = {}
     for number, (name, person, building, kind, state, valid_from) in enumerate(MANAGERS, 1):
         made[name] = identifier(6, number)
-        values: dict[str, object] = {
-            "id": made[name],
-            "person_id": people[person],
-            "building_id": buildings[building],
-            "kind": kind,
-            "state": state,
-        }
-        values |= {"valid_from": valid_from, "police_contact": "周警官", "office_contact": "吴主任"}
+        values: dict[str, object] = {"id": made[name], "person_id": people[person], "building_id": buildings[building]}
+        values |= {"kind": kind, "state": state, "valid_from": valid_from, "police_contact": "周警官", "office_contact": "吴主任"}
         session.execute(insert(Manager).values(**values, **_scope(session, Building, buildings[building])))
     return made
 
