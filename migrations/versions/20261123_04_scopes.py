@@ -106,7 +106,9 @@ OFFICE = {"district": DISTRICT, "loader": LOADER}
 ADMIN = {"admin": "(SELECT sec.uid('admin')) IS NOT NULL"}
 GRID = ("code", "scheme", "kind", "name", "community_id", "subdistrict_id", "valid_from", "valid_to", "geom", "deleted_at")
 LINEAGE = ("predecessor_id", "successor_id", "kind", "happened_on")
-SIGNED_IN: dict[str, str] = dict.fromkeys(("field", "subdistrict", "district", "loader", "admin", "audit"), "(SELECT sec.uid('any')) IS NOT NULL")
+SIGNED_IN: dict[str, str] = dict.fromkeys(
+    ("field", "subdistrict", "district", "loader", "admin", "audit"), "(SELECT sec.uid('any')) IS NOT NULL"
+)
 
 
 def upgrade() -> None:

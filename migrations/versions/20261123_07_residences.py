@@ -214,7 +214,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TRIGGER residents_follow ON reg.building; DROP TRIGGER unit_empty ON reg.unit; DROP TRIGGER person_gone ON reg.person;")
+    op.execute(
+        "DROP TRIGGER residents_follow ON reg.building; DROP TRIGGER unit_empty ON reg.unit; DROP TRIGGER person_gone ON reg.person;"
+    )
     op.execute(unprotect("residence") + "DROP FUNCTION reg.check_verifier();")
     op.execute("SET ROLE sec_definer")
     op.execute("""
