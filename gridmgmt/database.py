@@ -12,7 +12,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, Select, create_engine, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -54,6 +55,7 @@ AUTH = Actor(0, "", "", "auth", 0)
 Sign = Callable[[Actor, int], str]
 """Makes the context of an actor for the database connection with this backend process id."""
 
+DIALECT = PGDialect_psycopg()
 ENTER = "SELECT sec.enter(%s, %s)"
 
 
@@ -176,6 +178,12 @@ class Database:
         for pool in self._pools.values():
             await pool.close()
         self.close()
+
+
+def rendered(statement: Select[*tuple[Any, ...]]) -> tuple[bytes, dict[str, Any]]:
+    """A statement and its values, as psycopg takes them, for `Database.reading`."""
+    compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    return str(compiled).encode(), dict(compiled.params)
 
 
 async def _read_only(connection: AsyncConnection) -> None:

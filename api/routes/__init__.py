@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
+from api.ogc import collections, items, landing
 from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, residences, units
 
 ROUTERS: Sequence[APIRouter] = (
@@ -22,5 +23,8 @@ ROUTERS: Sequence[APIRouter] = (
     residences.router,
     leases.router,
     managers.router,
+    landing.router,
+    collections.router,
+    items.router,
     health.router,
 )

@@ -83,7 +83,7 @@ def _written_number(value: object) -> object:
     return value
 
 
-def _digits(value: object) -> object:
+def read_digits(value: object) -> object:
     """Parameters come as text; pydantic alone would take ` 5`, `+5` and `1_0` for numbers."""
     if isinstance(value, str):
         if not _INTEGER.fullmatch(value):
@@ -127,9 +127,9 @@ Amount = Annotated[
 """Yuan or square metres: not negative, two decimals."""
 Degrees = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 """Longitude or latitude."""
-AreaId = Annotated[int, Strict(strict=False), BeforeValidator(_digits), Field(ge=1, le=INT4)]
+AreaId = Annotated[int, Strict(strict=False), BeforeValidator(read_digits), Field(ge=1, le=INT4)]
 """Number of an area or a grid, in a path or a query."""
-Whole = Annotated[int, Strict(strict=False), BeforeValidator(_digits), Field(ge=-INT4 - 1, le=INT4)]
+Whole = Annotated[int, Strict(strict=False), BeforeValidator(read_digits), Field(ge=-INT4 - 1, le=INT4)]
 """An integer in a query, as plain digits."""
 Flag = Annotated[bool, Strict(strict=False), BeforeValidator(_truth)]
 """`true` or `false` in a query."""

@@ -1,0 +1,38 @@
+"""Buildings (楼栋): footprints, or entrances where there is none."""
+
+import datetime as dt
+
+from sqlalchemy import func, or_, select
+
+from gridmgmt.history.beliefs import known
+from gridmgmt.layers.layer import Layer, Property, Statement
+from gridmgmt.models import Building
+
+
+def _statement(moment: dt.datetime | None) -> Statement:
+    building = known(Building, moment)
+    day = func.reg.today() if moment is None else func.date(func.timezone("Asia/Shanghai", moment))
+    names = ("id", "geom", "house_code", "name", "address", "nature", "rental", "floors_above", "built_year")
+    return select(*(building.c[name] for name in names)).where(
+        building.c.deleted_at.is_(None), or_(building.c.retired_on.is_(None), building.c.retired_on > day)
+    )
+
+
+LAYER = Layer(
+    name="buildings",
+    title="Buildings",
+    title_zh="楼栋",
+    description="Buildings that stand: their footprint, or the point of the entrance where none is drawn",
+    properties=(
+        Property("house_code", "string", "House code, nineteen digits", "房屋编码"),
+        Property("name", "string", "Name", "楼栋名称"),
+        Property("address", "string", "Address", "地址"),
+        Property("nature", "string", "Nature", "房屋性质"),
+        Property("rental", "boolean", "Whether it is let", "是否出租"),
+        Property("floors_above", "integer", "Floors above ground", "地上层数"),
+        Property("built_year", "integer", "Year of construction", "建成年份"),
+    ),
+    statement=_statement,
+    id_type="uuid",
+    minzoom=14,
+)

@@ -1,0 +1,36 @@
+"""Base grids (基础网格)."""
+
+import datetime as dt
+
+from sqlalchemy import select
+
+from gridmgmt.history.beliefs import known
+from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement, in_force
+from gridmgmt.models import Area, Grid
+
+
+def _statement(moment: dt.datetime | None) -> Statement:
+    grid, community = known(Grid, moment), known(Area, moment)
+    return (
+        select(grid.c.id, grid.c.geom, grid.c.code, grid.c.name, community.c.code.label("community"), grid.c.valid_from)
+        .join(community, community.c.id == grid.c.community_id)
+        .where(grid.c.kind == "base", in_force(grid, moment))
+    )
+
+
+LAYER = Layer(
+    name="grids",
+    title="Base grids",
+    title_zh="基础网格",
+    description="Base grids in force; a worker sees the own ones",
+    properties=(
+        Property("code", "string", "Code, fifteen digits", "网格编码"),
+        Property("name", "string", "Name", "网格名称"),
+        Property("community", "string", "Code of the community", "所属社区代码"),
+        Property("valid_from", "string", "In force since", "生效日期", "date"),
+    ),
+    statement=_statement,
+    id_type="integer",
+    roles=REGISTER_ROLES | {"admin"},
+    minzoom=12,
+)

@@ -1,0 +1,34 @@
+"""Subdistricts (街道)."""
+
+import datetime as dt
+
+from sqlalchemy import select
+
+from gridmgmt.history.beliefs import known
+from gridmgmt.layers.layer import Layer, Property, Statement, in_force
+from gridmgmt.models import Area
+
+
+def _statement(moment: dt.datetime | None) -> Statement:
+    area = known(Area, moment)
+    return select(area.c.id, area.c.geom, area.c.code, area.c.name, area.c.valid_from, area.c.approximate).where(
+        area.c.level == "subdistrict", in_force(area, moment)
+    )
+
+
+LAYER = Layer(
+    name="subdistricts",
+    title="Subdistricts",
+    title_zh="街道",
+    description="Subdistricts in force, with their nine-digit codes",
+    properties=(
+        Property("code", "string", "Code, nine digits", "街道代码"),
+        Property("name", "string", "Name", "街道名称"),
+        Property("valid_from", "string", "In force since", "生效日期", "date"),
+        Property("approximate", "boolean", "Whether the border is only roughly known", "边界是否为近似"),
+    ),
+    statement=_statement,
+    id_type="integer",
+    public=True,
+    minzoom=8,
+)
