@@ -10,8 +10,7 @@ from cyclopts import Parameter
 from gridmgmt.cli.console import AsJson, progress, report
 from gridmgmt.demo.district import build, is_built
 from gridmgmt.demo.scales import ScaleName
-from gridmgmt.operations.backup import DEMO
-from gridmgmt.operations.operator import OperatorError, open_register
+from gridmgmt.operations.operator import DEMO, OperatorError, open_register
 from gridmgmt.operations.statistics import refresh_statistics
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.settings import load_settings

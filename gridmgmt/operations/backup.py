@@ -18,8 +18,7 @@ from psycopg import Connection, IsolationLevel, sql
 from pydantic import TypeAdapter, ValidationError
 
 from gridmgmt.operations import cluster
-from gridmgmt.operations.migrate import revision_seen
-from gridmgmt.operations.operator import OperatorError, Register, refusal
+from gridmgmt.operations.operator import DEMO, OperatorError, Register, refusal, revision_seen
 from gridmgmt.operations.server import find_server, installed_servers
 from gridmgmt.security import audit
 from gridmgmt.settings import Address, Settings
@@ -29,7 +28,6 @@ SCHEMAS: Final = ("reg", "sec", "sync")
 LEFT_OUT: Final = "sec.ctx_key"
 """Contexts signed before a backup mean nothing after its restore."""
 ROLE: Final = "reg_dump_reader"
-DEMO: Final = "演示数据"
 
 COUNTED = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -13,8 +13,8 @@ from psycopg import Connection, sql
 
 from gridmgmt.database import Actor
 from gridmgmt.operations import catalogue, cluster
-from gridmgmt.operations.migrate import ROLES, head, revision_seen
-from gridmgmt.operations.operator import OperatorError, check_up, connected
+from gridmgmt.operations.migrate import ROLES, head
+from gridmgmt.operations.operator import OperatorError, check_up, connected, revision_seen
 from gridmgmt.operations.server import OLDEST_POSTGIS, OLDEST_POSTGRESQL, ClusterError
 from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys, KeysError, load_keys

@@ -13,8 +13,7 @@ from sqlalchemy import RowMapping, func, select
 from geo.files import FileError, Row, write_features
 from gridmgmt.layers import LAYERS
 from gridmgmt.layers.layer import Layer
-from gridmgmt.operations.backup import DEMO
-from gridmgmt.operations.operator import OperatorError, Register
+from gridmgmt.operations.operator import DEMO, OperatorError, Register
 from gridmgmt.security import audit
 
 Advance = Callable[[int, int], object]

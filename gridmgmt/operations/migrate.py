@@ -8,13 +8,12 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from psycopg import Connection
 from sqlalchemy import NullPool, create_engine
 
 from gridmgmt.database import CLASSES
 from gridmgmt.operations import cluster
 from gridmgmt.operations.home import Say
-from gridmgmt.operations.operator import OperatorError, check_up, connected
+from gridmgmt.operations.operator import OperatorError, check_up, connected, revision_seen
 from gridmgmt.security.keys import Keys, ensure_keys
 from gridmgmt.settings import Address, Settings
 
@@ -93,15 +92,6 @@ def revision(place: Address) -> str | None:
     with connected(place, "reg_deploy") as connection, connection.transaction():
         connection.execute("SET LOCAL ROLE reg_owner")
         return revision_seen(connection)
-
-
-def revision_seen(connection: Connection) -> str | None:
-    """The revision as a role with the right to read it sees it, or None when nothing was migrated."""
-    there = "SELECT FROM pg_class WHERE relname = 'alembic_version' AND relnamespace = to_regnamespace('reg')"
-    if connection.execute(there).fetchone() is None:
-        return None
-    row = connection.execute("SELECT version_num FROM reg.alembic_version").fetchone()
-    return None if row is None else str(row[0])
 
 
 def head() -> str:

@@ -20,6 +20,8 @@ from gridmgmt.settings import Address, Settings
 
 OPERATOR = "local-operator"
 ADMIN = "local-admin"
+DEMO = "演示数据"
+"""What everything made of the demo district says."""
 MIGRATED = "SELECT FROM pg_class WHERE relname = 'alembic_version' AND relnamespace = to_regnamespace('reg')"
 
 
@@ -74,6 +76,14 @@ def reach(settings: Settings) -> Address:
         if connection.execute(MIGRATED).fetchone() is None:
             raise OperatorError("The database is empty: run gridmgmt migrate")
     return place
+
+
+def revision_seen(connection: psycopg.Connection) -> str | None:
+    """The revision that the database is at, as a role with the right to read it sees it, or None when nothing was migrated."""
+    if connection.execute(MIGRATED).fetchone() is None:
+        return None
+    row = connection.execute("SELECT version_num FROM reg.alembic_version").fetchone()
+    return None if row is None else str(row[0])
 
 
 def check_up(settings: Settings, place: Address) -> None:

@@ -5,8 +5,8 @@ import os
 import socket
 import sys
 
-from gridmgmt.operations.migrate import head, revision_seen
-from gridmgmt.operations.operator import OperatorError, connected, reach
+from gridmgmt.operations.migrate import head
+from gridmgmt.operations.operator import OperatorError, connected, reach, revision_seen
 from gridmgmt.security.keys import load_keys
 from gridmgmt.settings import Settings
 
