@@ -36,6 +36,11 @@ NO_UNIT: Final = """
 DELETE FROM pg_temp.staged s WHERE NOT EXISTS (SELECT FROM reg.unit u WHERE u.code = s.unit_code AND u.deleted_at IS NULL)
 RETURNING s.line, 'unit', 'unknown unit'"""
 
+UNIT_GONE: Final = """
+DELETE FROM pg_temp.staged s USING reg.unit u
+ WHERE u.code = s.unit_code AND u.retired_on IS NOT NULL AND (s.moved_out IS NULL OR s.moved_out > u.retired_on)
+RETURNING s.line, 'unit', 'the unit was retired on ' || u.retired_on"""
+
 OTHER_NAMES: Final = """
 CREATE TEMP TABLE other_name ON COMMIT DROP AS
 SELECT n.line, n.bi, n.name
@@ -79,14 +84,16 @@ SELECT k.bi, r.id::text, 'the one in unit ' || u.code || ' from ' || r.valid_fro
   JOIN reg.residence r ON r.person_id = k.person_id AND r.main AND r.deleted_at IS NULL
   JOIN reg.unit u ON u.id = r.unit_id"""
 
-# What is said of a person is what the last line says that has a phone, or the last of all. The person lives where it moved in last.
+# What is said of a person is what the last line says that has a phone, or the last of all. A new person is written where it lives today, or
+# lived last; the record of a known one follows a residence by itself.
 SPEAKERS: Final = """
 CREATE TEMP TABLE speaker ON COMMIT DROP AS
 SELECT c.*, h.home
   FROM (SELECT DISTINCT ON (bi) bi, line, known, person_id, identity_id, id_enc, name, sex, birth_year, id_mask, phone_mask, phone_enc,
                registration
           FROM pg_temp.placed ORDER BY bi, phone_mask IS NULL, line DESC) c
-  JOIN (SELECT DISTINCT ON (bi) bi, grid_id AS home FROM pg_temp.placed ORDER BY bi, moved_in DESC, line DESC) h USING (bi)"""
+  JOIN (SELECT DISTINCT ON (bi) bi, grid_id AS home FROM pg_temp.placed
+         ORDER BY bi, moved_in <= reg.today() AND (ends IS NULL OR ends > reg.today()) DESC, moved_in DESC, line DESC) h USING (bi)"""
 
 PERSONS: Final = """
 SELECT coalesce(sum(sec.people_load(b.ids, b.grids, b.identities, b.numbers, b.sealed, CAST(:kv AS smallint), b.names, b.sexes, b.births,
@@ -117,17 +124,9 @@ CREATE TEMP TABLE changed ON COMMIT DROP AS
 SELECT s.line FROM pg_temp.speaker s JOIN reg.person p ON p.id = s.person_id
  WHERE s.known AND (p.registration <> s.registration OR s.phone_enc IS NOT NULL)"""
 
-# A known person follows the latest main residence, but only when this file wrote one.
 CORRECT: Final = """
-UPDATE reg.person p SET registration = s.registration, phone_mask = CASE WHEN s.phone_enc IS NULL THEN p.phone_mask ELSE s.phone_mask END,
-    grid_id = coalesce(h.grid_id, p.grid_id), subdistrict_id = coalesce(h.subdistrict_id, p.subdistrict_id)
-  FROM pg_temp.speaker s
-  LEFT JOIN LATERAL (SELECT r.grid_id, r.subdistrict_id FROM reg.residence r
-                      WHERE r.person_id = s.person_id AND r.main AND r.deleted_at IS NULL
-                        AND EXISTS (SELECT FROM pg_temp.placed w WHERE w.bi = s.bi AND NOT w.same_residence)
-                      ORDER BY r.valid_from DESC LIMIT 1) h ON true
- WHERE p.id = s.person_id AND s.known
-   AND (p.registration <> s.registration OR s.phone_enc IS NOT NULL OR h.grid_id <> p.grid_id)"""
+UPDATE reg.person p SET registration = s.registration, phone_mask = CASE WHEN s.phone_enc IS NULL THEN p.phone_mask ELSE s.phone_mask END
+  FROM pg_temp.speaker s JOIN pg_temp.changed USING (line) WHERE p.id = s.person_id"""
 
 DISCREPANCIES: Final = """
 INSERT INTO reg.discrepancy (grid_id, subdistrict_id, person_id, field, ours, theirs, source)
@@ -175,6 +174,7 @@ def load_people(load: Load) -> None:
     load.run("ANALYZE pg_temp.staged")
     load.drop(BACKWARDS)
     load.drop(NO_UNIT)
+    load.drop(UNIT_GONE)
     load.run(OTHER_NAMES)
     load.run(NAMED)
     load.drop(OTHER_NAMED)
@@ -229,7 +229,8 @@ def _staged(load: Load, rows: Rows) -> Iterator[tuple[Any, ...]]:
     numbers: list[IdentityNumber] = rows.values["number"]
     indexes = [load.sealer.blind_index(number.value) for number in numbers]
     known = _known(load, sorted(set(indexes)))
-    fresh = iter(load.fetch("SELECT reg.uuid7() FROM generate_series(1, :many)", many=len(indexes)))
+    new = sum(index not in known for index in indexes)
+    fresh = iter(load.fetch("SELECT reg.uuid7() FROM generate_series(1, :many)", many=new))
     for i, (line, bi, number) in enumerate(zip(rows.lines, indexes, numbers, strict=True)):
         values = {name: column[i] for name, column in rows.values.items()}
         person = known.get(bi)

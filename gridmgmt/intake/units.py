@@ -18,6 +18,12 @@ NO_BUILDING: Final = """
 DELETE FROM pg_temp.staged s WHERE NOT EXISTS (SELECT FROM reg.building b WHERE b.house_code = s.house_code AND b.deleted_at IS NULL)
 RETURNING s.line, 'building', 'unknown building'"""
 
+BUILDING_GONE: Final = """
+DELETE FROM pg_temp.staged s USING reg.building b
+ WHERE b.house_code = s.house_code AND b.retired_on IS NOT NULL
+   AND NOT EXISTS (SELECT FROM reg.unit u WHERE u.code = s.code AND u.retired_on <= b.retired_on)
+RETURNING s.line, 'building', 'the building was retired on ' || b.retired_on"""
+
 PLACED: Final = """
 CREATE TEMP TABLE placed ON COMMIT DROP AS
 SELECT s.*, b.id AS building_id, b.grid_id, b.subdistrict_id, u.id AS known, u.building_id AS known_building,
@@ -70,6 +76,7 @@ def load_units(load: Load) -> None:
     load.progress("check", 0, load.rows)
     load.run("ANALYZE pg_temp.staged")
     load.drop(NO_BUILDING)
+    load.drop(BUILDING_GONE)
     load.drop_repeats("staged", "code", "code", "the unit code")
     load.run(PLACED)
     load.run("ANALYZE pg_temp.placed")

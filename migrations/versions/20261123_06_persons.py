@@ -274,8 +274,6 @@ def upgrade() -> None:
         + force("reg.person")
         + readable("reg.person", SCOPES)
         + writable("reg.person", SCOPES, update=PERSON)
-        # A person who moved, as a file tells it; everybody else moves one by sec.relocate_person.
-        + "GRANT UPDATE (grid_id, subdistrict_id) ON reg.person TO app_loader;\n"
         + versioned("person", SCOPES)
         + logged("person", "resident")
         + force("reg.discrepancy")

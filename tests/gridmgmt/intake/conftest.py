@@ -52,7 +52,7 @@ class Office:
     def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Look into the database as its superuser."""
         with psycopg.connect(self.address.conninfo("postgres"), autocommit=True) as superuser:
-            return superuser.execute(statement.encode(), values).fetchall()
+            return superuser.execute(statement.encode(), values or None).fetchall()
 
     def footprint(self) -> list[tuple[Any, ...]]:
         """What an import may not change when it changes nothing: versions, superseded rows, pointers for handhelds."""
@@ -76,7 +76,7 @@ def taken_template(cluster: Cluster, template: str, worker: str) -> tuple[str, d
     address = clone(cluster, template, f"taken_{worker}")
     database = register(address)
     empty = Office(address, database, _loader(database), HANDOVER)
-    told = {kind: empty.take(kind, name) for kind, name in FILES}
+    told: dict[Kind, Report] = {kind: empty.take(kind, name) for kind, name in FILES}
     database.close()
     return address.name, told
 

@@ -78,7 +78,7 @@ def test_text_is_read_in_every_encoding_and_with_every_delimiter(tmp_path: Path,
 
 
 def test_a_character_cut_by_the_end_of_a_block_does_not_change_the_encoding(tmp_path: Path) -> None:
-    content = ("名 \n" + "x\n" * (2**19 - 3) + "字\n").encode()
+    content = ("名 \n" + ("x" * 63 + "\n") * (2**14 - 1) + "x" * 57 + "\n字\n").encode()
     assert content[2**20 - 1 : 2**20 + 2] == "字".encode()  # its first byte is the last of the block
     assert rows_of(write(tmp_path, content))[-1][1] == ("字",)
 
