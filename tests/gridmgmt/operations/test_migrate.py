@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
@@ -88,3 +89,17 @@ def test_migration_makes_partitions_of_the_trail_that_are_missing(installed: Ins
         assert row is not None
         superuser.execute(f"DROP TABLE reg.{row[0]}".encode())
     assert migrate.migrate(installed.settings).partitions == 1
+
+
+def test_second_migrator_waits_for_the_first_and_says_so(installed: Installed) -> None:
+    said: list[str] = []
+    with psycopg.connect(installed.drawn.address.conninfo("reg_deploy"), autocommit=True) as first:
+        first.execute("SELECT pg_advisory_lock(%s)", [migrate.LOCK])
+        second = Thread(target=migrate.migrate, args=(installed.settings, said.append))
+        second.start()
+        second.join(timeout=3)
+        assert second.is_alive()
+        first.execute("SELECT pg_advisory_unlock(%s)", [migrate.LOCK])
+        second.join(timeout=30)
+    assert not second.is_alive()
+    assert said == ["Waiting for another migration of this database"]
