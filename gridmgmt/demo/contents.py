@@ -201,15 +201,16 @@ def _discrepancies(generator: np.random.Generator, people: People, stays: Stays,
     living = np.unique(stays.person[stays.end == NEVER])
     if not len(living):
         return found
-    chosen = generator.choice(living, 1 + len(people.names) // DISCREPANT, replace=False).tolist()
+    chosen = generator.choice(living, 1 + len(people) // DISCREPANT, replace=False).tolist()
     if part.code == STAGE:
-        ours, *theirs = other_birth_dates(people.numbers[chosen[0]])
+        ours, *theirs = other_birth_dates(people.numbers(np.array(chosen[:1]))[0])
         found += [Discrepancy(chosen[0], "birth_date", ours, said, feed) for said, feed in zip(theirs, FEEDS, strict=True)]
-    for person in chosen[1:]:
+    others = np.array(chosen[1:], dtype=np.int64)
+    for person, sex, number in zip(others.tolist(), people.sexes(others), people.numbers(others), strict=True):
         if generator.random() < 0.5:
-            ours = people.sexes[person]
+            ours = sex
             found.append(Discrepancy(person, "sex", ours, "female" if ours == "male" else "male", "HR"))
         else:
-            ours, theirs, _ = other_birth_dates(people.numbers[person])
+            ours, theirs, _ = other_birth_dates(number)
             found.append(Discrepancy(person, "birth_date", ours, theirs, "HEALTH"))
     return found

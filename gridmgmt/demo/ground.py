@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from geo.crs import STORAGE
 from gridmgmt.demo.geography import DISTRICT, DISTRICT_NAME, Area, Geography
-from gridmgmt.demo.loading import Wrote, write
+from gridmgmt.demo.loading import Columns, Wrote, write
 from gridmgmt.demo.people import MARK
+from gridmgmt.demo.texts import Ints
 from gridmgmt.models import Area as AreaRow
 from gridmgmt.models import AreaLineage, Organisation
 from gridmgmt.models import Grid as GridRow
@@ -66,23 +67,21 @@ def write_ground(session: Session, geography: Geography, wrote: Wrote) -> None:
             [{"predecessor_id": former, "successor_id": ids[one], "kind": kind, "happened_on": SPLIT} for one in successors],
         )
     places = find_ids(session).areas
-    grids = geography.grids
-    write(
-        session,
-        "grid",
-        {
-            "code": [grid.code for grid in grids],
-            "scheme": ["base"] * len(grids),
-            "kind": ["base"] * len(grids),
-            "name": [grid.name for grid in grids],
-            "community_id": [str(places[grid.community]) for grid in grids],
-            "subdistrict_id": [str(places[grid.subdistrict]) for grid in grids],
-            "valid_from": [GRIDS_DRAWN.isoformat()] * len(grids),
-            "geom": ewkb(np.array([_multi(grid.geom) for grid in grids], dtype=object)),
-        },
-        actor=None,
-        wrote=wrote,
-    )
+
+    def grids(at: Ints) -> Columns:
+        some = [geography.grids[i] for i in at.tolist()]
+        return {
+            "code": [grid.code for grid in some],
+            "scheme": ["base"] * len(some),
+            "kind": ["base"] * len(some),
+            "name": [grid.name for grid in some],
+            "community_id": [str(places[grid.community]) for grid in some],
+            "subdistrict_id": [str(places[grid.subdistrict]) for grid in some],
+            "valid_from": [GRIDS_DRAWN.isoformat()] * len(some),
+            "geom": ewkb(np.array([_multi(grid.geom) for grid in some], dtype=object)),
+        }
+
+    write(session, "grid", len(geography.grids), grids, actor=None, wrote=wrote)
 
 
 def find_ids(session: Session) -> Ids:

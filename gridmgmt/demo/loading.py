@@ -6,11 +6,16 @@ PostgreSQL refuses COPY into a table under row-level security, so rows are copie
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 from psycopg import Connection, sql
 from sqlalchemy.orm import Session
 
+from gridmgmt.demo.texts import Ints
+
 BATCH: Final = 20_000
 Columns = Mapping[str, Sequence[str]]
+Rows = Callable[[Ints], Columns]
+"""Makes the columns of the rows at these places."""
 Wrote = Callable[[str, int], None]
 """Is told the noun and the number of rows of each batch."""
 
@@ -31,26 +36,27 @@ def raw(session: Session) -> Connection[Any]:
     return connection
 
 
-def write(session: Session, noun: str, columns: Columns, *, actor: int | None, wrote: Wrote) -> None:
-    """Insert rows, given as columns of text, into `reg.<noun>`.
+def write(session: Session, noun: str, count: int, rows: Rows, *, actor: int | None, wrote: Wrote) -> None:
+    """Insert `count` rows into `reg.<noun>`; `rows` gives the columns of some of them as text, a batch at a time.
 
     `actor` goes into recorded_by, which the loader may name for the large tables; None leaves it to the column's default.
     """
     connection = raw(session)
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    table, temporary = sql.Identifier("reg", noun), sql.Identifier(f"demo_{noun}")
-    connection.execute(sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0").format(temporary, names, table))
-    if actor is None:
-        take = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(table, names, names, temporary)
-    else:
-        take = sql.SQL("INSERT INTO {} ({}, recorded_by) SELECT {}, {} FROM {}").format(table, names, names, sql.Literal(actor), temporary)
-    total = len(next(iter(columns.values())))
-    for start in range(0, total, BATCH):
-        _fill(connection, temporary, names, [column[start : start + BATCH] for column in columns.values()])
-        connection.execute(take)
+    batches = [np.arange(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
+    for number, batch in enumerate(batches):
+        columns = rows(batch)
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        table, temporary = sql.Identifier("reg", noun), sql.Identifier(f"demo_{noun}")
+        if number == 0:
+            connection.execute(sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0").format(temporary, names, table))
+        _fill(connection, temporary, names, list(columns.values()))
+        if actor is None:
+            connection.execute(sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(table, names, names, temporary))
+        else:
+            named = (table, names, names, sql.Literal(actor), temporary)
+            connection.execute(sql.SQL("INSERT INTO {} ({}, recorded_by) SELECT {}, {} FROM {}").format(*named))
         connection.execute(sql.SQL("TRUNCATE {}").format(temporary))
-        wrote(noun, min(BATCH, total - start))
-    connection.execute(sql.SQL("DROP TABLE {}").format(temporary))
+        wrote(noun, len(batch))
 
 
 def write_people(session: Session, columns: Columns, version: int) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from gridmgmt.demo.texts import Flags, Ints, chance
+from gridmgmt.demo.texts import Flags, Ints, chance, pick
 
 MARK: Final = "演"
 SURNAMES: Final = (
@@ -28,14 +28,47 @@ ADULT: Final = 23
 
 @dataclass(frozen=True)
 class People:
-    """Lists of one length, one element a person."""
+    """Arrays of one length, one element a person; their words are made when they are needed."""
 
-    names: list[str]
-    sexes: list[str]
-    birth_years: list[int]
-    numbers: list[str]
-    phones: list[str]
-    registrations: list[str]
+    surname: Ints
+    given: Ints
+    second: Ints
+    """Second character of the given name, beyond the last for none."""
+    male: Flags
+    born: Ints
+    """Day counted from 1970-01-01."""
+    serial: Ints
+    registration: Ints
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.serial)
+
+    def names(self, which: Ints) -> list[str]:
+        """Names of some of them."""
+        second = [*GIVEN, ""]
+        parts = (self.surname[which].tolist(), self.given[which].tolist(), self.second[which].tolist())
+        return [SURNAMES[s] + GIVEN[a] + second[b] + MARK for s, a, b in zip(*parts, strict=True)]
+
+    def sexes(self, which: Ints) -> list[str]:
+        """The register's words."""
+        return ["male" if one else "female" for one in self.male[which].tolist()]
+
+    def birth_years(self, which: Ints) -> list[str]:
+        """Four digits."""
+        return self.born[which].astype("datetime64[D]").astype("datetime64[Y]").astype(str).tolist()
+
+    def numbers(self, which: Ints) -> list[str]:
+        """Identity numbers."""
+        return identity_numbers(self.serial[which], self.born[which], self.male[which])
+
+    def phones(self, which: Ints) -> list[str]:
+        """Eleven digits."""
+        return [f"100{number:08d}" for number in (self.serial[which] * 7_368_787 % 100_000_000).tolist()]
+
+    def registrations(self, which: Ints) -> list[str]:
+        """The register's words."""
+        return pick(REGISTRATIONS, self.registration[which])
 
 
 def invent(part: str, first: int, since: Ints, *, settled: Flags, grown: Flags, today: int) -> People:
@@ -50,17 +83,17 @@ def invent(part: str, first: int, since: Ints, *, settled: Flags, grown: Flags, 
     age = np.where(~settled & (generator.random(count) < 0.07), generator.uniform(0, 16, count), age)
     age = np.where(grown, np.clip(age, ADULT + 4, 75), age)
     born = today - (age * 365.25).astype(np.int64) - 1
-    born = np.minimum(born, since - np.where(grown, 1, 0) - generator.integers(1, 30, count))
+    born = np.minimum(born, since - generator.integers(1, 30, count))
     serial = first + np.arange(count)
-    born = birth_days(serial, born)
-    registration = np.where(settled, generator.choice(6, count, p=IN_OWN), generator.choice(6, count, p=IN_RENTED))
+    weights = 1.0 / (np.arange(len(SURNAMES)) + 6.0)
     return People(
-        names=_names(generator, count),
-        sexes=["male" if one else "female" for one in male.tolist()],
-        birth_years=(born.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970).tolist(),
-        numbers=identity_numbers(serial, born, male),
-        phones=[f"100{n:08d}" for n in (serial * 7_368_787 % 100_000_000).tolist()],
-        registrations=[REGISTRATIONS[i] for i in registration.tolist()],
+        surname=generator.choice(len(SURNAMES), count, p=weights / weights.sum()),
+        given=generator.integers(0, len(GIVEN), count),
+        second=np.where(generator.random(count) < 0.7, generator.integers(0, len(GIVEN), count), len(GIVEN)),
+        male=male,
+        born=birth_days(serial, born),
+        serial=serial,
+        registration=np.where(settled, generator.choice(6, count, p=IN_OWN), generator.choice(6, count, p=IN_RENTED)),
     )
 
 
@@ -92,13 +125,3 @@ def landlord_names(part: str, count: int) -> list[str]:
     size = len(GIVEN)
     chosen = generator.choice(len(SURNAMES) * size * size, count, replace=False).tolist()
     return [SURNAMES[n // (size * size)] + GIVEN[n // size % size] + GIVEN[n % size] + MARK for n in chosen]
-
-
-def _names(generator: np.random.Generator, count: int) -> list[str]:
-    weights = 1.0 / (np.arange(len(SURNAMES)) + 6.0)
-    surname = generator.choice(len(SURNAMES), count, p=weights / weights.sum())
-    first, second = generator.integers(0, len(GIVEN), (2, count))
-    double = generator.random(count) < 0.7
-    given = [*GIVEN, ""]
-    second = np.where(double, second, len(GIVEN))
-    return [SURNAMES[s] + GIVEN[a] + given[b] + MARK for s, a, b in zip(surname.tolist(), first.tolist(), second.tolist(), strict=True)]

@@ -1,0 +1,43 @@
+"""`python -m bench`: prints one JSON object a line, each a figure against a limit or against a peer measured in the same run.
+
+Everything happens in a cluster of the run's own, with the demo district in it, which is deleted at the end. Keys: `case`, `ours`,
+`limit` or `peer`, `unit`, `ratio` (ours to the other), and `goal`, which the ratio should meet.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+
+from bench import building, imports, keys, maps, requests
+from bench.stage import Figure, Stage, staged
+
+CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
+    "demo_build": building.measure,
+    "primary_key": keys.measure,
+    "map_box": maps.measure,
+    "requests": requests.measure,
+    "lease_import": imports.measure,
+}
+"""In this order: the import comes last because it fills the tables that the others read."""
+
+
+def main() -> int:
+    """Run the chosen cases; 1 when a figure misses its goal."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks that print ratios, one JSON object a line.")
+    parser.add_argument("--case", choices=list(CASES), action="append", help="run this one only; may be said more than once")
+    wanted: list[str] = parser.parse_args().case or list(CASES)
+    for name in [name for name in os.environ if name.startswith(("GRIDMGMT_", "PG"))]:
+        del os.environ[name]
+    met = True
+    with staged() as stage:
+        for case in CASES:
+            if case in wanted:
+                for figure in CASES[case](stage):
+                    print(figure.line(), flush=True)
+                    met = met and figure.met
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""GET /v1/buildings/{id} over HTTP, a second, against the same transaction sent by pgbench."""
+
+import os
+import random
+import selectors
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.stage import Figure, Stage
+from gridmgmt.database import Actor
+from gridmgmt.operations import cluster
+from gridmgmt.registers.buildings import document
+from gridmgmt.security.tokens import Tokens
+
+CLIENTS = 8
+WORKERS = 2
+SECONDS = 6.0
+BUILDINGS = 50
+"""Different ones, the same on both sides."""
+PATIENCE = 30.0
+
+
+def measure(stage: Stage) -> Iterator[Figure]:
+    """Requests a second and transactions a second, by eight clients each. No goal: the ratio says what HTTP costs."""
+    actor = stage.actor("district")
+    with stage.superuser() as superuser:
+        found = superuser.execute("SELECT id FROM reg.building WHERE house_code LIKE '4%' ORDER BY id").fetchall()
+    chosen: list[uuid.UUID] = random.Random(7).sample([one for (one,) in found], BUILDINGS)
+    token = Tokens(stage.register.keys.token, stage.settings.access.token_lifetime).issue(actor)
+    with serving(stage) as port:
+        ours = ask(port, token, chosen)
+    yield Figure("requests", ours, run_pgbench(stage, actor, chosen), "1/s")
+
+
+@contextmanager
+def serving(stage: Stage) -> Generator[int]:
+    """The server as `gridmgmt serve` starts it, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    words = ["--factory", "api.app:serve", "--port", str(port), "--workers", str(WORKERS), "--no-access-log", "--log-level", "error"]
+    environment = os.environ | {"GRIDMGMT_HOME": str(stage.settings.places.home), "GRIDMGMT_DEMO_MODE": "true"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", *words],
+        env=environment,
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/readyz")
+            yield port
+        finally:
+            server.terminate()
+
+
+def wait_for(address: str) -> None:
+    """Raise TimeoutError unless the server answers within half a minute."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise TimeoutError(f"{address} does not answer")
+
+
+def ask(port: int, token: str, buildings: Sequence[uuid.UUID]) -> float:
+    """Answers a second over kept connections, each of which asks again as soon as it is answered."""
+    head = f"Host: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    asked = [f"GET /v1/buildings/{one} HTTP/1.1\r\n{head}".encode() for one in buildings]
+    selector = selectors.DefaultSelector()
+    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(CLIENTS)]
+    for number, one in enumerate(sockets):
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one.sendall(asked[number % len(asked)])
+        selector.register(one, selectors.EVENT_READ)
+    answered, turn, start = 0, CLIENTS, time.perf_counter()
+    warm = start + 1.0
+    while (now := time.perf_counter()) < warm + SECONDS:
+        if now < warm:
+            answered = 0
+        for key, _ in selector.select(timeout=1.0):
+            connection = sockets[sockets.index(key.fileobj)]  # pyright: ignore[reportArgumentType] -- only these sockets are registered
+            answer(connection)
+            answered += 1
+            turn += 1
+            connection.sendall(asked[turn % len(asked)])
+    taken = time.perf_counter() - warm
+    for one in sockets:
+        one.close()
+    selector.close()
+    return answered / taken
+
+
+def answer(connection: socket.socket) -> None:
+    """Read one whole answer of 200."""
+    got = connection.recv(65_536)
+    while (cut := got.find(b"\r\n\r\n")) < 0:
+        got += connection.recv(65_536)
+    head = got[:cut].lower()
+    assert head.startswith(b"http/1.1 200"), got[:300]
+    length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+    while len(got) < cut + 4 + length:
+        got += connection.recv(65_536)
+
+
+def run_pgbench(stage: Stage, actor: Actor, buildings: Sequence[uuid.UUID]) -> float:
+    """Transactions a second: the context and the statement in one round trip, as the server sends them."""
+    program = shutil.which("pgbench") or str(cluster.locate(stage.settings.places.home).server.bin / "pgbench")
+    folder = stage.settings.places.home.parent / "pgbench"
+    folder.mkdir(exist_ok=True)
+    # bound to no connection, as behind a pooler: a script cannot sign for its own
+    enter = f"SELECT sec.enter('{stage.sign(actor, 0)}', {actor.epoch});"
+    scripts: list[str] = []
+    for number, one in enumerate(buildings):
+        statement, values = document(one)
+        for name, value in values.items():
+            statement = statement.replace(f"%({name})s", "NULL" if value is None else quoted(str(value)))
+        path = folder / f"{number}.sql"
+        path.write_text(f"\\startpipeline\nBEGIN READ ONLY;\n{enter}\n{flat(statement)};\nCOMMIT;\n\\endpipeline\n", encoding="utf-8")
+        scripts += ["-f", str(path)]
+    words = [program, "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(int(SECONDS)), *scripts]
+    words.append(stage.register.database.address.conninfo(f"api_{actor.scope}"))
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("tps"))
+    return float(line.split()[2])
+
+
+def quoted(value: str) -> str:
+    """As a literal of SQL; pgbench takes a colon for the beginning of a variable."""
+    return "E'" + value.replace("'", "''").replace(":", "\\x3a") + "'"
+
+
+def flat(statement: str) -> str:
+    """On one line; a script's lines end statements."""
+    return " ".join(statement.split())
