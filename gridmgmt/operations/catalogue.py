@@ -74,6 +74,16 @@ RULES: Final[Mapping[str, LiteralString]] = {
          WHERE (rolname ~ '^(api|app)_' OR rolname IN ('reg_owner', 'sec_definer', 'reg_deploy', 'reg_dump_reader'))
            AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication
                 OR rolcanlogin AND rolname !~ '^(api_|reg_d)')""",
+    # a role may alter its own settings, which then hold for everybody who logs in by it
+    "log-ins have the settings of prepare.sql and no others": """
+        SELECT r.rolname || ': ' || word FROM pg_roles r
+          CROSS JOIN LATERAL (SELECT unnest(s.setconfig) AS word FROM pg_db_role_setting s WHERE s.setrole = r.oid) w
+         WHERE r.rolname LIKE 'api\\_%%' AND (r.rolname, word) NOT IN (
+           SELECT 'api_' || class, unnest(ARRAY['row_security=on',
+             'statement_timeout=' || CASE class WHEN 'loader' THEN '0' WHEN 'district' THEN '30s' WHEN 'audit' THEN '30s' ELSE '5s' END,
+             'lock_timeout=' || CASE class WHEN 'loader' THEN '30s' ELSE '2s' END,
+             'idle_in_transaction_session_timeout=' || CASE class WHEN 'loader' THEN '10min' ELSE '10s' END])
+           FROM unnest(ARRAY['public', 'auth', 'field', 'subdistrict', 'district', 'loader', 'admin', 'audit']) AS class)""",
     "only the loader makes temporary tables, and nobody makes others": """
         SELECT r.rolname || ' in ' || n.nspname FROM pg_roles r CROSS JOIN pg_namespace n
          WHERE r.rolname LIKE 'api\\_%%' AND n.nspname IN ('reg', 'sec', 'sync', 'public') AND has_schema_privilege(r.oid, n.oid, 'CREATE')
@@ -99,13 +109,14 @@ HARDENING: Final[Mapping[str, LiteralString]] = {
     "nobody runs SQL from inside an expression, sets parameters, ends sessions or reads counters of what is hidden": """
         SELECT DISTINCT p.oid::regprocedure::text FROM pg_proc p
           JOIN pg_roles r ON r.rolname LIKE 'api\\_%%' AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
-         WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (p.proname ^@ 'pg_stat_get_'
+         WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (p.proname ^@ 'pg_stat_get_' OR p.proname ~ '^pg_(try_)?advisory_'
              OR p.oid = to_regprocedure('pg_catalog.ts_rewrite(tsquery, text)') OR p.proname IN (
                'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'cursor_to_xml', 'cursor_to_xmlschema', 'table_to_xml',
                'table_to_xmlschema', 'table_to_xml_and_xmlschema', 'schema_to_xml', 'schema_to_xmlschema', 'schema_to_xml_and_xmlschema',
                'database_to_xml', 'database_to_xmlschema', 'database_to_xml_and_xmlschema',
                'ts_stat', 'lo_create', 'lo_creat', 'lo_from_bytea',
-               'pg_sleep', 'pg_sleep_for', 'pg_sleep_until', 'set_config', 'pg_cancel_backend', 'pg_terminate_backend'))
+               'pg_sleep', 'pg_sleep_for', 'pg_sleep_until', 'set_config', 'pg_cancel_backend', 'pg_terminate_backend',
+               'pg_logical_emit_message', 'pg_notify', 'currtid2'))
             OR p.pronamespace = to_regnamespace('public') AND p.proname IN (
                '_postgis_stats', '_postgis_selectivity', '_postgis_join_selectivity', '_postgis_index_extent', 'st_estimatedextent')""",
     "nobody writes procedural code": """

@@ -78,18 +78,22 @@ FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, bool), pg_catalog.pg_cancel_backend(int), pg_catalog.pg_terminate_backend(int, bigint)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, bool) TO reg_owner, sec_definer, reg_deploy, reg_dump_reader;
+-- Advisory locks, too, outlive the request: with one the next migration, or somebody else's quota, would wait for ever. Notices and messages
+-- into the log of changes carry words out past the trail; currtid2 looks up rows past row-level security.
 -- Counters tell what row-level security hides: inserted or updated, that is, whether a person's number was known before; how dense the
 -- buildings stand elsewhere. Monitoring reads them as a member of pg_monitor.
 DO $$
-DECLARE f regprocedure;
+DECLARE f record;
 BEGIN
-  FOR f IN SELECT p.oid FROM pg_proc p
-    WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname ^@ 'pg_stat_get_'
+  FOR f IN SELECT p.oid::regprocedure AS name, CASE WHEN p.proname ~ 'advisory' THEN 'reg_owner, sec_definer, reg_deploy' ELSE 'pg_monitor' END AS holder
+    FROM pg_proc p
+    WHERE p.pronamespace = 'pg_catalog'::regnamespace
+          AND (p.proname ~ '^pg_(try_)?advisory_' OR p.proname ^@ 'pg_stat_get_' OR p.proname IN ('pg_logical_emit_message', 'pg_notify', 'currtid2'))
        OR p.pronamespace = 'public'::regnamespace
           AND p.proname IN ('_postgis_stats', '_postgis_selectivity', '_postgis_join_selectivity', '_postgis_index_extent', 'st_estimatedextent')
   LOOP
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pg_monitor', f);
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f.name);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f.name, f.holder);
   END LOOP;
 END $$;
 REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;

@@ -223,6 +223,9 @@ def test_catalogue_notices_a_definer_with_another_search_path_or_owner(root: Roo
         "CREATE TABLE reg.forgotten (id int)",
         "CREATE FUNCTION reg.helpful() RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT 1'",
         "GRANT USAGE ON SCHEMA sec TO PUBLIC",
+        "ALTER ROLE api_field SET statement_timeout = 0",
+        "ALTER ROLE api_district SET row_security = off",
+        "ALTER ROLE api_audit SET search_path = reg",
     ],
 )
 def test_catalogue_notices_a_right_too_many(root: Root, grant: str) -> None:
@@ -239,6 +242,8 @@ database_to_xmlschema(bool, bool, text)|database_to_xml_and_xmlschema(bool, bool
 ts_rewrite(tsquery, text)|lo_create(oid)|lo_creat(int)|lo_from_bytea(oid, bytea)|pg_sleep(float8)|pg_sleep_for(interval)
 pg_sleep_until(timestamptz)|set_config(text, text, bool)|pg_cancel_backend(int)|pg_terminate_backend(int, bigint)
 pg_stat_get_xact_tuples_inserted(oid)|pg_stat_get_tuples_updated(oid)|pg_stat_get_activity(int)
+pg_advisory_lock(bigint)|pg_try_advisory_xact_lock_shared(int, int)|pg_notify(text, text)
+pg_logical_emit_message(bool, text, bytea)|currtid2(text, tid)
 """
 
 
