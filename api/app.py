@@ -14,6 +14,7 @@ from api.envelope import Envelope
 from api.limits import Gate, Limits, Rates
 from api.logs import make_log
 from api.metrics import Metrics
+from api.pages.routes import static_files
 from api.paging import Cursors
 from api.problems import COMMON, SCHEMAS, declares, handle_problems
 from api.routes import ROUTERS
@@ -79,6 +80,7 @@ def create_app(
     app.add_middleware(Envelope, metrics=parts.metrics, log=log or make_log(), demo_mode=settings.access.demo_mode)
     for router in ROUTERS:
         app.include_router(router, responses=declares(*COMMON))
+    app.mount("/static", static_files())
     return app
 
 

@@ -100,7 +100,8 @@ class Gate:
             raise RequestError("malformed-request", "Content-Length is not a number")
         if len(length) > 12 or int(length) > self._limits.body:
             raise RequestError("too-large", f"a body has at most {self._limits.body} bytes", headers={"Connection": "close"})
-        if "authorization" not in request.headers and request.scope["path"] not in OPEN:
+        path: str = request.scope["path"]
+        if "authorization" not in request.headers and path not in OPEN and not path.startswith("/static/"):
             address = address_of(request)
             self._rates.take(RateLimitItemPerSecond(self._limits.anonymous_second), "anonymous", address)
             self._rates.take(RateLimitItemPerMinute(self._limits.anonymous_minute), "anonymous", address)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from api.ogc import collections, items, landing
+from api.pages import routes as pages
 from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, residences, units
 
 ROUTERS: Sequence[APIRouter] = (
@@ -27,4 +28,5 @@ ROUTERS: Sequence[APIRouter] = (
     collections.router,
     items.router,
     health.router,
+    pages.router,
 )
