@@ -115,6 +115,7 @@ UPDATE reg.lease l SET lessor_name = p.lessor, landlord_id = d.id, lessee_id = p
   LEFT JOIN reg.landlord d ON d.subdistrict_id = p.subdistrict_id AND d.name = p.lessor AND d.deleted_at IS NULL
  WHERE l.id = p.known"""
 
+# In the order of the units, so that neighbours in the indexes are written together.
 CREATE: Final = """
 INSERT INTO reg.lease (recorded_by, number, unit_id, grid_id, subdistrict_id, landlord_id, lessor_name, lessee_id, rent_fen, rent_given,
     rent_unit, area_basis_m2, deposit_fen, valid_from, valid_to, signed_on, filed_on, state, new_let)
@@ -122,7 +123,7 @@ SELECT (SELECT sec.actor()), p.number, p.unit_id, p.grid_id, p.subdistrict_id, d
     p.rent_unit, p.area_basis, p.deposit_fen, p.begins, p.ends, p.signed_on, p.filed_on, p.state, p.new_let
   FROM pg_temp.placed p
   LEFT JOIN reg.landlord d ON d.subdistrict_id = p.subdistrict_id AND d.name = p.lessor AND d.deleted_at IS NULL
- WHERE p.known IS NULL AND p.line > :after AND p.line <= :upto ORDER BY p.line"""
+ WHERE p.known IS NULL AND p.line > :after AND p.line <= :upto ORDER BY p.unit_id, p.line"""
 
 ORGANISATION: Final = "organisation"
 STAGED: Final = ("rent", "rent_unit", "deposit", "begins", "ends", "signed", "filed", "new_let")
@@ -169,13 +170,13 @@ def load_leases(load: Load) -> None:
     for rows in load.read():
         load.copy("staged", names, _staged(load, rows))
     load.progress("check", 0, load.rows)
-    load.run("ANALYZE pg_temp.staged")
+    load.run("ANALYZE pg_temp.staged (number, unit_code, lessee)")
     load.drop(BACKWARDS)
     load.drop(NO_UNIT)
     load.drop_repeats("staged", "number", "number", "the lease number")
     load.run(LESSEES)
     load.run(PLACED)
-    load.run("ANALYZE pg_temp.placed")
+    load.run("ANALYZE pg_temp.placed (line, known, unit_id)")
     load.drop(TROUBLED)
     load.drop(EXTREME)
     _warn_of_lessees(load)

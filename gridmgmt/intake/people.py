@@ -171,7 +171,7 @@ def load_people(load: Load) -> None:
     for rows in load.read():
         load.copy("staged", STAGED, list(_staged(load, rows)))
     load.progress("check", 0, load.rows)
-    load.run("ANALYZE pg_temp.staged")
+    load.run("ANALYZE pg_temp.staged (line, bi, unit_code, moved_in)")
     load.drop(BACKWARDS)
     load.drop(NO_UNIT)
     load.drop(UNIT_GONE)
@@ -206,7 +206,7 @@ def _write(load: Load) -> None:
 def _give_way(load: Load) -> None:
     """Refuse a line whose residence overlaps another main one of the same person, in the order of the file."""
     load.run(PLACED)
-    load.run("ANALYZE pg_temp.placed")
+    load.run("ANALYZE pg_temp.placed (line, bi, known, person_id, residence_id)")
     load.run(CONTESTED)
     claims = [Claim(bi, own, name, line, begins, ends or END) for bi, own, name, line, begins, ends in load.fetch(CLAIMS)]
     late = settle(claims)

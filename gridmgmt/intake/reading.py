@@ -4,8 +4,10 @@ import codecs
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +27,11 @@ SHEETS: Final = frozenset({".xlsx", ".xls"})
 TEXTS: Final = frozenset({".csv", ".txt", ".tsv"})
 MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
+BREAK: Final = re.compile(r"\r\n|\r|\n")
+
 Shape = BaseGeometry | GeometryError | None
+Numbered = tuple[Sequence[int], list[list[str]]]
+"""Rows, and the line of the file that each begins on."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +85,8 @@ def _text_table(path: Path) -> Table:
     if not first.strip():
         raise FileRefusedError(f"{path.name}: the first line is empty, and the header stands there")
     delimiter = max(DELIMITERS, key=first.count)
-    rows = _text_rows(path, encoding, delimiter)
-    _, header = next(rows)
-    return Table(tuple(header), _in_chunks(rows, len(header)), lines - 1, digest)
+    header, *_ = csv.reader([first], delimiter=delimiter)
+    return Table(tuple(header), _in_chunks(_text_rows(path, encoding, delimiter), len(header)), lines - 1, digest)
 
 
 def _look_through(path: Path) -> tuple[str, int, str]:
@@ -113,17 +118,28 @@ def _try(decoders: dict[str, codecs.IncrementalDecoder], block: bytes, *, final:
             del decoders[name]
 
 
-def _text_rows(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line that each begins on: a quoted cell may hold line breaks."""
+def _text_rows(path: Path, encoding: str, delimiter: str) -> Iterator[Numbered]:
     with path.open(encoding=encoding, newline="") as file:
+        file.readline()
         reader = csv.reader(file, delimiter=delimiter)
-        begins = 1
-        try:
-            for row in reader:
-                yield begins, row
-                begins = reader.line_num + 1
-        except csv.Error:
-            raise FileRefusedError(f"{path.name}: line {begins} cannot be read: a quotation mark may be left open") from None
+        begins = 2
+        while True:
+            rows: list[list[str]] = []
+            try:
+                rows.extend(islice(reader, CHUNK))
+            except csv.Error:
+                broken = begins + sum(map(_height, rows))
+                raise FileRefusedError(f"{path.name}: line {broken} cannot be read: a quotation mark may be left open") from None
+            if not rows:
+                return
+            ends = reader.line_num + 2
+            yield (range(begins, ends) if ends - begins == len(rows) else list(accumulate(map(_height, rows[:-1]), initial=begins))), rows
+            begins = ends
+
+
+def _height(row: list[str]) -> int:
+    """How many lines a row takes: a quoted cell may hold line breaks."""
+    return 1 + sum(len(BREAK.findall(cell)) for cell in row)
 
 
 def _sheet_table(path: Path) -> Table:
@@ -132,7 +148,13 @@ def _sheet_table(path: Path) -> Table:
     while header and not header[-1].strip():
         header.pop()
     warnings = (f"the spreadsheet has {sheet.others} more worksheets, which were not read",) if sheet.others else ()
-    return Table(tuple(header), _in_chunks(enumerate(rows, 2), len(header)), len(rows), _hash(path), warnings=warnings)
+    return Table(tuple(header), _in_chunks(_batches(rows), len(header)), len(rows), _hash(path), warnings=warnings)
+
+
+def _batches(rows: list[list[str]]) -> Iterator[Numbered]:
+    for start in range(0, len(rows), CHUNK):
+        some = rows[start : start + CHUNK]
+        yield range(start + 2, start + 2 + len(some)), some
 
 
 def _features_table(path: Path, layer: str | None) -> Table:
@@ -152,33 +174,23 @@ def _property_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else cell_text(value)
 
 
-def _in_chunks(rows: Iterable[tuple[int, list[str]]], width: int) -> Iterator[Chunk]:
-    """Rows of the header's width in chunks; a row that is too long or too short is refused, a blank one is none."""
-    lines: list[int] = []
-    cells: list[list[str]] = []
-    refused: list[Refusal] = []
-    for line, row in rows:
-        if len(row) != width:
-            _fit(row, width)
-        if not any(row):
+def _in_chunks(batches: Iterable[Numbered], width: int) -> Iterator[Chunk]:
+    """The rows of the header's width; one that is too long or too short is refused, a blank one is none."""
+    for lines, rows in batches:
+        if set(map(len, rows)) == {width} and all(map(any, rows)):
+            yield Chunk(lines, list(zip(*rows, strict=True)))
             continue
-        if len(row) != width:
-            refused.append(Refusal(line, "", f"the row has {len(row)} cells where the header has {width}"))
-            continue
-        lines.append(line)
-        cells.append(row)
-        if len(cells) == CHUNK:
-            yield Chunk(lines, list(zip(*cells, strict=True)), refused=refused)
-            lines, cells, refused = [], [], []
-    if cells or refused:
-        columns = list(zip(*cells, strict=True)) or [()] * width
-        yield Chunk(lines, columns, refused=refused)
-
-
-def _fit(row: list[str], width: int) -> None:
-    """Empty cells beyond the header are a spreadsheet's habit, and a fault of nobody."""
-    while len(row) > width and not row[-1]:
-        row.pop()
+        kept: list[tuple[int, list[str]]] = []
+        refused: list[Refusal] = []
+        for line, row in zip(lines, rows, strict=True):
+            while len(row) > width and not row[-1]:
+                row.pop()  # empty cells beyond the header are a spreadsheet's habit, and a fault of nobody
+            if any(row) and len(row) != width:
+                refused.append(Refusal(line, "", f"the row has {len(row)} cells where the header has {width}"))
+            elif any(row):
+                kept.append((line, row))
+        columns = list(zip(*(row for _, row in kept), strict=True)) or [()] * width
+        yield Chunk([line for line, _ in kept], columns, refused=refused)
 
 
 def _hash(path: Path) -> str:
