@@ -23,9 +23,9 @@ class Drawn:
 
 
 @pytest.fixture(scope="session")
-def drawn_template(cluster: Cluster, template: str, worker: str) -> tuple[str, Places]:
+def drawn_template(cluster: Cluster, template: str, worker: str, numbers: Iterator[int]) -> tuple[str, Places]:
     """Name of this worker's database with the district, for cloning, and what is in it."""
-    address = clone(cluster, template, f"drawn_{worker}")
+    address = clone(cluster, template, f"drawn_template_{worker}_{next(numbers)}")
     database = register(address)
     places = draw(database)
     database.close()

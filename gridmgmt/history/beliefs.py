@@ -9,15 +9,17 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
+    Date,
     DateTime,
     FromClause,
     Row,
+    ScalarSelect,
     Select,
     Subquery,
     Table,
-    TableClause,
     and_,
     column,
+    func,
     null,
     or_,
     select,
@@ -39,24 +41,17 @@ def known(model: type[Versioned], moment: dt.datetime | None = None) -> FromClau
 
     Row-level security goes by the grid of the row as it was then.
     """
-    present = table_of(model)
     if moment is None:
-        return present
-    past = past_of(model)
-    return union_all(
-        select(*present.c).where(present.c.recorded_from <= moment),
-        select(*(past.c[column.name] for column in present.c)).where(past.c.recorded_from <= moment, past.c.recorded_to > moment),
-    ).subquery(f"{present.name}_then")
+        return table_of(model)
+    every = _every(model)
+    then = and_(every.c.recorded_from <= moment, or_(every.c.recorded_to.is_(None), every.c.recorded_to > moment))
+    return select(*(every.c[column.name] for column in table_of(model).c)).where(then).subquery(f"{table_of(model).name}_then")
 
 
 def forms(model: type[Versioned], identifier: object) -> Subquery:
     """All forms that one row ever had, the present one among them, with `recorded_to` (NULL for the present one)."""
-    present, past = table_of(model), past_of(model)
-    nothing = type_coerce(null(), DateTime(timezone=True)).label("recorded_to")
-    return union_all(
-        select(*present.c, nothing).where(present.c.id == identifier),
-        select(*(past.c[column.name] for column in present.c), past.c.recorded_to).where(past.c.id == identifier),
-    ).subquery(f"{present.name}_forms")
+    every = _every(model)
+    return select(every).where(every.c.id == identifier).subquery(f"{table_of(model).name}_forms")
 
 
 def live(rows: FromClause) -> ColumnElement[bool]:
@@ -64,9 +59,14 @@ def live(rows: FromClause) -> ColumnElement[bool]:
     return rows.c.deleted_at.is_(None)
 
 
-def true_on(valid_from: ColumnElement[Any], valid_to: ColumnElement[Any], day: dt.date) -> ColumnElement[bool]:
+def true_on(valid_from: ColumnElement[Any], valid_to: ColumnElement[Any], day: dt.date | ScalarSelect[dt.date]) -> ColumnElement[bool]:
     """Whether a half-open period holds the day."""
     return and_(valid_from <= day, or_(valid_to.is_(None), valid_to > day))
+
+
+def today() -> ScalarSelect[dt.date]:
+    """The district's day, asked once a statement: the function alone would be called for every row."""
+    return select(func.reg.today(type_=Date)).scalar_subquery()
 
 
 def table_of(model: type[Versioned]) -> Table:
@@ -74,8 +74,12 @@ def table_of(model: type[Versioned]) -> Table:
     return cast("Any", model).__table__
 
 
-def past_of(model: type[Versioned]) -> TableClause:
-    """The table that keeps the superseded rows of `model`."""
+def _every(model: type[Versioned]) -> Subquery:
+    """Present and past rows as one set. Without a condition of its own, so that PostgreSQL walks the indexes of both tables for it."""
     present = table_of(model)
     columns = [column(c.name, c.type) for c in present.columns]
-    return table(f"{present.name}_past", *columns, column("recorded_to", DateTime(timezone=True)), schema="reg")
+    past = table(f"{present.name}_past", *columns, column("recorded_to", DateTime(timezone=True)), schema="reg")
+    nothing = type_coerce(null(), DateTime(timezone=True)).label("recorded_to")
+    return union_all(select(*present.c, nothing), select(*(past.c[column.name] for column in present.c), past.c.recorded_to)).subquery(
+        f"{present.name}_every"
+    )

@@ -49,7 +49,7 @@ def browse(
     if parent:
         above = Area.__table__.alias("above")
         conditions.append(rows.c.parent_id.in_(select(above.c.id).where(above.c.code == parent, above.c.deleted_at.is_(None))))
-    return page(session, actor, rows, sheet(rows), *conditions, limit=limit, after=after, order=("code", "id"))
+    return page(session, actor, rows, sheet, *conditions, limit=limit, after=after, order=("code", "id"))
 
 
 def read(session: Session, actor: Actor, area_id: int, *, as_of: dt.datetime | None = None) -> Told:

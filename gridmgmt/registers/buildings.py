@@ -24,7 +24,7 @@ from gridmgmt.history.versions import Made, make, strike, unseen
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Building
 from gridmgmt.registers.areas import geojson, refused
-from gridmgmt.registers.pages import begins, in_area, in_grid, page
+from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
 from gridmgmt.security import access, audit
 from gridmgmt.security.access import Versions
 
@@ -69,7 +69,7 @@ def browse(
         *([rows.c.rental.is_(rental)] if rental is not None else []),
         *([standing(rows, valid_on)] if valid_on else []),
     ]
-    return page(session, actor, rows, sheet(rows), *conditions, limit=limit, after=after)
+    return page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
 
 
 def read(session: Session, actor: Actor, building_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:

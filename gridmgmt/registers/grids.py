@@ -42,7 +42,7 @@ def browse(
         *([begins(rows.c.name, name)] if name else []),
         *([true_on(rows.c.valid_from, rows.c.valid_to, valid_on)] if valid_on else []),
     ]
-    return page(session, actor, rows, sheet(rows), *conditions, limit=limit, after=after, order=("code", "id"))
+    return page(session, actor, rows, sheet, *conditions, limit=limit, after=after, order=("code", "id"))
 
 
 def read(session: Session, actor: Actor, grid_id: int, *, as_of: dt.datetime | None = None) -> Told:

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import ConflictError, InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, true_on
+from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
 from gridmgmt.history.versions import Made, make, strike, unseen
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Lease, Person, Unit
 from gridmgmt.registers import landlords
-from gridmgmt.registers.pages import begins, in_area, in_grid, page
+from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
 from gridmgmt.registers.people import new_id, require_seen
 from gridmgmt.registers.units import find_place
 from gridmgmt.security import access, audit
@@ -64,7 +64,7 @@ def browse(
         *([rows.c.lessee_id == lessee_id] if lessee_id else []),
         *([true_on(rows.c.valid_from, func.coalesce(rows.c.ended_on, rows.c.valid_to), valid_on)] if valid_on else []),
     ]
-    found = page(session, actor, rows, sheet(rows), *conditions, limit=limit, after=after)
+    found = page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
     audit.record_many(session, "list", "lease", (row.id for row in found))
     return found
 
@@ -226,7 +226,7 @@ def sheet(rows: FromClause) -> Sheet:
     joined = joined.outerjoin(head, head.c.id == rows.c.parent_id)
     depth = case((rows.c.parent_id.is_(None), 0), (head.c.parent_id.is_(None), 1), else_=2)
     due = rows.c.signed_on + cast_to(FILING_DAYS, Integer)
-    late = func.coalesce(func.coalesce(rows.c.filed_on, func.reg.today()) > due, False) & rows.c.state.not_in(LOOSE)
+    late = func.coalesce(func.coalesce(rows.c.filed_on, today()) > due, False) & rows.c.state.not_in(LOOSE)
     told = [rows.c[name] for name in (*names, *terms, "ended_on", "state", "new_let")]
     extra = (unit.c.code.label("unit"), person.c.name.label("lessee_name"), depth.label("sublet_depth"), late.label("filed_late"))
     return select(*told, *extra).select_from(joined)

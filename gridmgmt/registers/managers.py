@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, true_on
+from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
 from gridmgmt.history.versions import Made, make, strike, unseen
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Building, Manager, Person
-from gridmgmt.registers.pages import begins, in_area, in_grid, page
+from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
 from gridmgmt.registers.people import require_seen
 from gridmgmt.security import audit
 from gridmgmt.security.access import Versions
@@ -51,7 +51,7 @@ def browse(
         *([rows.c.kind == kind] if kind else []),
         *([true_on(rows.c.valid_from, rows.c.valid_to, valid_on)] if valid_on else []),
     ]
-    found = page(session, actor, rows, sheet(rows), *conditions, limit=limit, after=after)
+    found = page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
     audit.record_many(session, "list", "manager", (row.id for row in found))
     return found
 
@@ -156,8 +156,7 @@ def sheet(rows: FromClause) -> Sheet:
         Manager.__table__.alias("other"),
     )
     joined = rows.outerjoin(building, building.c.id == rows.c.building_id).outerjoin(person, person.c.id == rows.c.person_id)
-    today: Any = func.reg.today()
-    holds = (other.c.person_id == rows.c.person_id, live(other), true_on(other.c.valid_from, other.c.valid_to, today))
+    holds = (other.c.person_id == rows.c.person_id, live(other), true_on(other.c.valid_from, other.c.valid_to, today()))
     count = select(func.count(other.c.building_id.distinct())).where(*holds).scalar_subquery()
     told = [rows.c[name] for name in (*names, *rest)]
     extra = (building.c.house_code.label("house_code"), person.c.name.label("person_name"), count.label("buildings"))

@@ -1,7 +1,7 @@
 """Pages of rows by keyset, and the filters that every list of scoped rows has."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, any_, collate, func, literal_column, select, tuple_
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, live, true_on
+from gridmgmt.history.beliefs import Sheet, Told, live, today, true_on
 from gridmgmt.models import Area, Grid
 
 MOST = 1_000
@@ -20,26 +20,28 @@ def page(
     session: Session,
     actor: Actor,
     rows: FromClause,
-    sheet: Sheet,
+    sheet: Callable[[FromClause], Sheet],
     *conditions: ColumnElement[bool],
     limit: int,
     after: tuple[Any, ...] | None = None,
     order: tuple[str, ...] = ("id",),
+    narrow: bool = False,
 ) -> Sequence[Told]:
-    """At most `limit` rows of `sheet`, a statement over `rows`, that follow the key `after`, in one query.
+    """At most `limit` of `rows` that follow the key `after`, as `sheet` tells them, in one query.
 
-    `order` names the columns of the key; the last is the id.
+    `order` names the columns of the key; the last is the id. What the sheet joins, it joins to the page alone. `narrow`: the conditions
+    leave so little that it should be collected and sorted, in place of a walk through everything in order.
     """
     key = [rows.c[name] for name in order]
-    wanted = select(*key).where(live(rows), *conditions)
+    wanted = select(*rows.c).where(live(rows), *conditions)
     if after is not None:
         wanted = wanted.where(key[0] > after[0] if len(key) == 1 else tuple_(*key) > tuple_(*after))
-    if actor.scope == "field":
-        # The planner does not know how few grids a worker has: without a fence it walks the primary key through everybody's rows.
+    if narrow or actor.scope == "field":
+        # The planner does not know how few grids a worker or a community has: without a fence it walks the primary key through all rows.
         wanted = wanted.offset(literal_column("0"))
-    inner = wanted.subquery("wanted")
-    chosen = select(inner.c.id).order_by(*(inner.c[name] for name in order)).limit(limit).subquery("chosen")
-    return session.execute(sheet.where(rows.c.id == chosen.c.id).order_by(*key)).all()
+    fenced = wanted.subquery("wanted")
+    chosen = select(*fenced.c).order_by(*(fenced.c[name] for name in order)).limit(limit).subquery("chosen")
+    return session.execute(sheet(chosen).order_by(*(chosen.c[name] for name in order))).all()
 
 
 def in_area(rows: FromClause, code: str, *, day: dt.date | None = None) -> ColumnElement[bool]:
@@ -48,7 +50,7 @@ def in_area(rows: FromClause, code: str, *, day: dt.date | None = None) -> Colum
     An unknown code holds no row. Raises InvalidError for what cannot be a code.
     """
     area = Area.__table__.alias("filter_area")
-    day_then: Any = func.reg.today() if day is None else day
+    day_then: Any = today() if day is None else day
     this = and_(area.c.code == code, area.c.deleted_at.is_(None), true_on(area.c.valid_from, area.c.valid_to, day_then))
     one = select(area.c.id).where(this).scalar_subquery()
     match len(code) if code.isascii() and code.isdigit() else 0:
@@ -62,6 +64,11 @@ def in_area(rows: FromClause, code: str, *, day: dt.date | None = None) -> Colum
             return rows.c.grid_id == any_(func.array(select(grid.c.id).where(grid.c.community_id == one).scalar_subquery()))
         case _:
             raise InvalidError("an area code has 6, 9 or 12 digits", field="area")
+
+
+def is_community(code: str | None) -> bool:
+    """Whether a code is a community's."""
+    return code is not None and len(code) == 12
 
 
 def in_grid(rows: FromClause, code: str) -> ColumnElement[bool]:

@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError, StaleError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, true_on
+from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
 from gridmgmt.history.versions import correct as write
 from gridmgmt.history.versions import strike, unseen
 from gridmgmt.models import Person, Residence, Unit
 from gridmgmt.registers.grids import id_of
 from gridmgmt.registers.identity_numbers import IdentityNumber, IdentityNumberError, parse_identity_number
 from gridmgmt.registers.masks import mask_number, mask_phone
-from gridmgmt.registers.pages import begins, in_area, in_grid, page
+from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
 from gridmgmt.registers.phones import PhoneError, parse_phone
 from gridmgmt.registers.units import find_place
 from gridmgmt.security import access, audit
@@ -62,7 +62,7 @@ def browse(
     ]
     if unit or valid_on:
         conditions.append(rows.c.id.in_(_residents(unit, valid_on)))
-    found = page(session, actor, rows, sheet(rows), *conditions, limit=limit, after=after)
+    found = page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
     audit.record_many(session, "list", "person", (row.id for row in found))
     return found
 
@@ -229,7 +229,7 @@ def _grid_of_unit(session: Session, unit: str | None) -> int:
 def _residents(unit: str | None, day: dt.date | None) -> Any:
     """Ids of who lives in units whose code begins so, on the day or today."""
     living, place = Residence.__table__.alias("living"), Unit.__table__.alias("place")
-    then: Any = func.reg.today() if day is None else day
+    then: Any = today() if day is None else day
     here = [live(living), true_on(living.c.valid_from, living.c.valid_to, then)]
     here += [begins(place.c.code, unit)] if unit else []
     return select(living.c.person_id).select_from(living.join(place, place.c.id == living.c.unit_id)).where(*here)

@@ -14,7 +14,7 @@ from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, true_on
 from gridmgmt.history.versions import Made, make, strike, unseen
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Person, Residence, Unit
-from gridmgmt.registers.pages import begins, in_area, in_grid, page
+from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
 from gridmgmt.registers.people import require_seen
 from gridmgmt.registers.units import find_place
 from gridmgmt.security import access, audit
@@ -49,7 +49,7 @@ def browse(
         *([(rows.c.verified_at.is_not(None)).is_(verified)] if verified is not None else []),
         *([true_on(rows.c.valid_from, rows.c.valid_to, valid_on)] if valid_on else []),
     ]
-    found = page(session, actor, rows, sheet(rows), *conditions, limit=limit, after=after)
+    found = page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
     audit.record_many(session, "list", "residence", (row.id for row in found))
     return found
 

@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sqlalchemy import FromClause, Integer, func, null, select, type_coerce
@@ -11,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, true_on
+from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
 from gridmgmt.history.versions import Made, make, strike, unseen
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Building, Residence, Unit
 from gridmgmt.registers.buildings import standing
-from gridmgmt.registers.pages import begins, in_area, in_grid, page
+from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
 from gridmgmt.security import audit
 from gridmgmt.security.access import Versions
 
@@ -45,7 +46,9 @@ def browse(
         *([rows.c.use == use] if use else []),
         *([standing(rows, valid_on)] if valid_on else []),
     ]
-    return page(session, actor, rows, sheet(rows, occupants=as_of is None), *conditions, limit=limit, after=after)
+    return page(
+        session, actor, rows, partial(sheet, occupants=as_of is None), *conditions, limit=limit, after=after, narrow=is_community(area)
+    )
 
 
 def read(session: Session, actor: Actor, unit_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
@@ -135,7 +138,7 @@ def sheet(rows: FromClause, *, occupants: bool) -> Sheet:
     names = ("id", "version", "recorded_from", "building_id", "grid_id", "subdistrict_id", "code")
     rest = ("floor", "room", "area_m2", "use", "max_occupants", "retired_on")
     living = Residence.__table__.alias("living")
-    here = (living.c.unit_id == rows.c.id, live(living), true_on(living.c.valid_from, living.c.valid_to, _TODAY))
+    here = (living.c.unit_id == rows.c.id, live(living), true_on(living.c.valid_from, living.c.valid_to, today()))
     count: Any = select(func.count()).select_from(living).where(*here).scalar_subquery() if occupants else type_coerce(null(), Integer)
     return select(*(rows.c[name] for name in (*names, *rest)), count.label("occupants"))
 
@@ -152,6 +155,3 @@ def find_place(session: Session, *, unit_id: uuid.UUID | None = None, code: str 
     if found is None:
         raise InvalidError("there is no such unit, or none that you may see", field=field, slug="unknown-reference")
     return found
-
-
-_TODAY: Any = func.reg.today()
