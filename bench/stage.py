@@ -106,12 +106,18 @@ def staged() -> Generator[Stage]:
         shutil.rmtree(folder)
 
 
-def alternate(ours: Sequence[Callable[[], object]], peers: Sequence[Callable[[], object]], *, warm: int = 20) -> tuple[float, float]:
-    """Median milliseconds of both, called in turn so that neither has the quieter minutes; the first calls of each are not counted."""
+def alternate(ours: Sequence[Callable[[], object]], peers: Sequence[Callable[[], object]], *, blocks: int = 10) -> tuple[float, float]:
+    """Median milliseconds of both, in the quietest of some blocks of the run.
+
+    They are called in turn, so that neither has the quieter minutes; the first block warms up and is not counted.
+    """
     taken: tuple[list[float], list[float]] = ([], [])
     for pair in zip(ours, peers, strict=True):
         for times, call in zip(taken, pair, strict=True):
             start = time.perf_counter()
             call()
             times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(taken[0][warm:]), statistics.median(taken[1][warm:])
+    size = len(ours) // (blocks + 1)
+    medians = [tuple(statistics.median(times[at : at + size]) for times in taken) for at in range(size, size * (blocks + 1), size)]
+    quietest = min(medians, key=sum)
+    return quietest[0], quietest[1]
