@@ -59,7 +59,7 @@ class Discrepancy(Entity, Scoped, Base):
 
     __tablename__ = "discrepancy"
     __table_args__ = (
-        UniqueConstraint("person_id", "field", "theirs"),
+        UniqueConstraint("person_id", "grid_id", "field", "theirs"),
         scope_key("discrepancy", "person_id", "person"),
         scope_key_index("discrepancy", "person_id"),
         *scope_indexes("discrepancy"),

@@ -83,8 +83,8 @@ CREATE TABLE reg.discrepancy ({ENTITY},
   CONSTRAINT pk_discrepancy PRIMARY KEY (id),
   CONSTRAINT fk_discrepancy_person_id_grid_id_subdistrict_id FOREIGN KEY (person_id, grid_id, subdistrict_id)
     REFERENCES reg.person (id, grid_id, subdistrict_id) ON UPDATE CASCADE,
-  -- The same report twice is one discrepancy.
-  CONSTRAINT uq_discrepancy_person_id_field_theirs UNIQUE (person_id, field, theirs),
+  -- The same report twice is one discrepancy. With the grid, so that who does not see the person cannot ask by it what others reported.
+  CONSTRAINT uq_discrepancy_person_id_grid_id_field_theirs UNIQUE (person_id, grid_id, field, theirs),
   CONSTRAINT ck_discrepancy_field CHECK (field IN ('name', 'sex', 'birth_date')),
   CONSTRAINT ck_discrepancy_state CHECK (state IN ('open', 'resolved', 'dismissed'))
 );
@@ -158,7 +158,7 @@ BEGIN
     IF known <> p_name THEN
       INSERT INTO reg.discrepancy (grid_id, subdistrict_id, person_id, field, ours, theirs, source)
         SELECT p.grid_id, p.subdistrict_id, p.id, 'name', p.name, p_name, 'api' FROM reg.person p WHERE p.id = first_person
-        ON CONFLICT ON CONSTRAINT uq_discrepancy_person_id_field_theirs DO NOTHING;
+        ON CONFLICT ON CONSTRAINT uq_discrepancy_person_id_grid_id_field_theirs DO NOTHING;
     END IF;
   ELSE
     SELECT req_hash INTO old FROM reg.person_secret WHERE person_id = p_id;

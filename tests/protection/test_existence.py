@@ -131,6 +131,14 @@ def test_hidden_and_unknown_parents_give_the_same_refusal(register: Register, ro
     assert said[0][0] in {"23503", REFUSED}
 
 
+def test_report_on_a_hidden_person_does_not_tell_what_others_reported(register: Register, root: Root) -> None:
+    ((hidden,),) = run(root, "SELECT person_id FROM reg.discrepancy WHERE grid_id = %s AND theirs = 'Anybody' LIMIT 1", [register.grids[9]])
+    report = "INSERT INTO reg.discrepancy (person_id, grid_id, subdistrict_id, field, theirs, source) VALUES (%s, %s, %s, 'name', %s, 'X')"
+    with visiting(register, ATTACKERS["field"]) as connection:
+        answers = [tried(connection, report, [hidden, register.grids[1], register.subdistricts[1], name]) for name in ("Anybody", "Nobody")]
+    assert answers == ["23503", "23503"]
+
+
 def test_verifier_is_not_guessed_by_the_foreign_key(register: Register) -> None:
     with visiting(register, ATTACKERS["field"]) as connection:
         for account in (register.accounts["d-one"], 10**9):
