@@ -16,7 +16,12 @@ from api.schemas.filters import AsOf, CodeFilter, NameFilter, ValidOn
 from gridmgmt.history.beliefs import Told
 from gridmgmt.registers import areas
 
-router = APIRouter(prefix="/v1/areas", tags=["area"], route_class=DistrictRoute, responses=declares("unauthenticated", "invalid-value"))
+router = APIRouter(
+    prefix="/v1/areas",
+    tags=["area"],
+    route_class=DistrictRoute,
+    responses=declares("unauthenticated", "invalid-value", "too-large", "unsupported-media-type"),
+)
 WRITERS = [Depends(allow("district"))]
 NEW = declares("forbidden", "code-taken", "unknown-reference", "conflict")
 CHANGE = declares("forbidden", "not-found", "stale-version", "precondition-required", "code-taken", "area-in-use", "conflict")

@@ -33,11 +33,13 @@ router = APIRouter(
     prefix="/v1/buildings",
     tags=["building"],
     route_class=DistrictRoute,
-    responses=declares("unauthenticated", "forbidden", "invalid-value"),
+    responses=declares("unauthenticated", "forbidden", "invalid-value", "too-large", "unsupported-media-type"),
     dependencies=[Depends(allow(*REGISTER_ROLES))],
 )
 NEW = declares("code-taken", "id-taken", "outside-grids", "outside-scope")
-CHANGE = declares("not-found", "stale-version", "precondition-required", "code-taken", "building-has-units", "outside-grids", "conflict")
+CHANGE = declares(
+    "not-found", "stale-version", "precondition-required", "code-taken", "building-has-units", "outside-grids", "place-retired", "conflict"
+)
 
 
 @router.get("", response_model=Listing[BuildingShown])

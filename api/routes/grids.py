@@ -22,7 +22,7 @@ router = APIRouter(
     prefix="/v1/grids",
     tags=["grid"],
     route_class=DistrictRoute,
-    responses=declares("unauthenticated", "forbidden", "invalid-value"),
+    responses=declares("unauthenticated", "forbidden", "invalid-value", "too-large", "unsupported-media-type"),
     dependencies=[Depends(allow(*REGISTER_ROLES))],
 )
 WRITERS = [Depends(allow("district"))]

@@ -23,7 +23,7 @@ router = APIRouter(
     prefix="/v1/leases",
     tags=["lease"],
     route_class=PersonalRoute,
-    responses=declares("unauthenticated", "forbidden", "invalid-value"),
+    responses=declares("unauthenticated", "forbidden", "invalid-value", "too-large", "unsupported-media-type"),
     dependencies=[Depends(allow(*REGISTER_ROLES))],
 )
 NEW = declares("id-taken", "code-taken", "unknown-reference", "unit-already-let", "sublet-outlasts-head")

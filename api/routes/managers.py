@@ -22,7 +22,7 @@ router = APIRouter(
     prefix="/v1/managers",
     tags=["manager"],
     route_class=PersonalRoute,
-    responses=declares("unauthenticated", "forbidden", "invalid-value"),
+    responses=declares("unauthenticated", "forbidden", "invalid-value", "too-large", "unsupported-media-type"),
     dependencies=[Depends(allow(*REGISTER_ROLES))],
 )
 NEW = declares("id-taken", "unknown-reference", "already-appointed")

@@ -35,7 +35,7 @@ router = APIRouter(
     prefix="/v1/persons",
     tags=["person"],
     route_class=PersonalRoute,
-    responses=declares("unauthenticated", "forbidden", "invalid-value"),
+    responses=declares("unauthenticated", "forbidden", "invalid-value", "too-large", "unsupported-media-type"),
     dependencies=[Depends(allow(*REGISTER_ROLES))],
 )
 CHANGE = declares("not-found", "stale-version", "precondition-required", "person-lives-somewhere", "conflict")

@@ -23,11 +23,13 @@ router = APIRouter(
     prefix="/v1/residences",
     tags=["residence"],
     route_class=PersonalRoute,
-    responses=declares("unauthenticated", "forbidden", "invalid-value"),
+    responses=declares("unauthenticated", "forbidden", "invalid-value", "too-large", "unsupported-media-type"),
     dependencies=[Depends(allow(*REGISTER_ROLES))],
 )
 NEW = declares("id-taken", "unknown-reference", "second-main-residence", "place-retired")
-CHANGE = declares("not-found", "stale-version", "precondition-required", "second-main-residence", "already-ended", "conflict")
+CHANGE = declares(
+    "not-found", "stale-version", "precondition-required", "place-retired", "second-main-residence", "already-ended", "conflict"
+)
 
 
 @router.get("", response_model=Listing[ResidenceShown])

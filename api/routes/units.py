@@ -22,11 +22,11 @@ router = APIRouter(
     prefix="/v1/units",
     tags=["unit"],
     route_class=DistrictRoute,
-    responses=declares("unauthenticated", "forbidden", "invalid-value"),
+    responses=declares("unauthenticated", "forbidden", "invalid-value", "too-large", "unsupported-media-type"),
     dependencies=[Depends(allow(*REGISTER_ROLES))],
 )
 NEW = declares("code-taken", "id-taken", "unknown-reference", "place-retired")
-CHANGE = declares("not-found", "stale-version", "precondition-required", "unit-occupied", "conflict")
+CHANGE = declares("not-found", "stale-version", "precondition-required", "unit-occupied", "place-retired", "conflict")
 
 
 @router.get("", response_model=Listing[UnitShown])
