@@ -29,6 +29,7 @@ router = APIRouter(
 NEW = declares("id-taken", "code-taken", "unknown-reference", "unit-already-let", "sublet-outlasts-head")
 CHANGE = declares(
     "not-found",
+    "unknown-reference",
     "stale-version",
     "precondition-required",
     "unit-already-let",
