@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from geo.datum import Datum, UnknownDatumError, parse_datum
 from gridmgmt.registers.identity_numbers import IdentityNumber, IdentityNumberError, parse_identity_number
+from gridmgmt.registers.phones import PhoneError, parse_phone
 from gridmgmt.registers.terms import Terms, find_term
 
 EARLIEST: Final = dt.date(1800, 1, 1)
@@ -92,11 +93,13 @@ def pattern(noun: str, form: str, words: str) -> Check[str]:
     return check
 
 
-def words(noun: str, longest: int, *, narrow: bool = False) -> Check[str]:
-    """Free text without control characters. `narrow` makes full-width letters narrow, so that one name has one form."""
+def words(noun: str, longest: int) -> Check[str]:
+    """Free text without control characters, each letter in its one form (Unicode NFC)."""
 
     def check(text: str) -> str | Fault:
-        told = unicodedata.normalize("NFKC" if narrow else "NFC", text).strip()
+        told = unicodedata.normalize("NFC", text).strip()
+        if not told:
+            return Fault(f"{noun} is missing")
         if CONTROLS.search(told):
             return Fault(f"{noun} holds control characters")
         return told if len(told) <= longest else Fault(f"{noun} is longer than {longest} characters")
@@ -243,6 +246,8 @@ def identity_number(*, today: dt.date, demo: bool) -> Check[IdentityNumber]:
 
 
 def phone(text: str) -> str | Fault:
-    """A telephone number: digits, perhaps with a plus before and spaces, hyphens or brackets between, which are dropped."""
-    told = re.sub(r"[\s()-]", "", plain(text)).removesuffix(".0")
-    return told if re.fullmatch(r"\+?\d{5,15}", told, re.ASCII) else Fault("phone is not 5 to 15 digits")
+    """A telephone number, in the form that the register seals."""
+    try:
+        return parse_phone(plain(text).removesuffix(".0"))
+    except PhoneError:
+        return Fault("phone is not 5 to 15 digits")

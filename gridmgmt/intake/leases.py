@@ -12,6 +12,7 @@ from gridmgmt.intake.columns import Column
 from gridmgmt.intake.loading import MOST_WARNINGS, Load, Rows
 from gridmgmt.intake.periods import Claim, settle
 from gridmgmt.registers.identity_numbers import IdentityNumber
+from gridmgmt.registers.landlords import kind_of
 from gridmgmt.registers.masks import mask_number
 from gridmgmt.registers.terms import RENT_UNITS
 
@@ -100,12 +101,13 @@ SELECT l.unit_id, l.id::text, l.number, NULL, l.valid_from, coalesce(l.ended_on,
  WHERE l.parent_id IS NULL AND l.deleted_at IS NULL AND l.state NOT IN ('drafted', 'cancelled')
    AND l.valid_from < coalesce(l.ended_on, l.valid_to)"""
 
+STRANGERS: Final = """
+SELECT DISTINCT p.subdistrict_id, p.lessor FROM pg_temp.placed p
+ WHERE p.lessor IS NOT NULL AND NOT EXISTS (SELECT FROM reg.landlord d WHERE d.subdistrict_id = p.subdistrict_id AND d.name = p.lessor)"""
 LANDLORDS: Final = """
 INSERT INTO reg.landlord (subdistrict_id, kind, name)
-SELECT DISTINCT p.subdistrict_id, CASE WHEN p.lessor ~ '(公司|集团|合作社|委员会|厂)$' THEN 'organisation' ELSE 'person' END, p.lessor
-  FROM pg_temp.placed p
- WHERE p.lessor IS NOT NULL AND NOT EXISTS (SELECT FROM reg.landlord d WHERE d.subdistrict_id = p.subdistrict_id AND d.name = p.lessor)
-ON CONFLICT (subdistrict_id, name) DO NOTHING"""
+SELECT * FROM unnest(CAST(:subdistricts AS int[]), CAST(:kinds AS text[]), CAST(:names AS text[]))
+    ON CONFLICT (subdistrict_id, name) DO NOTHING"""
 
 CORRECT: Final = """
 UPDATE reg.lease l SET lessor_name = p.lessor, landlord_id = d.id, lessee_id = p.lessee_id, rent_fen = p.rent_fen, rent_given = p.rent,
@@ -137,7 +139,7 @@ def columns(*, today: dt.date, demo: bool) -> tuple[Column, ...]:
     return (
         Column("number", ("合同编号", "租赁合同编号", "lease number", "contract number"), number),
         Column("unit", ("单元编码", "房间编码", "套房编码", "unit", "unit code"), checks.code("unit code", 25)),
-        Column("lessor", ("出租人", "出租方", "lessor"), checks.words("lessor", 200, narrow=True), blank=True),
+        Column("lessor", ("出租人", "出租方", "lessor"), checks.words("lessor", 200), blank=True),
         Column(
             "lessee", ("承租人证件号码", "承租人身份证号", "lessee's number", "lessee number"), lessee(today=today, demo=demo), blank=True
         ),
@@ -182,7 +184,7 @@ def load_leases(load: Load) -> None:
     _warn_of_lessees(load)
     load.unchanged = load.run(UNCHANGED)
     _give_way(load)
-    landlords = load.run(LANDLORDS)
+    landlords = _enter_landlords(load)
     load.run("SET CONSTRAINTS reg.ex_lease_unit DEFERRED")
     corrected = load.run(CORRECT)
     created = load.write(CREATE)
@@ -217,6 +219,13 @@ def _warn_of_lessees(load: Load) -> None:
     (every,) = load.fetch(f"SELECT count(*) {unknown}")[0]
     load.silenced += max(0, every - MOST_WARNINGS)
     load.counts["lessees unknown"] = every
+
+
+def _enter_landlords(load: Load) -> int:
+    """Enter the lessors whom their subdistrict does not know yet; how many."""
+    strangers = load.fetch(STRANGERS)
+    names = [name for _, name in strangers]
+    return load.run(LANDLORDS, subdistricts=[area for area, _ in strangers], kinds=[kind_of(name) for name in names], names=names)
 
 
 def _give_way(load: Load) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.datum import Datum
+from gridmgmt.errors import BusyError
 from gridmgmt.intake.checks import Fault, Remembered
 from gridmgmt.intake.columns import Column, Matched
 from gridmgmt.intake.reading import Shape, Table
@@ -95,13 +96,16 @@ class Load:
         self.counts[name] = self.counts.get(name, 0) + number
 
     def copy(self, table: str, names: Sequence[str], rows: Iterator[tuple[Any, ...]] | Sequence[tuple[Any, ...]]) -> None:
-        """COPY rows into a temporary table."""
+        """COPY rows into a temporary table. Raises BusyError when the database goes away meanwhile."""
         statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
             sql.Identifier("pg_temp", table), sql.SQL(", ").join(map(sql.Identifier, names))
         )
-        with _raw(self.session).cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+        try:
+            with _raw(self.session).cursor() as cursor, cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except psycopg.OperationalError as error:
+            raise BusyError("the database did not answer") from error
 
     def run(self, statement: str, **values: object) -> int:
         """Run one statement; the number of rows that it wrote."""

@@ -152,7 +152,7 @@ def columns(*, today: dt.date, demo: bool) -> tuple[Column, ...]:
     """The columns of a file of people. The day of moving out is the first day elsewhere."""
     number = checks.identity_number(today=today, demo=demo)
     return (
-        Column("name", ("姓名", "name"), checks.words("name", 100, narrow=True)),
+        Column("name", ("姓名", "name"), checks.words("name", 100)),
         Column("number", ("证件号码", "身份证号", "身份证号码", "公民身份号码", "identity number", "id number"), number),
         Column("sex", ("性别", "sex", "gender"), checks.term("sex", SEXES), required=False, blank=True),
         Column("birth_date", ("出生日期", "birth date", "date of birth"), checks.date("birth date"), required=False, blank=True),

@@ -183,6 +183,7 @@ def test_a_name_with_control_characters_is_refused() -> None:
 
 def test_a_phone_is_its_digits() -> None:
     assert checks.phone("+86 (755) 2999-8888") == "+8675529998888"
+    assert checks.phone("86 138-0000-0001") == checks.phone("１３８０００００００１") == "13800000001"
     assert isinstance(checks.phone("no phone"), Fault)
 
 
