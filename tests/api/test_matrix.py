@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from shapely import Polygon
 from shapely.geometry import mapping
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from api.routes import ROUTERS
@@ -110,6 +110,7 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/auth/token", OPEN, body=says(username="worker", password=PASSWORD)),
     Case("GET", "/v1/accounts/me", SIGNED_IN),
     Case("GET", "/v1/audit", AUDITOR),
+    Case("GET", "/", OPEN),
     Case("GET", "/healthz", OPEN),
     Case("GET", "/readyz", OPEN),
     Case("GET", "/metrics", dict.fromkeys(VISITORS, 404)),  # to the machine itself only
@@ -223,7 +224,8 @@ def test_every_route_is_listed_and_every_listed_route_is_there(app: FastAPI) -> 
 def routes(app: FastAPI) -> Iterator[Route]:
     """Every route of the application: those of the routers, and its own. Anything else would have to be looked into first."""
     own = [route for route in app.routes if isinstance(route, Route)]
-    assert len(app.routes) == len(own) + len(ROUTERS)
+    assert [route.path for route in app.routes if isinstance(route, Mount)] == ["/static"]  # files for everybody, no route
+    assert len(app.routes) == len(own) + len(ROUTERS) + 1
     for route in (*own, *(route for router in ROUTERS for route in router.routes)):
         assert isinstance(route, Route), f"{route} is not looked into"
         yield route
