@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,21 +58,27 @@ class Embedded:
             server.communicate(timeout=20)
 
     def _environment(self, variables: dict[str, str]) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GRIDMGMT_", "PG", "COV_"))}
-        return kept | self.variables | variables
+        return clean_environment() | self.variables | variables
 
 
 @pytest.fixture(scope="session")
-def embedded(run_folder: Path, worker: str) -> Iterator[Embedded]:
-    home = run_folder / f"embedded-{worker}"
-    made = Embedded(home)
-    with locked(run_folder / "lock"):
-        cluster.up(home, durable=False)
-    for words in (["migrate"], ["demo", "--scale", "tests"]):
-        said = made.command(*words)
-        assert said.code == 0, said.err
-    yield made
-    cluster.reset(home)
+def embedded(run_folder: Path, worker: str) -> Embedded:
+    """Built once a worker, though several folders of tests take it; the end of the run stops it."""
+    made = Embedded(run_folder / f"embedded-{worker}")
+    if not (made.home / "built").exists():
+        with locked(run_folder / "lock"):
+            cluster.up(made.home, durable=False)
+        for words in (["migrate"], ["demo", "--scale", "tests"]):
+            said = made.command(*words)
+            assert said.code == 0, said.err
+        (made.home / "built").touch()
+    return made
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without settings of ours, of PostgreSQL's, and without the ban on compiled modules, which triples each start."""
+    unwanted = ("GRIDMGMT_", "PG", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
 def free_port() -> int:

@@ -1,7 +1,6 @@
 """Every block of the README is run, and gives what the words around it say."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from gridmgmt.operations import cluster
-from tests.embedded import COMMAND, Embedded, Said
+from tests.embedded import COMMAND, Embedded, Said, clean_environment
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,9 +26,10 @@ def block(word: str) -> str:
 
 
 def bash(script: str, variables: dict[str, str]) -> Said:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GRIDMGMT_", "PG"))}
     script = CURL + script.replace(".venv/bin/gridmgmt", f'"{COMMAND}"')
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=kept | variables, capture_output=True, text=True, check=False, timeout=180)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=clean_environment() | variables, capture_output=True, text=True, check=False, timeout=180
+    )
     return Said(done.returncode, done.stdout, done.stderr)
 
 
