@@ -24,9 +24,10 @@ PATIENCE: Final = 5.0
 class Passwords:
     """Hashes and verifies, at most `at_once` at a time."""
 
-    def __init__(self, *, at_once: int = 2, hasher: PasswordHasher | None = None) -> None:
+    def __init__(self, *, at_once: int = 2, patience: float = PATIENCE, hasher: PasswordHasher | None = None) -> None:
         """The hasher's parameters are those of RFC 9106 for little memory unless given."""
         self._hasher = hasher or PasswordHasher()
+        self._patience = patience
         self._turns = BoundedSemaphore(at_once)
 
     def hash(self, password: str, *, demo: bool = False) -> str:
@@ -48,7 +49,7 @@ class Passwords:
 
     @contextmanager
     def _turn(self) -> Generator[None]:
-        if not self._turns.acquire(timeout=PATIENCE):
+        if not self._turns.acquire(timeout=self._patience):
             raise BusyError("too many log-ins at once")
         try:
             yield

@@ -65,9 +65,9 @@ class Tokens:
         except (JoseError, ValueError):
             raise _refused() from None
         subject, name, role, epoch = claims["sub"], claims["name"], claims["role"], claims["epoch"]
-        if not (
-            isinstance(subject, str) and subject.isdecimal() and isinstance(name, str) and isinstance(role, str) and isinstance(epoch, int)
-        ):
+        if not (isinstance(subject, str) and subject.isascii() and subject.isdecimal() and isinstance(epoch, int)):
+            raise _refused()
+        if not (isinstance(name, str) and isinstance(role, str)):
             raise _refused()
         return Actor(int(subject), name, role, CLASS_OF_ROLE[role], epoch)
 
