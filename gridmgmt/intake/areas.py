@@ -23,6 +23,12 @@ STAGE: Final = """
 CREATE TEMP TABLE staged (line int, code text, name text, level text, parent text, valid_from date, approximate boolean, geom bytea)
   ON COMMIT DROP"""
 
+CLOSED: Final = """
+DELETE FROM pg_temp.staged s
+ WHERE EXISTS (SELECT FROM reg.area a WHERE a.code = s.code AND a.deleted_at IS NULL AND a.valid_to > coalesce(s.valid_from,
+   (SELECT o.valid_from FROM reg.area o WHERE o.code = s.code AND o.deleted_at IS NULL AND o.valid_to IS NULL), :since))
+RETURNING s.line, 'valid_from', 'the code named another area until a later day'"""
+
 NO_PARENT: Final = """
 DELETE FROM pg_temp.staged s
  WHERE s.parent IS NOT NULL AND NOT EXISTS (SELECT FROM pg_temp.staged p WHERE p.code = s.parent)
@@ -39,12 +45,6 @@ DELETE FROM pg_temp.placed p USING reg.area a LEFT JOIN reg.area up ON up.id = a
  WHERE a.id = p.known AND (a.name, a.valid_from, a.approximate)
      = (p.name, coalesce(p.valid_from, a.valid_from), coalesce(p.approximate, a.approximate))
    AND up.code IS NOT DISTINCT FROM p.parent AND ST_AsBinary(a.geom) = p.geom"""
-
-CLOSED: Final = """
-DELETE FROM pg_temp.placed p
- WHERE p.known IS NULL AND EXISTS (SELECT FROM reg.area a WHERE a.code = p.code AND a.deleted_at IS NULL
-   AND a.valid_to > coalesce(p.valid_from, :since))
-RETURNING p.line, 'valid_from', 'the code named another area until a later day'"""
 
 CORRECT: Final = """
 UPDATE reg.area a SET name = p.name, valid_from = coalesce(p.valid_from, a.valid_from),
@@ -91,24 +91,22 @@ def load_areas(load: Load) -> None:
         for i, line in enumerate(rows.lines):
             code: str = rows.values["code"][i]
             level = rows.values["level"][i] or LEVEL_OF[len(code)]
-            shape = rows.shapes[i]
             parent = rows.values["parent"][i] or (code[: PARENT[len(code)]] if len(code) in PARENT else None)
-            boundary = boundary_of(load, line, shape)
             if DIGITS[level] != len(code):
                 load.refuse(line, "level", f"the code of a {level} has {DIGITS[level]} digits")
             elif parent is not None and len(parent) != PARENT.get(len(code)):
                 load.refuse(line, "parent", f"an area of this code has {'no parent' if level == 'district' else 'another kind of parent'}")
-            elif boundary is not None:
+            elif (boundary := boundary_of(load, line, rows.shapes[i])) is not None:
                 said = (rows.values["name"][i], level, parent, rows.values["valid_from"][i], rows.values["approximate"][i])
                 staged.append((line, code, *said, boundary))
         load.copy("staged", names, staged)
     load.progress("check", 0, load.rows)
     load.drop_repeats("staged", "code", "code", "the code")
+    load.drop(CLOSED, since=SINCE)
     while load.drop(NO_PARENT):
         pass
     load.run(PLACED)
     load.unchanged = load.run(UNCHANGED)
-    load.drop(CLOSED, since=SINCE)
     for level in LEVELS:
         load.count("created", load.run(CREATE, level=level, since=SINCE))
         load.count("corrected", load.run(CORRECT, level=level))

@@ -109,6 +109,8 @@ def _report(kind: Kind, load: Load, *, dry_run: bool) -> Report:
     if load.silenced:
         load.warnings.append(f"and {load.silenced:,} more warnings")
     refused = tuple(sorted(load.refused))
+    if kind != "grids" and load.accepted + load.unchanged + len(refused) != load.rows:
+        raise AssertionError(f"{load.rows} {kind} came to {load.accepted} accepted, {load.unchanged} unchanged, {len(refused)} refused")
     return Report(
         kind, load.rows, load.accepted, load.unchanged, refused, tuple(load.warnings), load.counts, dry_run=dry_run, demo=load.demo
     )

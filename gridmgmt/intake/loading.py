@@ -55,6 +55,7 @@ class Load:
     datum: Datum | None
     progress: Progress
     rows: int = 0
+    last_line: int = 1
     accepted: int = 0
     unchanged: int = 0
     refused: list[Refusal] = field(default_factory=list)
@@ -77,6 +78,7 @@ class Load:
         for chunk in self.table.chunks:
             self.rows += len(chunk.lines) + len(chunk.refused)
             self.refused += chunk.refused
+            self.last_line = chunk.lines[-1] if chunk.lines else self.last_line
             yield self._checked(chunk.lines, chunk.columns, chunk.shapes, checks)
             self.progress("read", self.rows, max(self.table.expected, self.rows))
 
@@ -135,11 +137,10 @@ class Load:
 
     def write(self, statement: str) -> int:
         """Run an INSERT … SELECT over the lines of the file, so many at a time; it names :after and :upto. The number of rows written."""
-        last = self.rows + 1
         written = 0
-        for after in range(0, last, BATCH):
+        for after in range(0, self.last_line, BATCH):
             written += self.run(statement, after=after, upto=after + BATCH)
-            self.progress("write", min(after + BATCH, last), last)
+            self.progress("write", min(after + BATCH, self.last_line), self.last_line)
         return written
 
     def _checked(

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from gridmgmt.errors import ForbiddenError, UnauthenticatedError
-from gridmgmt.intake.importing import KINDS, columns_of
+from gridmgmt.intake.importing import KINDS, Kind, columns_of
 from gridmgmt.intake.refusals import FileRefusedError
 from tests.gridmgmt.intake.conftest import HANDOVER, Office
 
@@ -42,6 +42,23 @@ def test_a_file_of_nothing_but_a_header_is_no_fault(taken: Office) -> None:
     for kind in KINDS[2:]:
         report = taken.take_rows(kind, ",".join(column.headers[0] for column in columns_of(kind)))
         assert (report.rows, report.accepted, report.complete) == (0, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "table"),
+    [
+        ("buildings", "4403060180010100099,楼,巷,113.8620,22.5750,CGCS2000,7,,1998,公寓,是", "building"),
+        ("units", "4403060180010100001009001,4403060180010100001,9,901,20,住宅,", "unit"),
+        ("people", "钱六演,000001196606060061,,,,流动,4403060180010100001001001,2011-01-01,,", "residence"),
+        ("leases", "A1,4403060180020100003000001,,,800,元/月,,2011-01-01,2012-01-01,,,是", "lease"),
+    ],
+)
+def test_rows_after_many_blank_lines_are_taken_too(taken: Office, kind: Kind, row: str, table: str) -> None:
+    """Lines are counted as an editor counts them, far beyond the number of rows."""
+    before = taken.ask(f"SELECT count(*) FROM reg.{table}")[0][0]
+    report = taken.take_rows(kind, ",".join(column.headers[0] for column in columns_of(kind)), *[""] * 60_000, row)
+    assert (report.rows, report.accepted, report.refused) == (1, 1, ())
+    assert taken.ask(f"SELECT count(*) FROM reg.{table}") == [(before + 1,)]
 
 
 def test_english_headers_and_words_are_taken_too(taken: Office) -> None:

@@ -78,6 +78,27 @@ def test_an_area_is_refused_when_its_code_its_parent_or_its_boundary_cannot_be(o
     assert office.ask("SELECT code, valid_from::text, approximate FROM reg.area") == [("440306", "1949-10-01", False)]
 
 
+def test_a_code_is_not_taken_over_before_the_other_area_has_ended(taken: Office) -> None:
+    with taken.database.transaction(taken.actor) as session:
+        session.connection().exec_driver_sql("""
+            INSERT INTO reg.area (code, name, level, parent_id, valid_from, valid_to, geom)
+            SELECT '440306099', '旧街道', 'subdistrict', id, '1990-01-01', '2004-01-01', geom FROM reg.area WHERE level = 'district'""")
+    box = shapely.box(113.85, 22.56, 113.86, 22.57)
+    path = features(
+        taken.folder,
+        ({"code": "440306099", "name": "新街道", "valid_from": "2003-12-31"}, box),
+        ({"code": "440306099001", "name": "新社区"}, box),
+        ({"code": "440306", "name": "错", "level": "community"}, shapely.LineString([(0, 0), (1, 1)])),
+    )
+    assert reasons(taken.take("areas", path)) == [
+        (2, "the code named another area until a later day"),
+        (3, "unknown parent, or one that was refused"),
+        (4, "the code of a community has 12 digits"),
+    ]
+    path = features(taken.folder, ({"code": "440306099", "name": "新街道", "valid_from": "2004-01-01"}, box))
+    assert taken.take("areas", path).accepted == 1
+
+
 def test_an_area_is_corrected_and_what_was_believed_is_kept(taken: Office) -> None:
     box = shapely.box(113.84, 22.56, 113.89, 22.59)
     report = taken.take("areas", features(taken.folder, ({"code": "440306", "name": "宝安", "approximate": True}, box)))
