@@ -1,6 +1,6 @@
 """The application: parts, routers, handlers. Nothing happens at import."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -23,7 +23,7 @@ from gridmgmt.operations.cluster import address
 from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys, load_keys
 from gridmgmt.security.passwords import Passwords
-from gridmgmt.security.sealing import Sealer
+from gridmgmt.security.sealing import Sealer, follow_keys
 from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings, load_settings
 
@@ -36,20 +36,22 @@ def create_app(
     keys: Keys,
     database: Database | None = None,
     *,
+    sealer: Callable[[], Sealer] | None = None,
     limits: Limits | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> FastAPI:
     """The application over `database`, or over the one that the settings name. Opens no connection yet.
 
-    Unless given, the limits are the usual ones with the settings' `max_body`, and the log goes to standard error.
+    `sealer` gives the sealer of the moment; unless given, that of `keys` for good. Unless given, the limits are the usual ones with the settings' `max_body`, and the log goes to standard error.
     """
     own = database is None
     if database is None:
         database = Database(address(settings), signer(keys.context_kid, keys.context), pool_size=settings.database.pool_size)
+    fixed = Sealer.of(keys)
     parts = Parts(
         settings=settings,
         database=database,
-        sealer=Sealer.of(keys),
+        sealer=sealer or (lambda: fixed),
         tokens=Tokens(keys.token, settings.access.token_lifetime),
         passwords=Passwords(),
         cursors=Cursors(keys.context),
@@ -103,4 +105,4 @@ class DistrictAPI(FastAPI):
 def serve() -> FastAPI:
     """The application by the environment's settings: what `uvicorn --factory api.app:serve` runs."""
     settings = load_settings()
-    return create_app(settings, load_keys(settings))
+    return create_app(settings, load_keys(settings), sealer=follow_keys(settings))

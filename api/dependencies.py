@@ -29,7 +29,7 @@ class Parts:
 
     settings: Settings
     database: Database
-    sealer: Sealer
+    sealer: Callable[[], Sealer]
     tokens: Tokens
     passwords: Passwords
     cursors: Cursors
@@ -57,7 +57,7 @@ def _database(parts: PartsDep) -> Database:
 
 
 def _sealer(parts: PartsDep) -> Sealer:
-    return parts.sealer
+    return parts.sealer()
 
 
 SettingsDep = Annotated[Settings, Depends(_settings)]

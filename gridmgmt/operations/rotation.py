@@ -40,7 +40,7 @@ class Rotated:
 def rotate(register: Register, progress: Progress = lambda _done, _all: None, *, batch: int = BATCH) -> Rotated:
     """Seal everything under a new version; or finish what an interrupted rotation left under an older one.
 
-    A batch of each table is a transaction of its own. Running servers go on sealing under the version that they read when they started.
+    A batch of each table is a transaction of its own. Running servers notice the new file at their next use.
     """
     newest = register.keys.sealing_version
     left = _left(register, newest)

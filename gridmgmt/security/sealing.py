@@ -9,13 +9,15 @@ import hashlib
 import hmac
 import os
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gridmgmt.security.keys import Keys
+from gridmgmt.security.keys import Keys, load_keys
+from gridmgmt.settings import Settings
 
 NONCE = 12
 
@@ -57,6 +59,25 @@ class Sealer:
     def blind_index(self, number: str) -> bytes:
         """16 bytes by which a normalised identity number is found; useless without the key."""
         return hmac.new(self.index_key, number.encode(), hashlib.sha256).digest()[:16]
+
+
+def follow_keys(settings: Settings) -> Callable[[], Sealer]:
+    """A source of the sealer that goes with the key files: a rotation beside a running server is noticed at the next use.
+
+    Key files are put in place by renaming, which changes the folder's time; nothing else is looked at until then. Raises KeysError
+    when the files cannot be read.
+    """
+    folder = settings.places.key_folder
+    known: tuple[int, Sealer] | None = None
+
+    def current() -> Sealer:
+        nonlocal known
+        changed = folder.stat().st_mtime_ns
+        if known is None or known[0] != changed:
+            known = (changed, Sealer.of(load_keys(settings)))
+        return known[1]
+
+    return current
 
 
 def _bound(field: Field, row: uuid.UUID) -> bytes:
