@@ -50,10 +50,10 @@ class LineageShown(Answer):
 class AreaNew(Body):
     """A new area; `parent` is the code of the area above, `predecessors` are ids of what it came from."""
 
-    code: str = Field(pattern=r"^(\d{6}|\d{9}|\d{12})$")
+    code: str = Field(pattern=r"^([0-9]{6}|[0-9]{9}|[0-9]{12})$")
     name: Name
     level: Level
-    parent: str | None = Field(default=None, pattern=r"^(\d{6}|\d{9})$")
+    parent: str | None = Field(default=None, pattern=r"^([0-9]{6}|[0-9]{9})$")
     valid_from: Day
     valid_to: Day | None = None
     approximate: bool = False

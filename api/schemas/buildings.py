@@ -69,7 +69,7 @@ class BuildingNew(Body):
     """A new building. Its grid follows from the entrance; the footprint is GeoJSON in its datum. The client may choose the id."""
 
     id: EntityId | None = None
-    house_code: str = Field(pattern=r"^\d{19}$")
+    house_code: str = Field(pattern=r"^[0-9]{19}$")
     name: Name
     address: Name
     entrance: EntranceGiven
@@ -84,7 +84,7 @@ class BuildingNew(Body):
 class BuildingCorrection(Body):
     """The members to change. A new entrance drops the footprint unless a new one stands beside it."""
 
-    house_code: str = Field(default_factory=absent, pattern=r"^\d{19}$")
+    house_code: str = Field(default_factory=absent, pattern=r"^[0-9]{19}$")
     name: Name = Field(default_factory=absent)
     address: Name = Field(default_factory=absent)
     entrance: EntranceGiven = Field(default_factory=absent)

@@ -8,11 +8,11 @@ from pydantic import StringConstraints
 from api.schemas.base import Day, Moment, Name
 
 AreaFilter = Annotated[
-    Annotated[str, StringConstraints(pattern=r"^(\d{6}|\d{9}|\d{12})$")] | None,
+    Annotated[str, StringConstraints(pattern=r"^([0-9]{6}|[0-9]{9}|[0-9]{12})$")] | None,
     Query(alias="area", description="Code of a district (6 digits), subdistrict (9) or community (12)"),
 ]
 GridFilter = Annotated[
-    Annotated[str, StringConstraints(pattern=r"^\d{15}$")] | None, Query(alias="grid", description="Code of a base grid")
+    Annotated[str, StringConstraints(pattern=r"^[0-9]{15}$")] | None, Query(alias="grid", description="Code of a base grid")
 ]
 CodeFilter = Annotated[
     Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z/_-]{1,40}$")] | None, Query(description="Beginning of the code")

@@ -1,6 +1,6 @@
 """Grids as they travel."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -42,7 +42,7 @@ class GridNew(Body):
     code: str = Field(pattern=r"^[0-9A-Za-z-]{1,32}$")
     scheme: str = Field(default="base", pattern=r"^[a-z][a-z0-9_]{0,31}$")
     name: Name
-    community: str = Field(pattern=r"^\d{12}$")
+    community: str = Field(pattern=r"^[0-9]{12}$")
     valid_from: Day
     valid_to: Day | None = None
     geometry: dict[str, Any]
@@ -60,9 +60,9 @@ class GridCorrection(Body):
 class GridDrawn(Body):
     """One base grid of a redraw."""
 
-    code: str = Field(pattern=r"^\d{15}$")
+    code: str = Field(pattern=r"^[0-9]{15}$")
     name: Name
-    community: str = Field(pattern=r"^\d{12}$")
+    community: str = Field(pattern=r"^[0-9]{12}$")
     geometry: dict[str, Any]
 
 
@@ -70,7 +70,7 @@ class Redraw(Body):
     """New base grids in the place of old ones: `retire` are codes. Buildings, units, leases and residents follow."""
 
     kind: Literal["split", "merge", "renumber"]
-    retire: list[str] = Field(min_length=1, max_length=100)
+    retire: list[Annotated[str, Field(pattern=r"^[0-9]{15}$")]] = Field(min_length=1, max_length=100)
     create: list[GridDrawn] = Field(min_length=1, max_length=100)
     on: Day
 

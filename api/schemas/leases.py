@@ -88,7 +88,7 @@ class LeaseNew(Body):
     id: EntityId | None = None
     number: Number40 | None = None
     unit_id: EntityId | None = None
-    unit: str | None = Field(default=None, pattern=r"^\d{25}$")
+    unit: str | None = Field(default=None, pattern=r"^[0-9]{25}$")
     parent_id: EntityId | None = None
     lessor_name: Name | None = None
     lessee_id: EntityId | None = None

@@ -49,8 +49,8 @@ class PersonNew(Body):
     phone: Secret | None = None
     sex: Sex | None = None
     birth_year: Int4 | None = Field(default=None, ge=1880, le=2200)
-    unit: str | None = Field(default=None, pattern=r"^\d{25}$")
-    grid: str | None = Field(default=None, pattern=r"^\d{15}$")
+    unit: str | None = Field(default=None, pattern=r"^[0-9]{25}$")
+    grid: str | None = Field(default=None, pattern=r"^[0-9]{15}$")
 
 
 class PersonAccepted(Answer):
@@ -73,7 +73,7 @@ class PersonCorrection(Body):
 class Move(Body):
     """To which unit, by its code, and the first day on which the person lives no more where the record says."""
 
-    unit: str = Field(pattern=r"^\d{25}$")
+    unit: str = Field(pattern=r"^[0-9]{25}$")
     on: Day
 
 

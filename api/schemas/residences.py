@@ -46,7 +46,7 @@ class ResidenceNew(Body):
     id: EntityId | None = None
     person_id: EntityId
     unit_id: EntityId | None = None
-    unit: str | None = Field(default=None, pattern=r"^\d{25}$")
+    unit: str | None = Field(default=None, pattern=r"^[0-9]{25}$")
     main: bool = True
     basis: Basis = "other"
     valid_from: Day

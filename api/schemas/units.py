@@ -53,7 +53,7 @@ class UnitNew(Body):
 
     id: EntityId | None = None
     building_id: EntityId
-    code: str = Field(pattern=r"^\d{25}$")
+    code: str = Field(pattern=r"^[0-9]{25}$")
     floor: Floor
     room: Name
     area_m2: Area

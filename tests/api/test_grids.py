@@ -98,6 +98,8 @@ def test_redraw_of_what_is_not_there_or_of_tomorrow_is_refused(log_in: LogIn) ->
     district = log_in("district")
     unknown = split(WEST_PART, EAST_PART) | {"retire": ["440399001001777"]}
     assert district.post("/v1/grids/redraw", json=unknown).json()["errors"][0]["field"] == "retire"
+    for hostile in ("\x00", "440399001001００１", "x" * 15):
+        assert district.post("/v1/grids/redraw", json=unknown | {"retire": [hostile]}).status_code == 422
     tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).date().isoformat()
     assert district.post("/v1/grids/redraw", json=split(WEST_PART, EAST_PART, on=tomorrow)).json()["errors"][0]["field"] == "on"
     assert district.post("/v1/grids/redraw", json=split(drawn_as("440399001001011", 0, 1))).json()["errors"][0]["field"] == "kind"
