@@ -42,7 +42,8 @@ def create_app(
 ) -> FastAPI:
     """The application over `database`, or over the one that the settings name. Opens no connection yet.
 
-    `sealer` gives the sealer of the moment; unless given, that of `keys` for good. Unless given, the limits are the usual ones with the settings' `max_body`, and the log goes to standard error.
+    `sealer` gives the sealer of the moment; unless given, that of `keys` for good. Unless given, the limits are the usual ones with
+    the settings' `max_body`, and the log goes to standard error.
     """
     own = database is None
     if database is None:
