@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends
 
 
-def _today() -> dt.date:
+async def _today() -> dt.date:
     return dt.datetime.now(ZoneInfo("Asia/Shanghai")).date()
 
 

@@ -58,7 +58,9 @@ def read_if_match(header: str | None) -> Versions:
     return frozenset(int(match[1]) for match in strong if match is not None)
 
 
-def _if_match(if_match: Annotated[str | None, Header(description='ETag of the version that was read, as in "v3"')] = None) -> Versions:
+async def _if_match(
+    if_match: Annotated[str | None, Header(description='ETag of the version that was read, as in "v3"')] = None,
+) -> Versions:
     return read_if_match(if_match)
 
 

@@ -4,7 +4,7 @@ A session has function scope: it is committed after the route returned and befor
 fails at the commit still becomes a problem. Spelling the Depends again would open a second transaction; a test forbids it.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -45,14 +45,19 @@ def parts_of(request: Request) -> Parts:
     return parts
 
 
-PartsDep = Annotated[Parts, Depends(parts_of)]
+# Dependencies that never wait are coroutines: FastAPI sends each plain function through a thread of its own.
+async def _parts(request: Request) -> Parts:
+    return parts_of(request)
 
 
-def _settings(parts: PartsDep) -> Settings:
+PartsDep = Annotated[Parts, Depends(_parts)]
+
+
+async def _settings(parts: PartsDep) -> Settings:
     return parts.settings
 
 
-def _database(parts: PartsDep) -> Database:
+async def _database(parts: PartsDep) -> Database:
     return parts.database
 
 
@@ -102,13 +107,13 @@ ReadSessionDep = Annotated[Session, Depends(_read_session, scope="function")]
 """The same, READ ONLY: for GETs of data that are not personal."""
 
 
-def allow(*roles: str) -> Callable[[Actor], None]:
+def allow(*roles: str) -> Callable[[Actor], Awaitable[None]]:
     """A dependency for routes or whole routers: only these account roles, 403 for the others.
 
     `dependencies=[Depends(allow("district", "subdistrict"))]`. Rows are none of its business: row-level security sees to them.
     """
 
-    def check(actor: ActorDep) -> None:
+    async def check(actor: ActorDep) -> None:
         if actor.role not in roles:
             raise ForbiddenError("your role may not do this")
 

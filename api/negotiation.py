@@ -7,7 +7,9 @@ from fastapi import Depends, Query
 Format = Literal["json"]
 
 
-def _format(f: Annotated[Format, Query(description="Representation; `json` is GeoJSON where features are answered")] = "json") -> Format:
+async def _format(
+    f: Annotated[Format, Query(description="Representation; `json` is GeoJSON where features are answered")] = "json",
+) -> Format:
     return f
 
 

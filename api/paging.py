@@ -98,7 +98,7 @@ class Page:
         return self._request.app.state.parts.cursors
 
 
-def _page(
+async def _page(
     request: Request,
     response: Response,
     limit: Annotated[Annotated[Whole, Field(ge=1, le=LARGEST)], Query(description="Rows a page")] = DEFAULT,
