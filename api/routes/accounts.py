@@ -51,7 +51,7 @@ def read_trail(
     """The audit trail, the newest first. Reading it leaves a row too."""
     rows = audit.read_trail(
         session,
-        limit=page.fetch,
+        limit=page.limit,
         before=page.after(dt.datetime.fromisoformat, int),
         actor_id=actor_id,
         action=action,

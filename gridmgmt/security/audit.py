@@ -62,9 +62,9 @@ def read_trail(
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
 ) -> Sequence[Audit]:
-    """Rows of the trail, the newest first, at most `limit` that come before the key `before` (time and id). Leaves a row itself.
+    """Rows of the trail, the newest first, that come before the key `before` (time and id). Leaves a row itself.
 
-    Sessions are of class audit.
+    Gives `limit` rows and one more, which only tells that others follow and is not counted as read. Sessions are of class audit.
     """
     wanted = [
         column == value
@@ -82,6 +82,6 @@ def read_trail(
         wanted.append(Audit.at >= since)
     if until is not None:
         wanted.append(Audit.at < until)
-    rows = session.scalars(select(Audit).where(*wanted).order_by(Audit.at.desc(), Audit.id.desc()).limit(limit)).all()
-    record_many(session, "read", "audit", (row.id for row in rows))
+    rows = session.scalars(select(Audit).where(*wanted).order_by(Audit.at.desc(), Audit.id.desc()).limit(limit + 1)).all()
+    record_many(session, "read", "audit", (row.id for row in rows[:limit]))
     return rows

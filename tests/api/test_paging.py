@@ -1,0 +1,64 @@
+"""Cursors: sealed, bound to their list, refused when made up."""
+
+import datetime as dt
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from api.paging import Cursors
+from gridmgmt.errors import InvalidError
+from tests.api.conftest import LogIn
+
+CURSORS = Cursors(bytes(32))
+
+
+def test_cursor_brings_its_key_back_in_its_own_types() -> None:
+    key = (dt.datetime(2024, 1, 2, 3, 4, 5, 678901, dt.UTC), 7, uuid.UUID(int=5), "张三", dt.date(2024, 2, 29))
+    sealed = CURSORS.seal("/v1/x", key)
+    assert CURSORS.open("/v1/x", sealed, dt.datetime.fromisoformat, int, uuid.UUID, str, dt.date.fromisoformat) == key
+
+
+def test_cursor_tells_nothing_of_what_is_in_it() -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", CURSORS.seal("/v1/x", ["张三"]))
+    assert CURSORS.seal("/v1/x", ["张三"]) != CURSORS.seal("/v1/x", ["张三"])
+
+
+@pytest.mark.parametrize("made_up", ["", "x", "AAAA", "!", "é", "A" * 60, "A" * 1999, "null", "\0"])
+def test_made_up_cursor_is_refused_by_name(made_up: str) -> None:
+    with pytest.raises(InvalidError) as refusal:
+        CURSORS.open("/v1/x", made_up, int)
+    assert refusal.value.field == "cursor"
+
+
+def test_cursor_of_another_list_key_or_installation_is_refused() -> None:
+    sealed = CURSORS.seal("/v1/x", [5])
+    flipped = ("B" if sealed[0] == "A" else "A") + sealed[1:]
+    attempts: list[tuple[Cursors, str, str, tuple[Any, ...]]] = [
+        (CURSORS, "/v1/y", sealed, (int,)),
+        (CURSORS, "/v1/x", sealed, (int, int)),
+        (CURSORS, "/v1/x", sealed, ()),
+        (CURSORS, "/v1/x", flipped, (int,)),
+        (Cursors(b"x" * 32), "/v1/x", sealed, (int,)),
+    ]
+    for cursors, path, text, kinds in attempts:
+        with pytest.raises(InvalidError):
+            cursors.open(path, text, *kinds)
+
+
+def test_pages_hold_every_row_once_and_the_link_leads_on(log_in: LogIn) -> None:
+    district = log_in("district")
+    seen: list[str] = []
+    first = district.get("/v1/units?limit=4")
+    second = district.get(first.links["next"]["url"])
+    for answer in (first, second):
+        seen += [unit["code"] for unit in answer.json()["items"]]
+    assert "link" not in second.headers
+    assert len(seen) == len(set(seen)) == 6
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "1_0", "+5", " 5", "05", "1e2", "x", "", "٣"])
+def test_limit_is_a_plain_number_from_1_to_1000(log_in: LogIn, limit: str) -> None:
+    answer = log_in("district").get("/v1/units", params={"limit": limit})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limit")
