@@ -79,9 +79,11 @@ def reachable(path: str, drawn: Drawn) -> str:
 def test_hostile_parameter_is_refused_or_harmless_on_every_route(app: FastAPI, log_in: LogIn, drawn: Drawn) -> None:
     district = log_in("district")
     failures: list[str] = []
+    shared = {"limit", "cursor", "f"}  # read by one function for all lists: attacked once
     for method, path, operation in operations(app):
-        names = [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
-        for name in (*names, "no_such_parameter"):
+        names = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"}
+        wanted = names if "{collection}/items" in path or path == "/v1/buildings" else names - shared
+        for name in (*wanted, "no_such_parameter"):
             for value in VALUES if method == "GET" else ():
                 answer = district.get(f"{reachable(path, drawn)}?{name}={value}")
                 if answer.status_code >= 500 or (name == "no_such_parameter" and answer.status_code not in {400, 422, 403}):
