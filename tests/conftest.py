@@ -119,9 +119,13 @@ def migrate(address: Address) -> None:
 
 
 def clone(cluster: Cluster, template: str, name: str) -> Address:
-    """Copy `template`. CREATE DATABASE leaves out what is granted on the database itself, so that is granted again."""
+    """Copy `template`, by files: in a cluster that writes nothing durably that is five times faster than through the log.
+
+    CREATE DATABASE leaves out what is granted on the database itself, so that is granted again.
+    """
     with superuser_of(cluster, "postgres") as postgres:
-        postgres.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        postgres.execute(copy.format(sql.Identifier(name), sql.Identifier(template)))
         postgres.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
         granted = postgres.execute(
             "SELECT rolname, string_agg(privilege_type, ', ') FROM pg_database, aclexplode(datacl) JOIN pg_roles r ON r.oid = grantee"
