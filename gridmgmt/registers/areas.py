@@ -13,11 +13,11 @@ from geo.features import DIGITS, NO_CRS
 from geo.geometry import MAX_AREA_VERTICES, GeometryError, as_multipolygon, parse_geojson
 from gridmgmt.database import Actor
 from gridmgmt.errors import ConflictError, InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, table_of, true_on
+from gridmgmt.history.beliefs import Sheet, Told, known, live, table_of, true_on
 from gridmgmt.history.versions import correct as write
-from gridmgmt.history.versions import strike, unseen
+from gridmgmt.history.versions import strike
 from gridmgmt.models import Area, AreaLineage, Grid
-from gridmgmt.registers.pages import begins, page
+from gridmgmt.registers.pages import begins, every_form, one, page
 from gridmgmt.security import audit
 from gridmgmt.security.access import Versions
 
@@ -54,18 +54,13 @@ def browse(
 
 def read(session: Session, actor: Actor, area_id: int, *, as_of: dt.datetime | None = None) -> Told:
     """One area with its geometry. Raises NotFoundError."""
-    rows = known(Area, as_of)
-    found = session.execute(sheet(rows, geometry=True).where(rows.c.id == area_id, live(rows))).one_or_none()
-    if found is None:
-        raise unseen(Area)
-    return found
+    return one(session, Area, area_id, lambda rows: sheet(rows, geometry=True), as_of=as_of)
 
 
 def history(session: Session, actor: Actor, area_id: int) -> Sequence[Told]:
     """Every form the area had, the newest first, with when it was believed. Raises NotFoundError."""
     read(session, actor, area_id)
-    rows = forms(Area, area_id)
-    return session.execute(sheet(rows).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
+    return every_form(session, Area, area_id, sheet)
 
 
 def lineage(session: Session, actor: Actor, area_id: int) -> Sequence[Told]:

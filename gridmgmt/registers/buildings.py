@@ -19,12 +19,12 @@ from geo.datum import Datum, to_cgcs2000
 from geo.geometry import GeometryError, as_multipolygon, check, parse_geojson
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError, StaleError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live
-from gridmgmt.history.versions import Made, make, strike, unseen
+from gridmgmt.history.beliefs import Sheet, Told, known, live
+from gridmgmt.history.versions import Made, make, strike
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Building
 from gridmgmt.registers.areas import geojson, refused
-from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
+from gridmgmt.registers.pages import begins, every_form, in_area, in_grid, is_community, one, page
 from gridmgmt.security import access, audit
 from gridmgmt.security.access import Versions
 
@@ -74,18 +74,13 @@ def browse(
 
 def read(session: Session, actor: Actor, building_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """One building with its footprint. Raises NotFoundError."""
-    rows = known(Building, as_of)
-    found = session.execute(sheet(rows, footprint=True).where(rows.c.id == building_id, live(rows))).one_or_none()
-    if found is None:
-        raise unseen(Building)
-    return found
+    return one(session, Building, building_id, lambda rows: sheet(rows, footprint=True), as_of=as_of)
 
 
 def history(session: Session, actor: Actor, building_id: uuid.UUID) -> Sequence[Told]:
     """Every form the building had, the newest first, with when it was believed. Raises NotFoundError."""
     read(session, actor, building_id)
-    rows = forms(Building, building_id)
-    return session.execute(sheet(rows).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
+    return every_form(session, Building, building_id, sheet)
 
 
 def create(

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, table_of, true_on
+from gridmgmt.history.beliefs import Sheet, Told, known, live, table_of, true_on
 from gridmgmt.history.versions import correct as write
-from gridmgmt.history.versions import strike, unseen
+from gridmgmt.history.versions import strike
 from gridmgmt.models import Area, Grid, GridLineage
 from gridmgmt.registers.areas import geojson, of_code, outline
-from gridmgmt.registers.pages import begins, page
+from gridmgmt.registers.pages import begins, every_form, one, page
 from gridmgmt.security import audit
 from gridmgmt.security.access import Versions
 
@@ -47,18 +47,13 @@ def browse(
 
 def read(session: Session, actor: Actor, grid_id: int, *, as_of: dt.datetime | None = None) -> Told:
     """One grid with its geometry. Raises NotFoundError."""
-    rows = known(Grid, as_of)
-    found = session.execute(sheet(rows, geometry=True).where(rows.c.id == grid_id, live(rows))).one_or_none()
-    if found is None:
-        raise unseen(Grid)
-    return found
+    return one(session, Grid, grid_id, lambda rows: sheet(rows, geometry=True), as_of=as_of)
 
 
 def history(session: Session, actor: Actor, grid_id: int) -> Sequence[Told]:
     """Every form the grid had, the newest first, with when it was believed. Raises NotFoundError."""
     read(session, actor, grid_id)
-    rows = forms(Grid, grid_id)
-    return session.execute(sheet(rows, geometry=True).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
+    return every_form(session, Grid, grid_id, lambda rows: sheet(rows, geometry=True))
 
 
 def lineage(session: Session, actor: Actor, grid_id: int) -> Sequence[Told]:

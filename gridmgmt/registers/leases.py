@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import ConflictError, InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
-from gridmgmt.history.versions import Made, make, strike, unseen
+from gridmgmt.history.beliefs import Sheet, Told, known, today, true_on
+from gridmgmt.history.versions import Made, make, strike
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Lease, Person, Unit
 from gridmgmt.registers import landlords
-from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
+from gridmgmt.registers.pages import begins, every_form, in_area, in_grid, is_community, one, page
 from gridmgmt.registers.people import new_id, require_seen
 from gridmgmt.registers.units import find_place
 from gridmgmt.security import access, audit
@@ -78,18 +78,13 @@ def read(session: Session, actor: Actor, lease_id: uuid.UUID, *, as_of: dt.datet
 
 def present(session: Session, lease_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """The same without a trace of its own: for answers to writes, which leave theirs. Raises NotFoundError."""
-    rows = known(Lease, as_of)
-    found = session.execute(sheet(rows).where(rows.c.id == lease_id, live(rows))).one_or_none()
-    if found is None:
-        raise unseen(Lease)
-    return found
+    return one(session, Lease, lease_id, sheet, as_of=as_of)
 
 
 def history(session: Session, actor: Actor, lease_id: uuid.UUID) -> Sequence[Told]:
     """Every form the lease had, the newest first, with when it was believed. Audited. Raises NotFoundError."""
     read(session, actor, lease_id)
-    rows = forms(Lease, lease_id)
-    return session.execute(sheet(rows).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
+    return every_form(session, Lease, lease_id, sheet)
 
 
 def create(

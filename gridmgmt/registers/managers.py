@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
-from gridmgmt.history.versions import Made, make, strike, unseen
+from gridmgmt.history.beliefs import Sheet, Told, known, live, today, true_on
+from gridmgmt.history.versions import Made, make, strike
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Building, Manager, Person
-from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
+from gridmgmt.registers.pages import begins, every_form, in_area, in_grid, is_community, one, page
 from gridmgmt.registers.people import require_seen
 from gridmgmt.security import audit
 from gridmgmt.security.access import Versions
@@ -65,18 +65,13 @@ def read(session: Session, actor: Actor, manager_id: uuid.UUID, *, as_of: dt.dat
 
 def present(session: Session, manager_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """The same without a trace of its own: for answers to writes, which leave theirs. Raises NotFoundError."""
-    rows = known(Manager, as_of)
-    found = session.execute(sheet(rows).where(rows.c.id == manager_id, live(rows))).one_or_none()
-    if found is None:
-        raise unseen(Manager)
-    return found
+    return one(session, Manager, manager_id, sheet, as_of=as_of)
 
 
 def history(session: Session, actor: Actor, manager_id: uuid.UUID) -> Sequence[Told]:
     """Every form the appointment had, the newest first, with when it was believed. Audited. Raises NotFoundError."""
     read(session, actor, manager_id)
-    rows = forms(Manager, manager_id)
-    return session.execute(sheet(rows).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
+    return every_form(session, Manager, manager_id, sheet)
 
 
 def create(

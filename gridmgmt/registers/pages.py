@@ -1,4 +1,4 @@
-"""Pages of rows by keyset, and the filters that every list of scoped rows has."""
+"""Reading: one row, its earlier forms, pages by keyset, and the filters that every list of scoped rows has."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -9,11 +9,35 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, live, today, true_on
+from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
+from gridmgmt.history.versions import unseen
 from gridmgmt.models import Area, Grid
+from gridmgmt.models.base import Versioned
 
 MOST = 1_000
 """Rows of a page at most."""
+
+
+def one(
+    session: Session,
+    model: type[Versioned],
+    identifier: object,
+    sheet: Callable[[FromClause], Sheet],
+    *,
+    as_of: dt.datetime | None = None,
+) -> Told:
+    """The live row with this id, as `sheet` tells it, as believed now or at `as_of`. Raises NotFoundError."""
+    rows = known(model, as_of)
+    found = session.execute(sheet(rows).where(rows.c.id == identifier, live(rows))).one_or_none()
+    if found is None:
+        raise unseen(model)
+    return found
+
+
+def every_form(session: Session, model: type[Versioned], identifier: object, sheet: Callable[[FromClause], Sheet]) -> Sequence[Told]:
+    """All forms that a row ever had, the newest first, as `sheet` tells them, with `recorded_to` (None for the present one)."""
+    rows = forms(model, identifier)
+    return session.execute(sheet(rows).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
 
 
 def page(

@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError, StaleError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
+from gridmgmt.history.beliefs import Sheet, Told, known, live, today, true_on
 from gridmgmt.history.versions import correct as write
-from gridmgmt.history.versions import strike, unseen
+from gridmgmt.history.versions import strike
 from gridmgmt.models import Person, Residence, Unit
 from gridmgmt.registers.grids import id_of
 from gridmgmt.registers.identity_numbers import IdentityNumber, IdentityNumberError, parse_identity_number
 from gridmgmt.registers.masks import mask_number, mask_phone
-from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
+from gridmgmt.registers.pages import begins, every_form, in_area, in_grid, is_community, one, page
 from gridmgmt.registers.phones import PhoneError, parse_phone
 from gridmgmt.registers.units import find_place
 from gridmgmt.security import access, audit
@@ -76,18 +76,13 @@ def read(session: Session, actor: Actor, person_id: uuid.UUID, *, as_of: dt.date
 
 def present(session: Session, person_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """The same without a trace of its own: for answers to writes, which leave theirs. Raises NotFoundError."""
-    rows = known(Person, as_of)
-    found = session.execute(sheet(rows).where(rows.c.id == person_id, live(rows))).one_or_none()
-    if found is None:
-        raise unseen(Person)
-    return found
+    return one(session, Person, person_id, sheet, as_of=as_of)
 
 
 def history(session: Session, actor: Actor, person_id: uuid.UUID) -> Sequence[Told]:
     """Every form the record had, the newest first, with when it was believed. Audited. Raises NotFoundError."""
     read(session, actor, person_id)
-    rows = forms(Person, person_id)
-    return session.execute(sheet(rows).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
+    return every_form(session, Person, person_id, sheet)
 
 
 def create(

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import ConflictError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, true_on
-from gridmgmt.history.versions import Made, make, strike, unseen
+from gridmgmt.history.beliefs import Sheet, Told, known, true_on
+from gridmgmt.history.versions import Made, make, strike
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Person, Residence, Unit
-from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
+from gridmgmt.registers.pages import begins, every_form, in_area, in_grid, is_community, one, page
 from gridmgmt.registers.people import require_seen
 from gridmgmt.registers.units import find_place
 from gridmgmt.security import access, audit
@@ -63,18 +63,13 @@ def read(session: Session, actor: Actor, residence_id: uuid.UUID, *, as_of: dt.d
 
 def present(session: Session, residence_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """The same without a trace of its own: for answers to writes, which leave theirs. Raises NotFoundError."""
-    rows = known(Residence, as_of)
-    found = session.execute(sheet(rows).where(rows.c.id == residence_id, live(rows))).one_or_none()
-    if found is None:
-        raise unseen(Residence)
-    return found
+    return one(session, Residence, residence_id, sheet, as_of=as_of)
 
 
 def history(session: Session, actor: Actor, residence_id: uuid.UUID) -> Sequence[Told]:
     """Every form the residence had, the newest first, with when it was believed. Audited. Raises NotFoundError."""
     read(session, actor, residence_id)
-    rows = forms(Residence, residence_id)
-    return session.execute(sheet(rows).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
+    return every_form(session, Residence, residence_id, sheet)
 
 
 def create(

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, forms, known, live, today, true_on
-from gridmgmt.history.versions import Made, make, strike, unseen
+from gridmgmt.history.beliefs import Sheet, Told, known, live, today, true_on
+from gridmgmt.history.versions import Made, make, strike
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Building, Residence, Unit
 from gridmgmt.registers.buildings import standing
-from gridmgmt.registers.pages import begins, in_area, in_grid, is_community, page
+from gridmgmt.registers.pages import begins, every_form, in_area, in_grid, is_community, one, page
 from gridmgmt.security import audit
 from gridmgmt.security.access import Versions
 
@@ -53,18 +53,13 @@ def browse(
 
 def read(session: Session, actor: Actor, unit_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Told:
     """One unit. Raises NotFoundError."""
-    rows = known(Unit, as_of)
-    found = session.execute(sheet(rows, occupants=as_of is None).where(rows.c.id == unit_id, live(rows))).one_or_none()
-    if found is None:
-        raise unseen(Unit)
-    return found
+    return one(session, Unit, unit_id, lambda rows: sheet(rows, occupants=as_of is None), as_of=as_of)
 
 
 def history(session: Session, actor: Actor, unit_id: uuid.UUID) -> Sequence[Told]:
     """Every form the unit had, the newest first, with when it was believed. Raises NotFoundError."""
     read(session, actor, unit_id)
-    rows = forms(Unit, unit_id)
-    return session.execute(sheet(rows, occupants=False).add_columns(rows.c.recorded_to).order_by(rows.c.version.desc())).all()
+    return every_form(session, Unit, unit_id, lambda rows: sheet(rows, occupants=False))
 
 
 def create(
