@@ -1,4 +1,5 @@
-"""Mapped geometry columns: `geom: Mapped[MultiPolygonGeometry]`, or `Mapped[PointGeometry | None]` where it may be NULL.
+"""Mapped geometry columns that are never NULL: `geom: Mapped[MultiPolygonGeometry]`. A column that may be states its `Geometry` itself,
+because SQLAlchemy settles for an annotated type where it is first used whether it may be NULL.
 
 GeoAlchemy2 would make an index of its own for each column, with a name that Alembic then wants to make once more. So no column
 here asks for one; `spatial_index` states it, named, in the table.
@@ -15,14 +16,8 @@ from geo.crs import STORAGE, WEB
 PointGeometry = Annotated[WKBElement, mapped_column(Geometry("POINT", srid=STORAGE, spatial_index=False))]
 """A point in degrees (EPSG:4490)."""
 
-PolygonGeometry = Annotated[WKBElement, mapped_column(Geometry("POLYGON", srid=STORAGE, spatial_index=False))]
-"""One polygon in degrees (EPSG:4490)."""
-
 MultiPolygonGeometry = Annotated[WKBElement, mapped_column(Geometry("MULTIPOLYGON", srid=STORAGE, spatial_index=False))]
 """One or more polygons in degrees (EPSG:4490)."""
-
-AnyGeometry = Annotated[WKBElement, mapped_column(Geometry("GEOMETRY", srid=STORAGE, spatial_index=False))]
-"""A geometry of whatever kind in degrees (EPSG:4490)."""
 
 
 def web_mercator(source: str = "geom") -> MappedColumn[WKBElement | None]:

@@ -4,12 +4,12 @@ import pytest
 import shapely
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from geoalchemy2 import WKBElement, alembic_helpers
+from geoalchemy2 import Geometry, WKBElement, alembic_helpers
 from geoalchemy2.shape import from_shape, to_shape
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from geo.columns import AnyGeometry, MultiPolygonGeometry, PointGeometry, PolygonGeometry, spatial_index, web_mercator
+from geo.columns import MultiPolygonGeometry, PointGeometry, spatial_index, web_mercator
 from geo.crs import STORAGE
 
 
@@ -23,9 +23,8 @@ class Site(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     geom: Mapped[MultiPolygonGeometry]
-    footprint: Mapped[PolygonGeometry | None]
+    footprint: Mapped[WKBElement | None] = mapped_column(Geometry("POLYGON", srid=STORAGE, spatial_index=False))
     entrance: Mapped[PointGeometry]
-    sketch: Mapped[AnyGeometry | None]
     geom_3857: Mapped[WKBElement | None] = web_mercator()
     shape_3857: Mapped[WKBElement | None] = web_mercator("coalesce(footprint, entrance)")
 
@@ -37,7 +36,6 @@ WRITTEN_BY_HAND = """
         geom geometry(MultiPolygon, 4490) NOT NULL,
         footprint geometry(Polygon, 4490),
         entrance public.geometry(Point, 4490) NOT NULL,
-        sketch geometry(Geometry, 4490),
         geom_3857 geometry(Geometry, 3857) GENERATED ALWAYS AS (public.ST_Transform(geom, 3857)) STORED,
         shape_3857 geometry(Geometry, 3857) GENERATED ALWAYS AS (public.ST_Transform(coalesce(footprint, entrance), 3857)) STORED
     );
