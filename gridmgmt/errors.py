@@ -93,6 +93,9 @@ RULES: Mapping[str, Rule] = {
     "ex_area_code_valid": Rule(ConflictError, "code-taken", "code", "another area has this code at the same time"),
     "uq_grid_scheme_code": Rule(ConflictError, "code-taken", "code", "the code is used or was used by another grid of the scheme"),
     "grid_no_overlap": Rule(ConflictError, "grid-overlap", "geometry", "the grid overlaps another base grid", spoken=True),
+    "grid_not_ahead": Rule(
+        InvalidError, "invalid-value", None, "a base grid begins and ends today or before: buildings are placed at once"
+    ),
     "grid_within_community": Rule(InvalidError, "grid-outside-community", "geometry", "the grid leaves its community", spoken=True),
     "grid_keeps_its_buildings": Rule(
         ConflictError, "grid-has-buildings", "geometry", "buildings would be left outside their grid", spoken=True
@@ -115,6 +118,7 @@ RULES: Mapping[str, Rule] = {
     "uq_lease_number": Rule(ConflictError, "code-taken", "number", "another lease has this number"),
     "ex_lease_unit": Rule(ConflictError, "unit-already-let", "valid_from", "the unit is let to somebody else in this period"),
     "lease_within_head": Rule(ConflictError, "sublet-outlasts-head", "valid_to", "a sublet may not outlast its head lease"),
+    "lease_keeps_its_sublets": Rule(ConflictError, "lease-has-sublets", "state", "the lease has sublets: end or cancel those first"),
     "lease_state_step": Rule(ConflictError, "state-step", "state", "this state does not follow from the present one"),
     "manager_state_step": Rule(ConflictError, "state-step", "state", "this state does not follow from the present one"),
     "ex_manager_person_building": Rule(ConflictError, "already-appointed", "person_id", "the person manages this building in this period"),
@@ -164,6 +168,8 @@ def explain_cause(cause: BaseException | None) -> DistrictError | None:
         return InvalidError("the row lies outside your area, or the change is not yours to make", slug="outside-scope")
     if state in {"40001", "40P01"}:
         return ConflictError("somebody changed the same rows at the same moment", slug="write-conflict")
+    if state == "53100":
+        return BusyError("the database has no room left on its disk")
     if state in {"57014", "55P03", "25P03", "57P05"} or state.startswith(("53", "57P", "08")):
         return BusyError("the database is too busy to answer in time")
     return None

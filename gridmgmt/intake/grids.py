@@ -129,6 +129,8 @@ def _fits(load: Load, grid: _Grid, *, known: bool, retired: bool) -> bool:
         load.refuse(grid.line, "code", f"grid {grid.code}: a {grid.scheme} code is the community's 12 digits and {span[0]} to {span[1]}")
     elif retired:
         load.refuse(grid.line, "code", f"grid {grid.code} was retired, and a retired code is never used again")
+    elif grid.scheme == "base" and grid.valid_from > load.today:
+        load.refuse(grid.line, "valid_from", f"grid {grid.code} begins after today: buildings are placed at once")
     else:
         return True
     return False

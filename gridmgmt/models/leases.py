@@ -23,7 +23,6 @@ class Lease(Entity, Scoped, Base):
         Index("ix_lease_parent_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("ix_lease_landlord_id", "landlord_id"),
         Index("ix_lease_lessee_id", "lessee_id"),
-        Index("ix_lease_valid_from", "valid_from", "id"),
         *scope_indexes("lease"),
     )
 

@@ -124,11 +124,17 @@ CHECK = """
 --   REPEATABLE READ, SERIALIZABLE: the second writer gets 40001. (An advisory lock alone lets the overlap through there.)
 CREATE FUNCTION sec.check_grid() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE g record; bad record; metres double precision;
+DECLARE g record; bad record; metres double precision; today date := (transaction_timestamp() AT TIME ZONE 'Asia/Shanghai')::date;
 BEGIN
   UPDATE reg.layer SET version = version + 1, xid = pg_current_xact_id() WHERE layer = 'base' AND xid <> pg_current_xact_id();
   SELECT * INTO g FROM reg.grid WHERE id = NEW.id;                                  -- the row as it is now, not as it was queued
   IF NOT FOUND OR g.kind <> 'base' OR g.deleted_at IS NOT NULL THEN RETURN NULL; END IF;
+  -- Buildings are placed when a grid is written, and nothing runs on the day itself: a grid of tomorrow would stay empty, one that ends
+  -- tomorrow would keep its buildings.
+  IF g.valid_from > today OR g.valid_to > today THEN
+    RAISE check_violation USING CONSTRAINT = 'grid_not_ahead', SCHEMA = 'reg', TABLE = 'grid',
+      MESSAGE = format('base grid %s begins or ends after today', g.code);
+  END IF;
   -- Interiors meet (touching edges do not), by more than 1 dm2 (rounding slivers at T-junctions are less).
   SELECT o.code, ST_Area(ST_Transform(ST_Intersection(o.geom, g.geom), 4547)) AS size INTO bad
     FROM reg.grid o

@@ -151,8 +151,9 @@ BEGIN
   INSERT INTO reg.person (id, grid_id, subdistrict_id, name, sex, birth_year, id_mask, phone_mask, registration)
     VALUES (p_id, p_grid, sub, p_name, p_sex, p_birth_year, p_mask, p_phone_mask, p_registration) ON CONFLICT (id) DO NOTHING;
   IF FOUND THEN
+    -- The first may have been struck out while another with the number stands.
     SELECT s.person_id, p.name INTO first_person, known FROM reg.person_secret s JOIN reg.person p ON p.id = s.person_id
-     WHERE s.identity_id = ident AND s.is_first AND p.deleted_at IS NULL;
+     WHERE s.identity_id = ident AND p.deleted_at IS NULL ORDER BY s.is_first DESC, p.id LIMIT 1;
     INSERT INTO reg.person_secret (person_id, identity_id, phone_enc, kv, req_hash, is_first)
       VALUES (p_id, ident, p_phone_enc, p_kv, h, first_person IS NULL);
     IF known <> p_name THEN
@@ -169,14 +170,15 @@ BEGIN
   RETURN 'accepted';
 END $$;
 
--- The persons behind some numbers, for the loader of files, which must say what a line contradicts. One row a known number.
+-- The persons behind some numbers, for the loader of files, which must say what a line contradicts. One row a known number: who stands goes
+-- before who was struck out, the first before a duplicate.
 CREATE FUNCTION sec.people_known(p_bi bytea[], OUT id_bi bytea, OUT person_id uuid, OUT name text, OUT phone_enc bytea, OUT struck boolean)
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
-  RETURN QUERY SELECT i.id_bi, p.id, p.name, s.phone_enc, p.deleted_at IS NOT NULL
-    FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id AND s.is_first JOIN reg.person p ON p.id = s.person_id
-   WHERE i.id_bi = ANY (p_bi);
+  RETURN QUERY SELECT DISTINCT ON (i.id_bi) i.id_bi, p.id, p.name, s.phone_enc, p.deleted_at IS NOT NULL
+    FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id JOIN reg.person p ON p.id = s.person_id
+   WHERE i.id_bi = ANY (p_bi) ORDER BY i.id_bi, p.deleted_at IS NOT NULL, s.is_first DESC, p.id;
 END $$;
 -- Writes new persons with their identities, set-based, for the loader. Arrays of one length; numbers must be new and distinct.
 CREATE FUNCTION sec.people_load(p_id uuid[], p_grid int[], p_identity uuid[], p_bi bytea[], p_enc bytea[], p_kv smallint, p_name text[], p_sex text[],
@@ -218,14 +220,19 @@ BEGIN
     VALUES ('reveal', 'person', p_id::text, p_purpose, 'ok', 1, jsonb_build_object('reason', p_reason));
   RETURN QUERY SELECT i.id, i.id_enc, s.phone_enc FROM reg.person_secret s LEFT JOIN reg.identity i ON i.id = s.identity_id WHERE s.person_id = p_id;
 END $$;
--- The persons with a number, of those whom the caller sees. Costs one of the look-up quota whether it finds somebody or not; NULL where
--- nobody is found, and where the quota is used up (quota_left says which). The caller writes the audit row that the quota counts.
-CREATE FUNCTION sec.person_by_number(p_bi bytea) RETURNS SETOF uuid
+-- The persons with a number, of those whom the caller sees, for a purpose. One audit row, counted by the quota, whether it finds somebody or
+-- not. No row: nobody is found, or the quota is used up (quota_left says which).
+CREATE FUNCTION sec.person_by_number(p_bi bytea, p_purpose text, p_reason text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE ids uuid[];
 BEGIN
-  IF sec.quota_left('lookup') = 0 THEN RETURN; END IF;
-  RETURN QUERY SELECT p.id FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id JOIN reg.person p ON p.id = s.person_id
-    WHERE i.id_bi = p_bi AND p.deleted_at IS NULL AND sec.may_see(p.grid_id, p.subdistrict_id);
+  IF coalesce(p_purpose, '') = '' OR coalesce(p_reason, '') = '' OR sec.quota_left('lookup') = 0 THEN RETURN; END IF;
+  SELECT coalesce(array_agg(p.id ORDER BY p.id), '{}') INTO ids
+    FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id JOIN reg.person p ON p.id = s.person_id
+   WHERE i.id_bi = p_bi AND p.deleted_at IS NULL AND sec.may_see(p.grid_id, p.subdistrict_id);
+  INSERT INTO reg.audit (action, object_type, purpose, outcome, n_rows, detail)
+    VALUES ('lookup', 'person', p_purpose, 'ok', cardinality(ids), jsonb_build_object('reason', p_reason, 'ids', to_jsonb(ids)));
+  RETURN QUERY SELECT unnest(ids);
 END $$;
 
 -- Rotation of the sealing keys: what is not yet under the new version, and its replacement. The loader's command reads, opens, seals, writes.
@@ -259,7 +266,7 @@ GRANT EXECUTE ON FUNCTION
   sec.people_load(uuid[], int[], uuid[], bytea[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[]),
   sec.sealed_before(smallint, int), sec.reseal(text, uuid[], bytea[], smallint) TO app_loader;
 GRANT EXECUTE ON FUNCTION sec.person_phone(uuid, bytea, smallint) TO app_field, app_subdistrict, app_district, app_loader;
-GRANT EXECUTE ON FUNCTION sec.reveal(uuid, text, text), sec.person_by_number(bytea) TO app_field, app_subdistrict, app_district;
+GRANT EXECUTE ON FUNCTION sec.reveal(uuid, text, text), sec.person_by_number(bytea, text, text) TO app_field, app_subdistrict, app_district;
 """
 
 PERSON = ("name", "sex", "birth_year", "phone_mask", "registration", "deleted_at")
@@ -290,7 +297,7 @@ def downgrade() -> None:
     op.execute("SET ROLE sec_definer")
     op.execute("""
         DROP FUNCTION sec.reseal(text, uuid[], bytea[], smallint); DROP FUNCTION sec.sealed_before(smallint, int);
-        DROP FUNCTION sec.person_by_number(bytea); DROP FUNCTION sec.reveal(uuid, text, text); DROP FUNCTION sec.person_phone(uuid, bytea, smallint);
+        DROP FUNCTION sec.person_by_number(bytea, text, text); DROP FUNCTION sec.reveal(uuid, text, text); DROP FUNCTION sec.person_phone(uuid, bytea, smallint);
         DROP FUNCTION sec.people_load(uuid[], int[], uuid[], bytea[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[]);
         DROP FUNCTION sec.people_known(bytea[]);
         DROP FUNCTION sec.person_ensure(uuid, int, uuid, bytea, bytea, smallint, text, text, int, text, bytea, text, text);

@@ -95,18 +95,7 @@ BEGIN
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
 END $$;
--- A person's record lies in the grid where the person lives. A building that comes to another grid takes its residents along,
-CREATE FUNCTION sec.residents_follow() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE today date := (transaction_timestamp() AT TIME ZONE 'Asia/Shanghai')::date;
-BEGIN
-  UPDATE reg.person p SET grid_id = n.grid_id, subdistrict_id = n.subdistrict_id
-    FROM new_rows n JOIN old_rows o ON o.id = n.id JOIN reg.unit u ON u.building_id = n.id JOIN reg.residence r ON r.unit_id = u.id
-   WHERE n.grid_id <> o.grid_id AND r.person_id = p.id AND r.main AND r.deleted_at IS NULL AND p.grid_id = o.grid_id
-     AND r.valid_from <= today AND (r.valid_to IS NULL OR r.valid_to > today);
-  RETURN NULL;
-END $$;
--- and a main residence that begins takes the record to its own grid.
+-- A person's record lies in the grid where the person lives: a main residence of today that is entered takes it to its own grid,
 CREATE FUNCTION sec.person_follows() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE today date := (transaction_timestamp() AT TIME ZONE 'Asia/Shanghai')::date;
@@ -114,6 +103,21 @@ BEGIN
   UPDATE reg.person p SET grid_id = n.grid_id, subdistrict_id = n.subdistrict_id FROM new_rows n
    WHERE p.id = n.person_id AND p.grid_id <> n.grid_id AND p.deleted_at IS NULL AND n.main AND n.deleted_at IS NULL
      AND n.valid_from <= today AND (n.valid_to IS NULL OR n.valid_to > today);
+  RETURN NULL;
+END $$;
+-- and so does one that comes to another grid (its building did, and the foreign keys brought it along) or that a correction makes the main
+-- one of today. Nobody draws a hidden person near by a correction.
+CREATE FUNCTION sec.person_follows_correction() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE today date := (transaction_timestamp() AT TIME ZONE 'Asia/Shanghai')::date;
+BEGIN
+  UPDATE reg.person p SET grid_id = n.grid_id, subdistrict_id = n.subdistrict_id FROM new_rows n JOIN old_rows o ON o.id = n.id
+   WHERE p.id = n.person_id AND p.grid_id <> n.grid_id AND p.deleted_at IS NULL AND n.main AND n.deleted_at IS NULL
+     AND n.valid_from <= today AND (n.valid_to IS NULL OR n.valid_to > today)
+     AND (p.grid_id = o.grid_id
+       OR NOT (o.main AND o.deleted_at IS NULL AND o.valid_from <= today AND (o.valid_to IS NULL OR o.valid_to > today))
+          AND ((SELECT sec.actor() = 0 OR sec.uid('district') IS NOT NULL OR sec.uid('loader') IS NOT NULL)
+            OR sec.may_see(p.grid_id, p.subdistrict_id)));
   RETURN NULL;
 END $$;
 -- Nobody is left living in a unit that is gone, nor lives somewhere after being struck out. Who writes a residence at this moment holds unit and
@@ -149,20 +153,20 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-REVOKE ALL ON FUNCTION sec.resettle(int[], int), sec.residents_follow(), sec.person_follows(), sec.check_unit_empty(), sec.check_person_gone(),
-  sec.check_residence_place() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sec.residents_follow(), sec.person_follows(), sec.check_unit_empty(), sec.check_person_gone(), sec.check_residence_place()
-  TO reg_owner;
+REVOKE ALL ON FUNCTION sec.resettle(int[], int), sec.person_follows(), sec.person_follows_correction(), sec.check_unit_empty(),
+  sec.check_person_gone(), sec.check_residence_place() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sec.person_follows(), sec.person_follows_correction(), sec.check_unit_empty(), sec.check_person_gone(),
+  sec.check_residence_place() TO reg_owner;
 GRANT EXECUTE ON FUNCTION sec.resettle(int[], int) TO app_district, app_loader;
 REVOKE ALL ON FUNCTION sec.relocate_person(uuid, int, text), sec.end_residence(uuid, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.relocate_person(uuid, int, text), sec.end_residence(uuid, date) TO app_field, app_subdistrict, app_district;
 """
 
 FOLLOW = """
-CREATE TRIGGER residents_follow AFTER UPDATE ON reg.building REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-  FOR EACH STATEMENT EXECUTE FUNCTION sec.residents_follow();
 CREATE TRIGGER person_follows AFTER INSERT ON reg.residence REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION sec.person_follows();
+CREATE TRIGGER person_follows_correction AFTER UPDATE ON reg.residence REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION sec.person_follows_correction();
 CREATE TRIGGER unit_empty BEFORE UPDATE OF retired_on, deleted_at ON reg.unit FOR EACH ROW
   WHEN (NEW.retired_on IS NOT NULL AND NEW.retired_on IS DISTINCT FROM OLD.retired_on OR NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL)
   EXECUTE FUNCTION sec.check_unit_empty();
@@ -214,14 +218,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(
-        "DROP TRIGGER residents_follow ON reg.building; DROP TRIGGER unit_empty ON reg.unit; DROP TRIGGER person_gone ON reg.person;"
-    )
+    op.execute("DROP TRIGGER unit_empty ON reg.unit; DROP TRIGGER person_gone ON reg.person;")
     op.execute(unprotect("residence") + "DROP FUNCTION reg.check_verifier();")
     op.execute("SET ROLE sec_definer")
     op.execute("""
         DROP FUNCTION sec.check_residence_place(); DROP FUNCTION sec.check_person_gone(); DROP FUNCTION sec.check_unit_empty();
-        DROP FUNCTION sec.person_follows(); DROP FUNCTION sec.residents_follow(); DROP FUNCTION sec.resettle(int[], int);
+        DROP FUNCTION sec.person_follows_correction(); DROP FUNCTION sec.person_follows(); DROP FUNCTION sec.resettle(int[], int);
     """)
     op.execute("DROP FUNCTION sec.end_residence(uuid, date); DROP FUNCTION sec.relocate_person(uuid, int, text);")
     op.execute("SET ROLE reg_owner")

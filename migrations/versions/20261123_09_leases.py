@@ -72,8 +72,6 @@ CREATE INDEX ix_lease_lessee_id ON reg.lease (lessee_id);
 -- Serve keyset pages of a worker's grids and of a subdistrict.
 CREATE INDEX ix_lease_grid_id_id ON reg.lease (grid_id, id);
 CREATE INDEX ix_lease_subdistrict_id_id ON reg.lease (subdistrict_id, id);
--- Serves what was let in a period.
-CREATE INDEX ix_lease_valid_from ON reg.lease (valid_from, id);
 """
 
 SEEN_ONLY = """
@@ -87,18 +85,24 @@ END $$;
 """
 
 RULES = """
--- Guangdong rental ordinance, art. 25-28: a sublet does not outlast its head lease. Looked at from both sides, at commit.
+-- Guangdong rental ordinance, art. 25-28: a sublet does not outlast its head lease. Nor does it stand without one: then it would be a second
+-- lease beside whichever takes the head's place. Looked at from both sides, at commit.
 CREATE FUNCTION sec.check_sublet() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE bad record;
 BEGIN
   -- A head being shortened and a sublet being written at the same moment do not see each other: the sublet's writer waits for the head.
   IF NEW.parent_id IS NOT NULL THEN PERFORM FROM reg.lease h WHERE h.id = NEW.parent_id FOR SHARE; END IF;
-  SELECT s.number AS sublet, h.number AS head INTO bad FROM reg.lease s JOIN reg.lease h ON h.id = s.parent_id
+  SELECT s.number AS sublet, h.number AS head, h.deleted_at IS NOT NULL OR h.state IN ('drafted', 'cancelled') AS loose INTO bad
+    FROM reg.lease s JOIN reg.lease h ON h.id = s.parent_id
    WHERE (s.id = NEW.id OR h.id = NEW.id) AND s.deleted_at IS NULL AND s.state NOT IN ('drafted', 'cancelled')
-     AND (s.valid_from < h.valid_from OR coalesce(s.ended_on, s.valid_to) > coalesce(h.ended_on, h.valid_to))
+     AND (s.valid_from < h.valid_from OR coalesce(s.ended_on, s.valid_to) > coalesce(h.ended_on, h.valid_to)
+       OR h.deleted_at IS NOT NULL OR h.state IN ('drafted', 'cancelled'))
    LIMIT 1;
-  IF FOUND THEN
+  IF bad.loose THEN
+    RAISE check_violation USING CONSTRAINT = 'lease_keeps_its_sublets', SCHEMA = 'reg', TABLE = 'lease',
+      MESSAGE = format('sublet %s stands without its head lease %s', bad.sublet, bad.head);
+  ELSIF FOUND THEN
     RAISE check_violation USING CONSTRAINT = 'lease_within_head', SCHEMA = 'reg', TABLE = 'lease',
       MESSAGE = format('sublet %s outlasts its head lease %s', bad.sublet, bad.head);
   END IF;
@@ -148,7 +152,7 @@ def upgrade() -> None:
         + """
         CREATE CONSTRAINT TRIGGER lease_within_head AFTER INSERT ON reg.lease
           DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION sec.check_sublet();
-        CREATE CONSTRAINT TRIGGER lease_still_within_head AFTER UPDATE OF valid_from, valid_to, ended_on, state ON reg.lease
+        CREATE CONSTRAINT TRIGGER lease_still_within_head AFTER UPDATE OF valid_from, valid_to, ended_on, state, deleted_at ON reg.lease
           DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sec.check_sublet();
         CREATE TRIGGER lessee_seen BEFORE UPDATE OF lessee_id ON reg.lease
           FOR EACH ROW WHEN (NEW.lessee_id IS NOT NULL AND NEW.lessee_id IS DISTINCT FROM OLD.lessee_id) EXECUTE FUNCTION reg.check_lessee_seen();

@@ -160,6 +160,15 @@ def test_grid_of_a_line_department_may_lie_over_base_grids(log_in: LogIn) -> Non
     assert (answer.status_code, answer.json()["kind"]) == (201, "line_department")
 
 
+def test_base_grid_neither_begins_nor_ends_after_today(log_in: LogIn, drawn: Drawn) -> None:
+    district, later = log_in("district"), (dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).date().isoformat()
+    begun = district.post("/v1/grids", json=drawn_as(f"{SOUTH}003", 0, 1) | {"valid_from": later})
+    ended = district.post(f"/v1/grids/{drawn.places.grids['south-west']}/end", json={"on": later}, headers={"If-Match": '"v1"'})
+    for answer in (begun, ended):
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-value")
+        assert "today or before" in answer.json()["detail"]
+
+
 def test_grid_that_ends_hands_its_buildings_to_whoever_covers_them_or_stays(log_in: LogIn, drawn: Drawn) -> None:
     grid = f"/v1/grids/{drawn.places.grids['south-west']}"
     answer = log_in("district").post(f"{grid}/end", json={"on": "2024-01-01", "reason": "merged elsewhere"}, headers={"If-Match": '"v1"'})

@@ -111,6 +111,8 @@ def test_sublet_lies_within_its_head_lease_and_a_second_one_is_flagged(log_in: L
     early = worker.post(f"/v1/leases/{head['id']}/end", json={"on": "2024-08-01"}, headers={"If-Match": "*"})
     assert early.json()["type"] == "/problems/sublet-outlasts-head"
     assert worker.delete(f"/v1/leases/{head['id']}", headers={"If-Match": "*"}).json()["type"] == "/problems/lease-has-sublets"
+    cancelled = worker.post(f"/v1/leases/{head['id']}/end", json={"on": "2024-08-01", "state": "cancelled"}, headers={"If-Match": "*"})
+    assert (cancelled.status_code, cancelled.json()["type"]) == (409, "/problems/lease-has-sublets")
 
 
 def test_names_of_people_are_masked_and_of_companies_shown(log_in: LogIn, drawn: Drawn) -> None:

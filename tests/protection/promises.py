@@ -146,13 +146,6 @@ PROMISES: dict[tuple[str, str], Promise] = {
     ("reg.building", "building_empty"): refuses(
         "UPDATE reg.building SET retired_on = '2020-01-01' WHERE house_code = lpad('501', 19, '0')", "building_empty"
     ),
-    ("reg.building", "residents_follow"): gives(
-        "UPDATE reg.building SET entrance = public.ST_SetSRID(public.ST_MakePoint(113.859, 22.701), 4490)"
-        " WHERE house_code = lpad('502', 19, '0')",
-        "SELECT DISTINCT g.name FROM reg.person p JOIN reg.grid g ON g.id = p.grid_id JOIN reg.residence r ON r.person_id = p.id"
-        " JOIN reg.unit u ON u.id = r.unit_id WHERE u.code LIKE lpad('502', 19, '0') || '%'",
-        "Grid 6 演",
-    ),
     ("reg.unit", "unit_in_building_i"): refuses(
         f"{BUILDING}; UPDATE reg.building SET retired_on = '2020-01-01' WHERE name = 'X'; {UNIT}", "unit_in_building"
     ),
@@ -170,6 +163,13 @@ PROMISES: dict[tuple[str, str], Promise] = {
         " SELECT p.id, u.id, u.grid_id, u.subdistrict_id, '2020-01-01' FROM reg.person p, reg.unit u WHERE p.name = 'X' AND u.room = 'X'",
         GRID_OF.format("person", "name = 'X'"),
         "Grid 7 演",
+    ),
+    ("reg.residence", "person_follows_correction"): gives(
+        "UPDATE reg.building SET entrance = public.ST_SetSRID(public.ST_MakePoint(113.859, 22.701), 4490)"
+        " WHERE house_code = lpad('502', 19, '0')",
+        "SELECT DISTINCT g.name FROM reg.person p JOIN reg.grid g ON g.id = p.grid_id JOIN reg.residence r ON r.person_id = p.id"
+        " JOIN reg.unit u ON u.id = r.unit_id WHERE u.code LIKE lpad('502', 19, '0') || '%'",
+        "Grid 6 演",
     ),
     ("reg.residence", "residence_place_i"): refuses(
         f"{BUILDING}; {UNIT}; UPDATE reg.unit SET deleted_at = now() WHERE room = 'X'; {RESIDENCE}", "residence_place"

@@ -6,7 +6,7 @@ The worst case is assumed throughout: the attacker writes whole statements, and 
 import psycopg
 import pytest
 
-from tests.protection.doors import ATTACKERS, CLASSES, PERSONS_OF, Register, Root, persons, run, sign, tried, visiting
+from tests.protection.doors import ATTACKERS, CLASSES, PERSONS_OF, Register, Root, acting, persons, run, sign, tried, visiting
 from tests.protection.seed import Account
 
 REFUSED = "42501"
@@ -154,7 +154,7 @@ def test_keys_secrets_and_kept_columns_are_nobodys(attacker: tuple[Root, Account
 
 MINE = {
     "sec.reveal(gen_random_uuid(), 'a', 'b')": {"field", "subdistrict", "district"},
-    "sec.person_by_number('')": {"field", "subdistrict", "district"},
+    "sec.person_by_number('', 'a', 'b')": {"field", "subdistrict", "district"},
     "sec.relocate_person(gen_random_uuid(), 1, '')": {"field", "subdistrict", "district"},
     "sec.end_residence(gen_random_uuid(), '2020-01-01')": {"field", "subdistrict", "district"},
     "sec.relocate_building(gen_random_uuid(), 1, NULL, '', 0, 0)": {"field", "subdistrict", "district"},
@@ -184,13 +184,54 @@ def test_named_functions_give_nothing_of_a_hidden_person(register: Register, roo
     )
     with visiting(register, ATTACKERS["field"]) as connection:
         assert run(connection, "SELECT * FROM sec.reveal(%s, 'check', 'curious')", hidden) == []
-        assert run(connection, "SELECT sec.person_by_number(%s)", number) == []
+        assert run(connection, "SELECT sec.person_by_number(%s, 'check', 'curious')", number) == []
         assert run(connection, "SELECT sec.relocate_person(%s, 1, '')", hidden) == [(None,)]
         assert run(connection, "SELECT sec.end_residence(%s, '2024-01-01')", hidden) == [(None,)]
         assert run(connection, "SELECT sec.person_phone(%s, '', 1::smallint)", hidden) == [(False,)]
     with visiting(register, ATTACKERS["district"]) as connection:
         assert len(run(connection, "SELECT * FROM sec.reveal(%s, 'check', 'duty')", hidden)) == 1
-        assert run(connection, "SELECT sec.person_by_number(%s)", number) == [hidden]
+        assert run(connection, "SELECT sec.person_by_number(%s, 'check', 'duty')", number) == [hidden]
+
+
+LEFT = "SELECT sec.quota_left('lookup')"
+
+
+def test_look_up_by_number_costs_the_quota_and_leaves_its_trace_whoever_calls_it(register: Register, root: Root) -> None:
+    run(root, "UPDATE sec.quota SET per_hour = 2 WHERE name = 'lookup'")
+    (number, person) = run(
+        root, "SELECT i.id_bi, s.person_id FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id"
+        " JOIN reg.person p ON p.id = s.person_id WHERE p.grid_id = %s LIMIT 1", [register.grids[1]]
+    )[0]  # fmt: skip
+    with acting(root, register, ATTACKERS["field"]):
+        assert run(root, "SELECT sec.person_by_number(%s, '', 'duty')", [number]) == []
+        assert run(root, LEFT) == [(2,)]
+        assert run(root, "SELECT sec.person_by_number(%s, 'check', 'duty')", [number]) == [(person,)]
+        assert run(root, "SELECT sec.person_by_number(sha256('nobody'), 'check', 'duty')") == []
+        assert run(root, LEFT) == [(0,)]
+        assert run(root, "SELECT sec.person_by_number(%s, 'check', 'duty')", [number]) == []
+        run(root, "SET LOCAL SESSION AUTHORIZATION postgres")
+        trail = run(root, "SELECT actor_id, db_role, purpose, n_rows, detail FROM reg.audit WHERE action = 'lookup' ORDER BY id")
+    me = (register.accounts["w-one"], "api_field", "check")
+    assert trail == [(*me, 1, {"reason": "duty", "ids": [str(person)]}), (*me, 0, {"reason": "duty", "ids": []})]
+
+
+def test_correction_of_a_residence_draws_no_hidden_person_near(register: Register, root: Root) -> None:
+    ((unit, subdistrict),) = run(root, "SELECT id, subdistrict_id FROM reg.unit WHERE grid_id = %s LIMIT 1", [register.grids[1]])
+    ((person,),) = run(root, "SELECT id FROM reg.person WHERE grid_id = %s LIMIT 1", [register.grids[9]])
+    run(root, "UPDATE reg.residence SET valid_to = '2021-01-01' WHERE person_id = %s", [person])
+    run(
+        root,
+        "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from)"
+        " VALUES (%s, %s, %s, %s, false, '2021-01-01')",
+        [person, unit, register.grids[1], subdistrict],
+    )
+    correct = "UPDATE reg.residence SET main = true WHERE person_id = %s AND NOT main"
+    where = "SELECT grid_id FROM reg.person WHERE id = %s"
+    for name, grid in (("field", 9), ("district", 1)):
+        with acting(root, register, ATTACKERS[name]):
+            run(root, correct, [person])
+            run(root, "SET LOCAL SESSION AUTHORIZATION postgres")
+            assert run(root, where, [person]) == [(register.grids[grid],)], name
 
 
 @pytest.mark.parametrize("scope", CLASSES)

@@ -1,12 +1,14 @@
 """The rules of the district that PostgreSQL holds by itself, whoever writes: grids, buildings, leases, steps, and the trail."""
 
+import uuid
 from itertools import product
 
 import pytest
 from psycopg import errors
 
-from tests.protection.doors import Register, Root, dressed, run, tried, undone
+from tests.protection.doors import Register, Root, acting, dressed, run, sign, tried, undone
 from tests.protection.promises import BUILDING
+from tests.protection.seed import BY_NAME
 
 GRID = (
     "INSERT INTO reg.grid (code, kind, name, community_id, subdistrict_id, valid_from, valid_to, geom)"
@@ -75,6 +77,12 @@ def test_dedicated_grid_lies_over_base_grids(root: Root) -> None:
 
 def test_grid_that_leaves_its_community_is_refused(root: Root) -> None:
     assert checked(root, grid("101", 113.79, 113.81)) == "grid_within_community"
+
+
+def test_base_grid_neither_begins_nor_ends_after_today(root: Root) -> None:
+    assert checked(root, grid("101", 113.80, 113.81, after="reg.today() + 1")) == "grid_not_ahead"
+    for change in ("valid_to = reg.today() + 1", "valid_from = reg.today() + 1"):
+        assert checked(root, f"UPDATE reg.grid SET {change} WHERE name = 'Grid 4 演'") == "grid_not_ahead", change
 
 
 def test_retired_code_of_a_grid_is_not_used_again(root: Root) -> None:
@@ -150,6 +158,48 @@ def test_main_residence_ends_the_day_another_begins_and_a_second_home_lies_besid
     assert checked(root, RESIDENCE.format(main="false", first="2019-01-01", after="NULL")) is None
 
 
+def test_correction_that_makes_a_residence_the_main_one_of_today_takes_the_record_along(root: Root, register: Register) -> None:
+    unit = f"SELECT id, grid_id, subdistrict_id FROM reg.unit WHERE grid_id = {register.grids[5]} LIMIT 1"
+    person = "(SELECT id FROM reg.person WHERE name = 'Somebody 70')"
+    run(root, f"UPDATE reg.residence SET valid_to = '2021-01-01' WHERE person_id = {person}")
+    for first, main, change in (("2021-01-01", "false", "main = true"), ("2999-01-01", "true", "valid_from = '2021-01-01'")):
+        with undone(root):
+            run(
+                root,
+                "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from)"
+                f" SELECT {person}, u.*, {main}, '{first}' FROM ({unit}) u",
+            )
+            assert run(root, f"SELECT grid_id FROM reg.person WHERE id = {person}") != [(register.grids[5],)], change
+            run(root, f"UPDATE reg.residence SET {change} WHERE person_id = {person} AND valid_from = '{first}'")
+            assert run(root, f"SELECT grid_id FROM reg.person WHERE id = {person}") == [(register.grids[5],)], change
+
+
+KNOWN = "SELECT person_id, struck FROM sec.people_known(ARRAY[%s::bytea])"
+AGAIN = "SELECT sec.person_ensure(%s, %s, gen_random_uuid(), %s, 'sealed', 1::smallint, %s, NULL, NULL, NULL, NULL, NULL, 'floating')"
+
+
+def test_number_of_a_person_struck_out_leads_to_who_stands(root: Root, register: Register) -> None:
+    ((first, number, grid_id),) = run(
+        root,
+        "SELECT p.id, i.id_bi, p.grid_id FROM reg.person p JOIN reg.person_secret s ON s.person_id = p.id"
+        " JOIN reg.identity i ON i.id = s.identity_id WHERE p.name = 'Somebody 70'",
+    )
+    second, third = uuid.uuid4(), uuid.uuid4()
+    with acting(root, register, BY_NAME["d-one", "district"]):
+        run(root, AGAIN, [second, grid_id, number, "Second"])
+        run(root, "SET LOCAL SESSION AUTHORIZATION postgres")
+        run(root, "UPDATE reg.residence SET deleted_at = now() WHERE person_id = %s", [first])
+        run(root, "UPDATE reg.person SET deleted_at = now() WHERE id = %s", [first])
+        run(root, AGAIN, [third, grid_id, number, "Third"])
+        told = run(root, "SELECT person_id, ours, theirs FROM reg.discrepancy WHERE theirs IN ('Second', 'Third') ORDER BY theirs")
+        assert told == [(first, "Somebody 70", "Second"), (second, "Second", "Third")]
+        run(root, "UPDATE reg.person SET deleted_at = now() WHERE id = %s", [third])
+        # as the loader, whose context is another
+        run(root, "SET LOCAL SESSION AUTHORIZATION api_loader")
+        run(root, "SELECT sec.enter(%s, 0)", [sign(register.accounts["d-one"], "loader", root.info.backend_pid)])
+        assert run(root, KNOWN, [number]) == [(second, False)]
+
+
 LEASE = (
     "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, parent_id, rent_fen, rent_given, rent_unit,"
     " area_basis_m2, valid_from, valid_to,"
@@ -192,6 +242,18 @@ def test_head_is_not_ended_under_its_sublet(root: Root) -> None:
     checkpoint = ("SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED")
     for change in ("valid_to = '2029-12-31'", "state = 'terminated', ended_on = '2025-01-01'", "valid_from = '2021-01-02'"):
         assert checked(root, sublet, *checkpoint, f"UPDATE reg.lease SET {change} WHERE number = 'L-70'") == "lease_within_head", change
+
+
+def test_sublet_does_not_stand_without_its_head(root: Root) -> None:
+    sublet = lease("X", "2021-01-01", "2030-01-01", parent="id")
+    checkpoint = ("SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED")
+    for change in ("deleted_at = now()", "state = 'cancelled'"):
+        head = f"UPDATE reg.lease SET {change} WHERE number = 'L-70'"
+        assert checked(root, sublet, *checkpoint, head) == "lease_keeps_its_sublets", change
+        assert checked(root, sublet, *checkpoint, head, f"UPDATE reg.lease SET {change} WHERE number = 'X'") is None, change
+    draft = lease("H", "2040-01-01", "2041-01-01", state="drafted")
+    of_draft = lease("X", "2040-01-01", "2041-01-01", parent="(SELECT id FROM reg.lease WHERE number = 'H')")
+    assert checked(root, draft, of_draft) == "lease_keeps_its_sublets"
 
 
 def test_sublet_is_of_the_same_unit(root: Root) -> None:

@@ -140,6 +140,7 @@ def test_a_grid_is_refused_with_the_whole_file_when_its_code_cannot_be(taken: Of
         grid("440306018001901", 113.86, 22.57, 113.865, 22.58),
         grid("440306018002002", 113.875, 22.57, 113.88, 22.58),
         grid("440306018001001", 113.86, 22.57, 113.865, 22.58),
+        grid("440306018001003", 113.86, 22.57, 113.865, 22.58, valid_from="2100-01-01"),
     )
     report = taken.take("grids", path)
     assert reasons(report) == [
@@ -147,6 +148,7 @@ def test_a_grid_is_refused_with_the_whole_file_when_its_code_cannot_be(taken: Of
         (4, "grid 440306018001901: a base code is the community's 12 digits and 001 to 899"),
         (5, "grid 440306018002002 was retired, and a retired code is never used again"),
         (6, "grid 440306018001001 stands in line 2 already"),
+        (7, "grid 440306018001003 begins after today: buildings are placed at once"),
     ]
     assert taken.ask("SELECT name FROM reg.grid WHERE code = '440306018001001'") == [("固戍西",)]
 
