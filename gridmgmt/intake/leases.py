@@ -17,8 +17,8 @@ from gridmgmt.registers.masks import mask_number
 from gridmgmt.registers.terms import RENT_UNITS
 
 STAGE: Final = """
-CREATE TEMP TABLE staged (line int, number text, unit_code text, lessor text, lessee bytea, lessee_mask text, rent numeric, rent_unit text,
-  deposit numeric, begins date, ends date, signed_on date, filed_on date, new_let boolean) ON COMMIT DROP"""
+CREATE TEMP TABLE staged (line int, number text, unit_code text, lessor text, lessee bytea, lessee_mask text, head text, rent numeric,
+  rent_unit text, deposit numeric, begins date, ends date, signed_on date, filed_on date, new_let boolean) ON COMMIT DROP"""
 
 BACKWARDS: Final = """
 DELETE FROM pg_temp.staged WHERE ends <= begins
@@ -41,7 +41,7 @@ SELECT k.id_bi, k.person_id
 PLACED: Final = """
 CREATE TEMP TABLE placed ON COMMIT DROP AS
 SELECT f.line, f.number, f.unit_id, f.unit_code, f.grid_id, f.subdistrict_id, f.rent, f.rent_unit, f.area_basis, f.begins, f.ends,
-       f.new_let, f.known, f.trouble, f.exclusive, f.ended_on,
+       f.new_let, f.known, f.trouble, f.exclusive, f.ended_on, f.head, CASE WHEN f.head IS NULL OR f.known IS NOT NULL THEN 0 END AS depth,
        coalesce(f.lessor, f.old_lessor) AS lessor, coalesce(e.person_id, f.old_lessee) AS lessee_id,
        e.person_id IS NULL AND f.lessee IS NOT NULL AS unknown_lessee, f.lessee_mask,
        round(CASE f.rent_unit WHEN 'month' THEN f.rent * 100 WHEN 'm2_month' THEN f.rent * 100 * f.area_basis ELSE f.rent * 100 / 12 END)
@@ -53,13 +53,17 @@ SELECT f.line, f.number, f.unit_id, f.unit_code, f.grid_id, f.subdistrict_id, f.
   FROM (SELECT s.*, u.id AS unit_id, u.grid_id, u.subdistrict_id, coalesce(l.area_basis_m2, u.area_m2) AS area_basis, l.id AS known,
                l.lessor_name AS old_lessor, l.lessee_id AS old_lessee, l.deposit_fen AS old_deposit, l.signed_on AS old_signed,
                l.filed_on AS old_filed, l.state AS old_state, l.ended_on,
-               l.id IS NULL OR (l.parent_id IS NULL AND l.state NOT IN ('drafted', 'cancelled')) AS exclusive,
+               CASE WHEN l.id IS NULL THEN s.head IS NULL
+                 ELSE l.parent_id IS NULL AND l.state NOT IN ('drafted', 'cancelled') END AS exclusive,
                CASE WHEN l.deleted_at IS NOT NULL THEN 'lease number belonged to a lease that was struck off'
                  WHEN l.unit_id <> u.id THEN 'lease number is of a lease of another unit'
                  WHEN s.begins > l.ended_on OR s.ends < l.ended_on THEN 'the lease was ended on a day outside this term'
                  WHEN (l.valid_from, l.valid_to) <> (s.begins, s.ends)
                    AND (l.parent_id IS NOT NULL OR EXISTS (SELECT FROM reg.lease c WHERE c.parent_id = l.id AND c.deleted_at IS NULL))
-                   THEN 'the lease is a sublet or has sublets: correct its term there' END AS trouble
+                   THEN 'the term of a lease that is a sublet or has sublets is not corrected by a file'
+                 WHEN l.id IS NOT NULL AND s.head IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM reg.lease h WHERE h.id = l.parent_id AND h.number = s.head)
+                   THEN 'the lease is known, and not as a sublet of that lease' END AS trouble
           FROM pg_temp.staged s
           JOIN reg.unit u ON u.code = s.unit_code
           LEFT JOIN reg.lease l ON l.number = s.number) f
@@ -101,6 +105,25 @@ SELECT l.unit_id, l.id::text, l.number, NULL, l.valid_from, coalesce(l.ended_on,
  WHERE l.parent_id IS NULL AND l.deleted_at IS NULL AND l.state NOT IN ('drafted', 'cancelled')
    AND l.valid_from < coalesce(l.ended_on, l.valid_to)"""
 
+# A sublet hangs on a lease of the same unit that stands in the register or, at a smaller depth, in the file, and does not outlast it.
+DEEPER: Final = """
+UPDATE pg_temp.placed s SET depth = :depth
+ WHERE s.depth IS NULL AND EXISTS (
+   SELECT FROM (SELECT p.number, p.unit_id, p.begins, coalesce(p.ended_on, p.ends) AS ends FROM pg_temp.placed p
+                 WHERE p.depth < :depth AND p.state NOT IN ('drafted', 'cancelled')
+                UNION ALL
+                SELECT l.number, l.unit_id, l.valid_from, coalesce(l.ended_on, l.valid_to) FROM reg.lease l
+                 WHERE l.deleted_at IS NULL AND l.state NOT IN ('drafted', 'cancelled')
+                   AND NOT EXISTS (SELECT FROM pg_temp.placed c WHERE c.known = l.id)) h
+    WHERE h.number = s.head AND h.unit_id = s.unit_id AND h.begins <= s.begins AND h.ends >= s.ends)"""
+UNHUNG: Final = """
+DELETE FROM pg_temp.placed s WHERE s.depth IS NULL
+RETURNING s.line, 'head', CASE
+  WHEN EXISTS (SELECT FROM pg_temp.placed h WHERE h.number = s.head AND h.unit_id = s.unit_id)
+    OR EXISTS (SELECT FROM reg.lease h WHERE h.number = s.head AND h.unit_id = s.unit_id AND h.deleted_at IS NULL)
+  THEN 'the sublet is not within the term of its head lease, or that lease does not stand'
+  ELSE 'unknown head lease, one of another unit, or one that was refused' END"""
+
 STRANGERS: Final = """
 SELECT DISTINCT p.subdistrict_id, p.lessor FROM pg_temp.placed p
  WHERE p.lessor IS NOT NULL AND NOT EXISTS (SELECT FROM reg.landlord d WHERE d.subdistrict_id = p.subdistrict_id AND d.name = p.lessor)"""
@@ -118,26 +141,31 @@ UPDATE reg.lease l SET lessor_name = p.lessor, landlord_id = d.id, lessee_id = p
  WHERE l.id = p.known"""
 
 # In the order of the units, so that neighbours in the indexes are written together.
-CREATE: Final = """
-INSERT INTO reg.lease (recorded_by, number, unit_id, grid_id, subdistrict_id, landlord_id, lessor_name, lessee_id, rent_fen, rent_given,
-    rent_unit, area_basis_m2, deposit_fen, valid_from, valid_to, signed_on, filed_on, state, new_let)
-SELECT (SELECT sec.actor()), p.number, p.unit_id, p.grid_id, p.subdistrict_id, d.id, p.lessor, p.lessee_id, p.rent_fen, p.rent,
-    p.rent_unit, p.area_basis, p.deposit_fen, p.begins, p.ends, p.signed_on, p.filed_on, p.state, p.new_let
-  FROM pg_temp.placed p
+ENTER: Final = """
+INSERT INTO reg.lease (recorded_by, number, unit_id, grid_id, subdistrict_id, parent_id, landlord_id, lessor_name, lessee_id, rent_fen,
+    rent_given, rent_unit, area_basis_m2, deposit_fen, valid_from, valid_to, signed_on, filed_on, state, new_let)
+SELECT (SELECT sec.actor()), p.number, p.unit_id, p.grid_id, p.subdistrict_id, {parent}, d.id, p.lessor, p.lessee_id, p.rent_fen,
+    p.rent, p.rent_unit, p.area_basis, p.deposit_fen, p.begins, p.ends, p.signed_on, p.filed_on, p.state, p.new_let
+  FROM pg_temp.placed p {beside}
   LEFT JOIN reg.landlord d ON d.subdistrict_id = p.subdistrict_id AND d.name = p.lessor AND d.deleted_at IS NULL
- WHERE p.known IS NULL AND p.line > :after AND p.line <= :upto ORDER BY p.unit_id, p.line"""
+ WHERE p.known IS NULL AND {which} ORDER BY p.unit_id, p.line"""
+CREATE: Final = ENTER.format(parent="CAST(NULL AS uuid)", beside="", which="p.depth = 0 AND p.line > :after AND p.line <= :upto")
+CREATE_SUBLETS: Final = ENTER.format(
+    parent="h.id", beside="JOIN reg.lease h ON h.number = p.head AND h.deleted_at IS NULL", which="p.depth = :depth"
+)
 
 ORGANISATION: Final = "organisation"
-STAGED: Final = ("rent", "rent_unit", "deposit", "begins", "ends", "signed", "filed", "new_let")
+STAGED: Final = ("head", "rent", "rent_unit", "deposit", "begins", "ends", "signed", "filed", "new_let")
 
 
 def columns(*, today: dt.date, demo: bool) -> tuple[Column, ...]:
-    """The columns of a file of leases. The end is the first day after the term."""
+    """The columns of a file of leases. The end is the first day after the term; a sublet (转租) names the lease it hangs on."""
     cent, most = Decimal("0.01"), Decimal(999_999_999_999)
     deposit = checks.between("deposit", Decimal(0), Decimal(10_000_000_000), places=2)
     number = checks.pattern("lease number", r"[0-9A-Za-z/_-]{1,40}", "1 to 40 letters, digits, - _ or /")
     return (
         Column("number", ("合同编号", "租赁合同编号", "lease number", "contract number"), number),
+        Column("head", ("上级合同编号", "主合同编号", "head lease"), number, required=False, blank=True),
         Column("unit", ("单元编码", "房间编码", "套房编码", "unit", "unit code"), checks.code("unit code", 25)),
         Column("lessor", ("出租人", "出租方", "lessor"), checks.words("lessor", 200), blank=True),
         Column(
@@ -184,12 +212,14 @@ def load_leases(load: Load) -> None:
     _warn_of_lessees(load)
     load.unchanged = load.run(UNCHANGED)
     _give_way(load)
+    depth = _hang(load) if load.has("head") else 0
     landlords = _enter_landlords(load)
     load.run("SET CONSTRAINTS reg.ex_lease_unit DEFERRED")
     corrected = load.run(CORRECT)
     created = load.write(CREATE)
-    load.accepted = created + corrected
-    load.counts |= {"created": created, "corrected": corrected, "landlords": landlords}
+    sublets = sum(load.run(CREATE_SUBLETS, depth=one) for one in range(1, depth + 1))  # a head lease before what hangs on it
+    load.accepted = created + sublets + corrected
+    load.counts |= {"created": created, "sublets": sublets, "corrected": corrected, "landlords": landlords}
 
 
 def _staged(load: Load, rows: Rows) -> list[tuple[object, ...]]:
@@ -236,3 +266,12 @@ def _give_way(load: Load) -> None:
     for line, rival in late.items():
         load.refuse(line, "begins", f"overlaps lease {rival} of the same unit")
     load.run("DELETE FROM pg_temp.placed WHERE line = ANY (:lines)", lines=list(late))
+
+
+def _hang(load: Load) -> int:
+    """Refuse the sublets that hang on nothing; the depth of the longest chain."""
+    depth = 0
+    while load.run(DEEPER, depth=depth + 1):
+        depth += 1
+    load.drop(UNHUNG)
+    return depth

@@ -130,7 +130,61 @@ def test_the_term_of_a_lease_with_sublets_is_not_corrected_by_a_file(taken: Offi
     report = taken.take_rows(
         "leases", HEADER, FIRST.replace("2012-03-01", "2011-04-15"), lease("SUB-1", ONE, "2011-04-01", "2011-05-01", rent="2")
     )
-    assert (report.accepted, reasons(report)) == (1, [(2, "the lease is a sublet or has sublets: correct its term there")])
+    assert (report.accepted, reasons(report)) == (
+        1,
+        [(2, "the term of a lease that is a sublet or has sublets is not corrected by a file")],
+    )
+
+
+SUBLETS = HEADER + ",主合同编号"
+
+
+def sublet(number: str, head: str, begins: str, ends: str, *, unit: str = ONE) -> str:
+    return f"{lease(number, unit, begins, ends)},{head}"
+
+
+def test_a_sublet_that_hangs_on_nothing_is_refused(taken: Office) -> None:
+    """HT-001 is of ONE, from 2011-03-01 to 2012-03-01, HT-002 of another unit."""
+    astray = "unknown head lease, one of another unit, or one that was refused"
+    outside = "the sublet is not within the term of its head lease, or that lease does not stand"
+    report = taken.take_rows(
+        "leases",
+        SUBLETS,
+        sublet("S1", "NONE-1", "2011-04-01", "2011-05-01"),
+        sublet("S2", "HT-001", "2011-04-01", "2011-05-01", unit=STORE),
+        sublet("S3", "HT-001", "2011-04-01", "2012-03-02"),
+        sublet("S4", "HT-001", "2011-02-28", "2011-05-01"),
+        sublet("S5", "S5", "2011-04-01", "2011-05-01"),
+        sublet("S6", "S7", "2011-04-01", "2011-05-01"),
+        sublet("S7", "S6", "2011-04-01", "2011-05-01"),
+        sublet("S8", "S3", "2011-04-01", "2011-05-01"),
+        sublet("S9", "A9", "2011-04-01", "2011-05-01"),
+        lease("A9", ONE, "2011-04-01", "2011-05-01") + ",",
+    )
+    assert reasons(report) == [
+        (2, astray), (3, astray), (4, outside), (5, outside), (6, outside), (7, outside), (8, outside), (9, outside), (10, astray),
+        (11, "overlaps lease HT-001 of the same unit"),
+    ]  # fmt: skip
+    assert {one.column for one in report.refused[:-1]} == {"主合同编号"}
+
+
+def test_sublets_hang_on_leases_of_the_register_and_of_the_file_in_any_order(taken: Office) -> None:
+    rows = (
+        sublet("S2", "S1", "2011-05-01", "2011-06-01"),
+        sublet("S1", "HT-001", "2011-04-01", "2012-03-01"),
+        sublet("S3", "HT-001", "2011-04-01", "2012-03-01"),
+        sublet("S4", "H1", "2030-01-01", "2030-02-01", unit=STORE),
+        sublet("H1", "", "2030-01-01", "2031-01-01", unit=STORE),
+    )
+    report = taken.take_rows("leases", SUBLETS, *rows)
+    assert (report.accepted, report.refused, dict(report.counts or {})["sublets"]) == (5, (), 4)
+    hung = "SELECT s.number, h.number FROM reg.lease s JOIN reg.lease h ON h.id = s.parent_id ORDER BY 1"
+    assert taken.ask(hung) == [("S1", "HT-001"), ("S2", "S1"), ("S3", "HT-001"), ("S4", "H1")]
+    before = taken.footprint()
+    again = taken.take_rows("leases", SUBLETS, *rows)
+    assert (again.accepted, again.unchanged, taken.footprint()) == (0, 5, before)
+    moved = taken.take_rows("leases", SUBLETS, sublet("S1", "H1", "2011-04-01", "2012-03-01"))
+    assert reasons(moved) == [(2, "the lease is known, and not as a sublet of that lease")]
 
 
 def test_a_lessee_is_found_once_the_person_is_known(taken: Office) -> None:
