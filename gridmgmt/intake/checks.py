@@ -29,6 +29,7 @@ ROUNDED: Final = re.compile(r"\d(\.\d+)?[eE]\+?\d+", re.ASCII)
 DATE: Final = re.compile(
     r"(\d{4})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})|年(\d{1,2})月(\d{1,2})日?|(\d\d)(\d\d))", re.ASCII
 )
+SERIAL: Final = re.compile(r"\d{5}(\.\d+)?", re.ASCII)
 MIDNIGHT: Final = re.compile(r"[ T]0?0:00(:00(\.0+)?)?(Z|\+00(:?00)?)?$")
 FLOOR: Final = re.compile(r"(?:(负|地下|[Bb-])\s*)?(?:第)?(\d{1,3})(?:层|楼|F|f)?", re.ASCII)
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -184,10 +185,16 @@ def floor(noun: str) -> Check[int]:
 
 
 def date(noun: str) -> Check[dt.date]:
-    """A day: 2010-01-05, 2010/1/5, 2010.1.5, 20100105, 2010年1月5日."""
+    """A day: 2010-01-05, 2010/1/5, 2010.1.5, 20100105, 2010年1月5日.
+
+    A spreadsheet's count of days is refused: it begins in 1900 or in 1904, and a cell does not say which.
+    """
 
     def check(text: str) -> dt.date | Fault:
-        match = DATE.fullmatch(MIDNIGHT.sub("", plain(text)))
+        told = plain(text)
+        match = DATE.fullmatch(MIDNIGHT.sub("", told))
+        if match is None and SERIAL.fullmatch(told):
+            return Fault(f"{noun} is a spreadsheet's count of days: format the column as a date and hand it over again")
         if match is None:
             return Fault(f"{noun} is not a date")
         year, month, day = (int(part) for part in match.groups() if part is not None)

@@ -123,7 +123,7 @@ def _plain(title: str) -> str:
 
 def _key(title: str) -> str:
     """What two spellings of one header have in common: 建筑面积（㎡） is 建筑面积."""
-    bare = re.sub(r"[(\[].*$", "", _plain(title))
+    bare = re.sub(r"(?s)[(\[].*$", "", _plain(title))
     return re.sub(r"[\s_*:'’-]", "", bare)
 
 

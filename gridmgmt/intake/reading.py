@@ -85,7 +85,11 @@ def _text_table(path: Path) -> Table:
     if not first.strip():
         raise FileRefusedError(f"{path.name}: the first line is empty, and the header stands there")
     delimiter = max(DELIMITERS, key=first.count)
-    header, *_ = csv.reader([first], delimiter=delimiter)
+    with path.open(encoding=encoding, newline="") as file:
+        try:
+            header = next(csv.reader(iter(lambda: file.readline(LONGEST_HEADER), ""), delimiter=delimiter))
+        except csv.Error:
+            raise FileRefusedError(f"{path.name}: the header cannot be read: a quotation mark may be left open") from None
     return Table(tuple(header), _in_chunks(_text_rows(path, encoding, delimiter), len(header)), lines - 1, digest)
 
 
@@ -120,9 +124,9 @@ def _try(decoders: dict[str, codecs.IncrementalDecoder], block: bytes, *, final:
 
 def _text_rows(path: Path, encoding: str, delimiter: str) -> Iterator[Numbered]:
     with path.open(encoding=encoding, newline="") as file:
-        file.readline()
         reader = csv.reader(file, delimiter=delimiter)
-        begins = 2
+        next(reader)  # a header may take several lines too
+        begins = reader.line_num + 1
         while True:
             rows: list[list[str]] = []
             try:
@@ -132,7 +136,7 @@ def _text_rows(path: Path, encoding: str, delimiter: str) -> Iterator[Numbered]:
                 raise FileRefusedError(f"{path.name}: line {broken} cannot be read: a quotation mark may be left open") from None
             if not rows:
                 return
-            ends = reader.line_num + 2
+            ends = reader.line_num + 1
             yield (range(begins, ends) if ends - begins == len(rows) else list(accumulate(map(_height, rows[:-1]), initial=begins))), rows
             begins = ends
 

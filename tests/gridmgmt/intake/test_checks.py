@@ -93,9 +93,14 @@ def test_a_day_that_the_calendar_lacks_does_not_exist(text: str) -> None:
     assert EVERY["date"](text) == Fault("start is a date that does not exist")
 
 
-@pytest.mark.parametrize("text", ["2010", "2010-01", "5/1/2010", "2010-01/05", "二〇一〇年一月五日", "2010-01-05 13:00", "40183"])
+@pytest.mark.parametrize("text", ["2010", "2010-01", "5/1/2010", "2010-01/05", "二〇一〇年一月五日", "2010-01-05 13:00"])
 def test_what_is_no_date_is_refused(text: str) -> None:
     assert EVERY["date"](text) == Fault("start is not a date")
+
+
+@pytest.mark.parametrize("text", ["40183", "４０１８３", "40183.5"])
+def test_a_spreadsheet_s_count_of_days_is_told_as_such(text: str) -> None:
+    assert EVERY["date"](text) == Fault("start is a spreadsheet's count of days: format the column as a date and hand it over again")
 
 
 @pytest.mark.parametrize("text", ["1799-12-31", "2201-01-01", "0001-01-01"])

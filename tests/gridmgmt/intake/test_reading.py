@@ -88,6 +88,18 @@ def test_lines_are_those_of_an_editor(tmp_path: Path) -> None:
     assert rows_of(path) == [(2, ("1", "two\nlines")), (6, ("3", "4"))]
 
 
+def test_a_header_may_take_several_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, b'a,"b\n(m2)"\r\n1,2\n3,4\n')
+    assert open_table(path).header == ("a", "b\n(m2)")
+    assert rows_of(path) == [(3, ("1", "2")), (4, ("3", "4"))]
+
+
+def test_a_quotation_mark_left_open_in_the_header_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, b'a,"b\n' + b"x,y\n" * 50_000)
+    with pytest.raises(FileRefusedError, match="the header cannot be read: a quotation mark may be left open"):
+        open_table(path)
+
+
 def test_a_file_is_known_by_its_hash_and_its_length(tmp_path: Path) -> None:
     table = open_table(write(tmp_path, b"a\n1\n2"))
     assert (table.sha256, table.expected) == (hashlib.sha256(b"a\n1\n2").hexdigest(), 2)
