@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gridmgmt.errors import InvalidError
-
 ScaleName = Literal["tests", "demo", "district"]
 
 
@@ -38,11 +36,3 @@ SCALES: Mapping[ScaleName, Scale] = {
     "demo": Scale("demo", 300, 320, 2_500, 1_760, 52_000, 110_000, 400_000, 1_584, 30_000),
     "district": Scale("district", 2_500, 2_900, 125_000, 88_000, 2_600_000, 5_500_000, 20_000_000, 79_200, 1_500_000),
 }
-
-
-def find_scale(name: str) -> Scale:
-    """The scale of that name. Raises InvalidError."""
-    for scale in SCALES.values():
-        if scale.name == name:
-            return scale
-    raise InvalidError(f"the scales are {', '.join(SCALES)}", field="scale")

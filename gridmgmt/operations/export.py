@@ -11,6 +11,7 @@ import shapely
 from sqlalchemy import RowMapping, func, select
 
 from geo.files import FileError, Row, write_features
+from gridmgmt.intake.spreadsheets import defuse
 from gridmgmt.layers import LAYERS
 from gridmgmt.layers.layer import Layer
 from gridmgmt.operations.operator import DEMO, OperatorError, Register
@@ -21,8 +22,6 @@ Advance = Callable[[int, int], object]
 
 CHUNK: Final = 5_000
 TOLD_EVERY: Final = 1_000
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would run."""
 TYPES: Final[Mapping[tuple[str, str | None], type]] = {
     ("string", None): str,
     ("string", "date"): date,
@@ -94,10 +93,7 @@ def _write_csv(path: Path, rows: Iterable[Row], names: list[str]) -> int:
         for properties, shape in rows:
             point = shapely.point_on_surface(shape)
             place = (round(float(shapely.get_x(point)), 7), round(float(shapely.get_y(point)), 7))
-            writer.writerow([*(_cell(properties[name]) for name in names), *place])
+            cells = (properties[name] for name in names)
+            writer.writerow([*(defuse(cell) if isinstance(cell, str) else cell for cell in cells), *place])
             count += 1
     return count
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
