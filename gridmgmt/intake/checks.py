@@ -32,6 +32,7 @@ DATE: Final = re.compile(
 SERIAL: Final = re.compile(r"\d{5}(\.\d+)?", re.ASCII)
 MIDNIGHT: Final = re.compile(r"[ T]0?0:00(:00(\.0+)?)?(Z|\+00(:?00)?)?$")
 FLOOR: Final = re.compile(r"(?:(负|地下|[Bb-])\s*)?(?:第)?(\d{1,3})(?:层|楼|F|f)?", re.ASCII)
+BREAKS: Final = re.compile(r"\s*[\t\r\n]\s*")
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 YES: Final = frozenset({"是", "有", "yes", "y", "true", "t", "1", "√"})
 NO: Final = frozenset({"否", "无", "不是", "no", "n", "false", "f", "0", "×"})
@@ -95,10 +96,10 @@ def pattern(noun: str, form: str, words: str) -> Check[str]:
 
 
 def words(noun: str, longest: int) -> Check[str]:
-    """Free text without control characters, each letter in its one form (Unicode NFC)."""
+    """Free text without control characters, each letter in its one form (Unicode NFC); a line break within a cell becomes a space."""
 
     def check(text: str) -> str | Fault:
-        told = unicodedata.normalize("NFC", text).strip()
+        told = BREAKS.sub(" ", unicodedata.normalize("NFC", text).strip())
         if not told:
             return Fault(f"{noun} is missing")
         if CONTROLS.search(told):

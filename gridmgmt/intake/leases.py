@@ -165,7 +165,6 @@ def columns(*, today: dt.date, demo: bool) -> tuple[Column, ...]:
     number = checks.pattern("lease number", r"[0-9A-Za-z/_-]{1,40}", "1 to 40 letters, digits, - _ or /")
     return (
         Column("number", ("合同编号", "租赁合同编号", "lease number", "contract number"), number),
-        Column("head", ("上级合同编号", "主合同编号", "head lease"), number, required=False, blank=True),
         Column("unit", ("单元编码", "房间编码", "套房编码", "unit", "unit code"), checks.code("unit code", 25)),
         Column("lessor", ("出租人", "出租方", "lessor"), checks.words("lessor", 200), blank=True),
         Column(
@@ -179,6 +178,7 @@ def columns(*, today: dt.date, demo: bool) -> tuple[Column, ...]:
         Column("signed", ("签订日期", "签约日期", "signed"), checks.date("signed"), required=False, blank=True),
         Column("filed", ("备案日期", "filed"), checks.date("filed"), required=False, blank=True),
         Column("new_let", ("是否新租", "new let"), checks.yes_or_no("new let")),
+        Column("head", ("上级合同编号", "主合同编号", "head lease"), number, required=False, blank=True),
     )
 
 

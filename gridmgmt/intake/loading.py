@@ -23,6 +23,7 @@ from gridmgmt.intake.checks import Fault, Remembered
 from gridmgmt.intake.columns import Column, Matched
 from gridmgmt.intake.reading import Shape, Table
 from gridmgmt.intake.refusals import Refusal
+from gridmgmt.intake.spreadsheets import ERROR
 from gridmgmt.security.sealing import Sealer
 
 Progress = Callable[[str, int, int], None]
@@ -31,6 +32,7 @@ Progress = Callable[[str, int, int], None]
 BATCH: Final = 50_000
 """Rows that one INSERT writes: enough to forget the cost of a statement, few enough to tell how far it is."""
 MOST_WARNINGS: Final = 100
+ERRORS: Final = frozenset({ERROR, "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!"})
 
 
 @dataclass(frozen=True)
@@ -172,10 +174,14 @@ class Load:
 
 
 def _with_blank(column: Column) -> Callable[[str], Any]:
-    """The column's check, with an answer for an empty cell."""
-    empty = None if column.blank else Fault(f"{column.name.replace('_', ' ')} is missing")
+    """The column's check, with an answer for an empty cell, and one for a formula's error, which is no empty cell."""
+    noun = column.name.replace("_", " ")
+    empty = None if column.blank else Fault(f"{noun} is missing")
+    error = Fault(f"{noun} is the error of a formula: mend it in the spreadsheet")
 
     def check(cell: str) -> Any:
+        if cell in ERRORS:
+            return error
         return column.check(cell) if cell and not cell.isspace() else empty
 
     return check

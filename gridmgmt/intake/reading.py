@@ -163,6 +163,8 @@ def _batches(rows: list[list[str]]) -> Iterator[Numbered]:
 
 def _features_table(path: Path, layer: str | None) -> Table:
     features = read_features(path, layer).features
+    if not features:
+        raise FileRefusedError(f"{path.name}: holds no features")
     header = tuple(dict.fromkeys(name for feature in features for name in feature.properties))
     return Table(header, _feature_chunks(features, header), len(features), _hash(path), has_shapes=True)
 

@@ -186,6 +186,10 @@ def test_a_name_with_control_characters_is_refused() -> None:
     assert EVERY["words"]("字" * 21) == Fault("name is longer than 20 characters")
 
 
+def test_a_line_break_within_a_cell_is_a_space() -> None:
+    assert EVERY["words"]("某路1号 \r\n甲楼\n") == "某路1号 甲楼"
+
+
 def test_a_phone_is_its_digits() -> None:
     assert checks.phone("+86 (755) 2999-8888") == "+8675529998888"
     assert checks.phone("86 138-0000-0001") == checks.phone("１３８０００００００１") == "13800000001"
