@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from geo.datum import Datum
 from gridmgmt.database import Actor, Database
-from gridmgmt.errors import ForbiddenError
+from gridmgmt.errors import ConflictError, ForbiddenError, InvalidError
 from gridmgmt.intake import areas, buildings, grids, leases, people, units
 from gridmgmt.intake.columns import Column, match_columns
 from gridmgmt.intake.loading import Load, Progress
@@ -84,6 +84,9 @@ def import_file(
             _record(session, table, report)
     except _Rehearsed as over:
         return over.report
+    except (ConflictError, InvalidError) as error:  # a rule that the checks above found kept
+        error.detail += "; nothing of the file was written. Where another import ran at the same time, import it again"
+        raise
     return report
 
 

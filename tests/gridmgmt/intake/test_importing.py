@@ -1,10 +1,11 @@
 import dataclasses
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from gridmgmt.errors import ForbiddenError, UnauthenticatedError
+from gridmgmt.errors import ConflictError, ForbiddenError, UnauthenticatedError
 from gridmgmt.intake.importing import KINDS, Kind, columns_of
-from gridmgmt.intake.refusals import FileRefusedError
+from gridmgmt.intake.refusals import FileRefusedError, Report
 from tests.gridmgmt.intake.conftest import HANDOVER, Office
 
 UNITS = "单元编码,房屋编码,楼层,房号,建筑面积,用途"
@@ -50,7 +51,7 @@ def test_a_file_of_nothing_but_a_header_is_no_fault(taken: Office) -> None:
         ("buildings", "4403060180010100099,楼,巷,113.8620,22.5750,CGCS2000,7,,1998,公寓,是", "building"),
         ("units", "4403060180010100001009001,4403060180010100001,9,901,20,住宅,", "unit"),
         ("people", "钱六演,000001196606060061,,,,流动,4403060180010100001001001,2011-01-01,,", "residence"),
-        ("leases", "A1,4403060180020100003000001,,,800,元/月,,2011-01-01,2012-01-01,,,是", "lease"),
+        ("leases", "A1,4403060180020100003000001,,,800,元/月,,2011-01-01,2012-01-01,,,是,", "lease"),
     ],
 )
 def test_rows_after_many_blank_lines_are_taken_too(taken: Office, kind: Kind, row: str, table: str) -> None:
@@ -64,6 +65,43 @@ def test_rows_after_many_blank_lines_are_taken_too(taken: Office, kind: Kind, ro
 def test_english_headers_and_words_are_taken_too(taken: Office) -> None:
     header = "unit code,house code,floor,room,area,use"
     assert taken.take_rows("units", header, "4403060180010100001009001,4403060180010100001,9,901,20,residential").accepted == 1
+
+
+def test_the_error_of_a_formula_is_refused_where_an_empty_cell_would_be_taken(taken: Office) -> None:
+    row = "4403060180010100001009001,4403060180010100001,9,901,20,住宅"
+    report = taken.take_rows("units", UNITS + ",最大居住人数", f"{row},#N/A", f"{row},")
+    assert [(one.line, one.reason) for one in report.refused] == [(2, "occupants is the error of a formula: mend it in the spreadsheet")]
+    assert report.accepted == 1
+
+
+def test_a_file_without_features_is_refused(taken: Office) -> None:
+    file = taken.folder / "none.geojson"
+    file.write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(FileRefusedError, match="holds no features"):
+        taken.take("buildings", file)
+
+
+def test_the_second_of_two_imports_of_the_same_rows_is_told_to_come_again(taken: Office) -> None:
+    """The second begins when the first has written and not committed yet, and waits for it."""
+    file = taken.folder / "units.csv"
+    later: list[Future[Report]] = []
+
+    def meanwhile(phase: str, _done: int, _total: int) -> None:
+        if phase == "write":
+            later.append(pool.submit(taken.take, "units", file))
+            while taken.ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
+                assert not later[0].done()
+
+    with ThreadPoolExecutor(1) as pool:
+        first = taken.take_rows("units", UNITS, "4403060180010100001009001,4403060180010100001,9,901,20,住宅", progress=meanwhile)
+        assert first.accepted == 1
+        with pytest.raises(ConflictError) as refused:
+            later[0].result()
+    assert refused.value.detail == (
+        "another unit has this code; nothing of the file was written. Where another import ran at the same time, import it again"
+    )
+    again = taken.take("units", file)
+    assert (again.accepted, again.unchanged) == (0, 1)
 
 
 def test_progress_is_told_from_reading_to_writing(taken: Office) -> None:
