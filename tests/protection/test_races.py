@@ -20,7 +20,8 @@ WORKER = BY_NAME["w-one", "field"]
 BOTH = pytest.mark.parametrize(
     "isolation", [IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ], ids=["read-committed", "repeatable-read"]
 )
-LOST = ("23P01", "40001", "40P01")
+LOST = ("23P01", "40001", "40P01", "55P03")
+"""Refused, to be tried again, deadlocked, waited for too long: many at once that exclude each other wait in a ring."""
 
 
 @pytest.fixture
@@ -79,6 +80,17 @@ def test_one_of_many_overlapping_grids_is_taken(own_register: Register, pool: Th
     answers = at_once(pool, 6, draw)
     assert answers.count("ok") == 1
     assert set(answers) <= {"ok", *LOST}
+
+
+def test_grid_drawn_meanwhile_is_waited_for_and_then_seen(own_register: Register, pool: ThreadPoolExecutor) -> None:
+    years = ("1960-01-01", "'1965-01-01'")
+    with entered(own_register, OFFICE) as first, entered(own_register, OFFICE) as second:
+        run(first, grid("601", 113.80, 113.81, *years))
+        run(first, "SET CONSTRAINTS ALL IMMEDIATE")  # looked, found nothing, and has not committed
+        drawn = pool.submit(said, second, grid("602", 113.805, 113.815, *years))
+        assert waits(drawn)
+        first.commit()
+        assert drawn.result(10) == "grid_no_overlap"
 
 
 @BOTH
