@@ -60,9 +60,15 @@ def state(connection: Root, *statements: str) -> str:
     return "ok"
 
 
-def waits(future: "Future[str]") -> bool:
-    time.sleep(0.3)
-    return not future.done()
+def waits(register: Register, connection: Root, future: "Future[str]") -> bool:
+    """Whether what is sent over the connection comes to wait for a lock before it is done."""
+    waiting = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+    with psycopg.connect(register.address.conninfo("postgres"), autocommit=True) as root:
+        while not future.done():
+            if run(root, waiting, [connection.info.backend_pid]) == [(True,)]:
+                return True
+            time.sleep(0.02)
+    return False
 
 
 @BOTH
@@ -88,7 +94,7 @@ def test_grid_drawn_meanwhile_is_waited_for_and_then_seen(own_register: Register
         run(first, grid("601", 113.80, 113.81, *years))
         run(first, "SET CONSTRAINTS ALL IMMEDIATE")  # looked, found nothing, and has not committed
         drawn = pool.submit(said, second, grid("602", 113.805, 113.815, *years))
-        assert waits(drawn)
+        assert waits(own_register, second, drawn)
         first.commit()
         assert drawn.result(10) == "grid_no_overlap"
 
@@ -135,7 +141,7 @@ def test_building_that_waited_for_a_redraw_does_not_lie_outside_its_grid(own_reg
     with entered(own_register, OFFICE) as draws, entered(own_register, OFFICE) as builds:
         run(draws, SHRINK.format(113.8705, 113.88, 8))
         built = pool.submit(said, builds, building)
-        assert waits(built)
+        assert waits(own_register, builds, built)
         draws.commit()
         assert built.result(10) == "building_in_a_grid"
 
@@ -145,7 +151,7 @@ def test_redraw_that_waited_for_a_building_does_not_leave_it_outside(own_registe
     with entered(own_register, OFFICE) as draws, entered(own_register, OFFICE) as builds:
         run(builds, building)
         drawn = pool.submit(said, draws, SHRINK.format(113.91, 113.9195, 12))
-        assert waits(drawn)
+        assert waits(own_register, draws, drawn)
         builds.commit()
         assert drawn.result(10) == "grid_keeps_its_buildings"
 
