@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import InvalidError
-from gridmgmt.history.beliefs import Sheet, Told, known, live, table_of, true_on
+from gridmgmt.history.beliefs import Sheet, Told, known, live, table_of, today, true_on
 from gridmgmt.history.versions import correct as write
 from gridmgmt.history.versions import strike
 from gridmgmt.models import Area, Grid, GridLineage
@@ -156,12 +156,12 @@ def sheet(rows: FromClause, *, geometry: bool = False) -> Sheet:
 
 
 def id_of(session: Session, code: str, *, field: str = "grid") -> int:
-    """The id of the base grid with this code, of those that the actor sees. Raises InvalidError naming `field`."""
-    found: int | None = session.execute(
-        select(Grid.id).where(Grid.scheme == "base", Grid.code == code, Grid.deleted_at.is_(None))
-    ).scalar_one_or_none()
+    """The id of the base grid in force with this code, of those that the actor sees. Raises InvalidError naming `field`."""
+    table = table_of(Grid)
+    this = (table.c.scheme == "base", table.c.code == code, live(table), true_on(table.c.valid_from, table.c.valid_to, today()))
+    found: int | None = session.execute(select(table.c.id).where(*this)).scalar_one_or_none()
     if found is None:
-        raise InvalidError("there is no such grid, or none that you may see", field=field, slug="unknown-reference")
+        raise InvalidError("there is no such grid in force, or none that you may see", field=field, slug="unknown-reference")
     return found
 
 

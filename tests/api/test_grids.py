@@ -127,8 +127,11 @@ def test_split_takes_buildings_units_and_residents_along(log_in: LogIn, drawn: D
     assert district.get(f"/v1/grids/{old}").json()["valid_to"] == "2024-01-01"
     link = {"predecessor_id": old, "kind": "split", "happened_on": "2024-01-01"}
     assert district.get(f"/v1/grids/{old}/lineage").json() == [link | {"successor_id": west}, link | {"successor_id": east}]
-    # The worker's assignment is for the grid that ended.
-    assert log_in("worker").get("/v1/buildings").json()["items"] == []
+    # The worker's assignment is for the grid that ended: nobody new is entered there, where only that worker would look.
+    worker = log_in("worker")
+    assert worker.get("/v1/buildings").json()["items"] == []
+    late = worker.post("/v1/persons", json={"name": "孙小圣", "registration": "floating", "grid": SOUTH_WEST})
+    assert late.json()["errors"][0]["field"] == "grid"
     reused = district.post("/v1/grids", json=drawn_as(SOUTH_WEST, 0, 1) | {"valid_from": "2026-01-01"})
     assert reused.json()["type"] == "/problems/code-taken"
 
