@@ -124,7 +124,9 @@ def _begun(session: Session, geography: Geography) -> bool:
     if grids == {grid.code for grid in geography.grids} and list(approximate) == [True]:
         return True
     raise ConflictError(
-        "the register holds other areas or grids, or a demo of another scale that was interrupted", slug="register-not-empty"
+        "the register holds other areas or grids, or a demo of another scale that was interrupted: build the demo in an empty one,"
+        " under another GRIDMGMT_HOME say",
+        slug="register-not-empty",
     )
 
 
