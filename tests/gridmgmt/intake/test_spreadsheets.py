@@ -2,6 +2,7 @@ import datetime as dt
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -63,13 +64,14 @@ def test_an_empty_spreadsheet_is_refused(tmp_path: Path) -> None:
 
 def test_the_error_of_a_formula_is_no_empty_cell(tmp_path: Path) -> None:
     """The reader makes nothing of it; in the second of these worksheets it stands in AB3, and in the others elsewhere."""
+    error: Any = "#DIV/0!"
     with xlsxwriter.Workbook(tmp_path / "errors.xlsx") as book:
         hidden, seen, other = (book.add_worksheet(name) for name in ("a", "b", "c"))
         hidden.hide()
         seen.activate()
         seen.write_row(0, 0, range(30))
         for sheet, row, column in ((hidden, 1, 1), (seen, 2, 27), (other, 0, 0)):
-            sheet.write_formula(row, column, "=1/0", None, "#DIV/0!")
+            sheet.write_formula(row, column, "=1/0", None, error)
     rows = read_sheet(tmp_path / "errors.xlsx").rows
     assert [(row, column) for row, cells in enumerate(rows) for column, cell in enumerate(cells) if cell == "#N/A"] == [(2, 27)]
 
