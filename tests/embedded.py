@@ -4,9 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +45,14 @@ class Embedded:
 
     @contextmanager
     def served(self) -> Generator[str]:
-        """The address at which `gridmgmt serve` answers, until the end of the block."""
+        """The address that `gridmgmt serve` says it serves on, from the moment it says so until the end of the block."""
         port = free_port()
         server = subprocess.Popen([COMMAND, "serve", "--port", str(port)], env=self._environment({}), stderr=subprocess.PIPE, text=True)
+        assert server.stderr is not None
         try:
-            wait(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
-            yield f"http://127.0.0.1:{port}"
+            address = f"http://127.0.0.1:{port}"
+            assert server.stderr.readline() == f"Serving on {address} until Ctrl-C\n"
+            yield address
         finally:
             server.terminate()
             server.communicate(timeout=20)
@@ -86,18 +86,3 @@ def free_port() -> int:
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         return tried.getsockname()[1]
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=2) as response:
-            return response.status == 200
-    except OSError:
-        return False
-
-
-def wait(ready: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)

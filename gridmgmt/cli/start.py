@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 
 from gridmgmt.cli.console import AsJson, report, say, working
 from gridmgmt.operations import migrate as migrations
-from gridmgmt.operations.serving import become_server, check_port, check_ready
+from gridmgmt.operations.serving import become_server, check_ready, listen
 from gridmgmt.settings import load_settings
 
 DEMO_ACCOUNTS = "admin, district, subdistrict, community, worker, auditor"
@@ -32,14 +32,14 @@ def serve(
     port: Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535), help="Port to listen on; GRIDMGMT_PORT, or 8000.")] = None,
     workers: Annotated[PositiveInt, Parameter(help="Processes that serve; each has its own connections.")] = 1,
 ) -> None:
-    """Serve HTTP until Ctrl-C. Looks first whether the port is free, the database up and migrated, and the keys there."""
+    """Serve HTTP until Ctrl-C. Looks first whether the database is up and migrated, the keys are there and the port is free."""
     settings = load_settings()
     where, number = host or settings.server.host, port or settings.server.port
-    check_port(where, number)
-    check_ready(settings)
+    check_ready(settings, workers)
+    heard = listen(where, number)
     for line in _greeting(f"http://{f'[{where}]' if ':' in where else where}:{number}", demo=settings.access.demo_mode):
         say(line)
-    become_server(where, number, workers)
+    become_server(heard, workers)
 
 
 def _greeting(address: str, *, demo: bool) -> list[str]:
