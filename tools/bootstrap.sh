@@ -6,6 +6,7 @@
 #   tools/bootstrap.sh demo PORT   the same, then build the demo district and serve it until Ctrl-C
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # a plain `su` keeps the path of an ordinary user, and dpkg refuses to work without these
 unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV  # compiled modules make every command start three times as fast
 
 die() { printf 'gridmgmt: %s\n' "$1" >&2; exit 1; }

@@ -23,6 +23,8 @@ from gridmgmt.operations.server import ClusterError
 
 Say = Callable[[str], object]
 PORT = 5432
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where system programs are, runuser too: whoever became root by a plain `su` has kept a path without it."""
 LONGEST_SOCKET_PATH = 107
 RECORD = "cluster.json"
 SHORT_PLACES = {True: "/run", False: "/tmp"}  # noqa: S108 -- for root and others, by mkdtemp; not TMPDIR, which may be long
@@ -50,7 +52,7 @@ class Home:
     def run(self, argv: Sequence[str | Path], *, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a program as the owner, in the folder / and without the caller's PG… variables; it may fail."""
         become = ["runuser", "-u", self.owner, "--"] if self.owner != me() else []
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+        environment = {"PATH": PATH, "LC_ALL": "C"}
         return subprocess.run([*become, *argv], cwd="/", env=environment, input=given, capture_output=True, text=True, check=False)
 
 
@@ -205,7 +207,7 @@ def _open_to(user: str, folder: Path) -> bool:
     """Whether `user` can pass through every folder above `folder` (and `folder`, where it exists)."""
     nearest = next(above for above in (folder, *folder.parents) if above.exists())
     argv = ["runuser", "-u", user, "--", "test", "-x", nearest]
-    return subprocess.run(argv, cwd="/", check=False, capture_output=True).returncode == 0
+    return subprocess.run(argv, cwd="/", env={"PATH": PATH}, check=False, capture_output=True).returncode == 0
 
 
 def _read_record(folder: Path) -> dict[str, str] | None:
