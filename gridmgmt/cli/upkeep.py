@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gridmgmt.cli.console import AsJson, Yes, progress, report, table, working
+from gridmgmt.cli.console import AsJson, Yes, progress, report, working
 from gridmgmt.operations import backup as backups
 from gridmgmt.operations import restore as restores
 from gridmgmt.operations.doctor import Check, examine
@@ -23,15 +23,16 @@ keys = App(name="keys", help="The installation's keys; their files are in GRIDMG
 def rotate(*, json: AsJson = False) -> int:
     """Make the next sealing key and seal every number and phone anew under it; an interrupted rotation is finished first.
 
-    Restart running servers afterwards: they know the keys that were there when they started. Back the new key up.
+    Running servers take the new key up by themselves. Back it up.
     """
-    with open_register(load_settings()) as register, progress("Sealing anew") as advance:
+    settings = load_settings()
+    with open_register(settings) as register, progress("Sealing anew") as advance:
         done = rotate_keys(register, advance)
     lines = [
         ("Finished the rotation to" if done.resumed else "Sealing under")
         + f" version {done.version}: {done.resealed:,} sealed anew, {done.left:,} left",
         *(f"cannot be opened, left as it is: {one}" for one in done.damaged[:20]),
-        "Restart running servers, and back the keys up",
+        f"Back the keys up: {settings.places.key_folder}",
     ]
     report(asdict(done), lines, as_json=json)
     return FAILED if done.left else 0
@@ -93,10 +94,11 @@ def restore(
 def doctor(*, json: AsJson = False) -> int:
     """Look whether everything is in order; leaves with 1 when anything is not, and says how to mend it."""
     checks = examine(load_settings())
-    shown = table("", "check", "found", "mend")
+    lines: list[str] = []
     for check in checks:
-        shown.add_row("ok" if check.ok else "FAILED", check.name, check.found, check.mend)
-    report({"ok": all(check.ok for check in checks), "checks": _told(checks)}, shown, as_json=json)
+        lines.append(f"{'ok' if check.ok else 'FAILED':<8}{check.name:<12}{check.found}")
+        lines += [f"{'':<20}-> {check.mend}"] if check.mend else []
+    report({"ok": all(check.ok for check in checks), "checks": _told(checks)}, lines, as_json=json)
     return 0 if all(check.ok for check in checks) else FAILED
 
 

@@ -21,6 +21,7 @@ from gridmgmt.operations import cluster
 from gridmgmt.operations.operator import DEMO, OperatorError, Register, refusal, revision_seen
 from gridmgmt.operations.server import find_server, installed_servers
 from gridmgmt.security import audit
+from gridmgmt.security.keys import BLIND_INDEX
 from gridmgmt.settings import Address, Settings
 
 FORMAT: Final = 1
@@ -35,7 +36,8 @@ SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.rel
 """
 
 
-SEALED_UNDER = "SELECT kv FROM reg.identity UNION SELECT kv FROM reg.person_secret ORDER BY kv"
+SEALED_UNDER = "SELECT kv FROM reg.identity UNION SELECT kv FROM reg.person_secret"
+"""Versions of the sealing keys that are in use."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Manifest:
     made_by: str
     revision: str
     postgresql: int
-    sealing_versions: tuple[int, ...]
-    """Versions of the sealing keys without which it cannot be read."""
+    keys: Mapping[str, str]
+    """Fingerprints of the keys without which it cannot be read, by file name; empty where the key was lost already."""
     sha256: str
     bytes: int
     rows: Mapping[str, int]
@@ -68,17 +70,21 @@ def backup(register: Register, target: Path) -> tuple[Path, Manifest]:
     for there in (file, beside(file)):
         if there.exists():
             raise OperatorError(f"{there} is there already, and backups are not overwritten")
+    unfinished = file.with_name(file.name + ".part")
+    try:
+        unfinished.touch(mode=0o600)
+    except OSError as error:
+        raise OperatorError(f"{file} cannot be written: {error.strerror}") from None
     with register.database.transaction(register.operator) as session:
         audit.record(session, "backup", "register", detail={"file": file.name, "person": register.person})
     place = register.database.address
-    unfinished = file.with_name(file.name + ".part")
     try:
         with psycopg.connect(place.conninfo(ROLE), connect_timeout=10) as connection:
             connection.isolation_level = IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             connection.execute("SET row_security = on")
             counts = count_rows(connection)
-            versions = tuple(row[0] for row in connection.execute(SEALED_UNDER))
+            needed = {BLIND_INDEX, *(f"sealing-{version}.key" for (version,) in connection.execute(SEALED_UNDER))}
             at = revision_seen(connection)
             snapshot = connection.execute("SELECT pg_export_snapshot()").fetchone()
             assert snapshot is not None
@@ -93,14 +99,19 @@ def backup(register: Register, target: Path) -> tuple[Path, Manifest]:
         made_by=register.person,
         revision=at,
         postgresql=major,
-        sealing_versions=versions,
+        keys={name: register.keys.fingerprints.get(name, "") for name in sorted(needed)},
         sha256=digest(unfinished),
         bytes=unfinished.stat().st_size,
         rows=counts,
         notice=DEMO if register.settings.access.demo_mode else "",
     )
-    beside(file).write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(file)  # last: a backup without a manifest is none
+    try:
+        beside(file).write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(file)  # last: a backup without a manifest is none
+    except OSError as error:
+        beside(file).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+        raise OperatorError(f"{file} cannot be written: {error.strerror}") from None
     return file, manifest
 
 
@@ -154,7 +165,6 @@ def _dump(settings: Settings, place: Address, file: Path, snapshot: str) -> None
     words: list[str | Path] = [program(settings, "pg_dump"), "--format=custom", "--enable-row-security", f"--snapshot={snapshot}"]
     words += [f"--schema={schema}" for schema in SCHEMAS]
     words += [f"--exclude-table-data={LEFT_OUT}", f"--file={file}", f"--dbname={place.conninfo(ROLE)}"]
-    file.touch(mode=0o600)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         file.unlink(missing_ok=True)

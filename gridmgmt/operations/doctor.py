@@ -11,8 +11,9 @@ from typing import Final
 import psycopg
 from psycopg import Connection, sql
 
-from gridmgmt.database import Actor
+from gridmgmt.database import CLASSES, Actor
 from gridmgmt.operations import catalogue, cluster
+from gridmgmt.operations.backup import SEALED_UNDER
 from gridmgmt.operations.migrate import ROLES, head
 from gridmgmt.operations.operator import OperatorError, check_up, connected, revision_seen
 from gridmgmt.operations.server import OLDEST_POSTGIS, OLDEST_POSTGRESQL, ClusterError
@@ -23,6 +24,7 @@ from gridmgmt.settings import Address, Settings
 LOOKER: Final = "reg_deploy"
 LEAST_FREE: Final = 1024  # MiB
 MOST_APART: Final = 5.0  # seconds; a signed context lives 30
+LOG_INS: Final = ("reg_dump_reader", *(f"api_{name}" for name in CLASSES))
 EXTENSIONS: Final = ("postgis", "btree_gist")
 LEAKPROOF: Final = "the box operator is marked leakproof"
 
@@ -47,10 +49,13 @@ def examine(settings: Settings, *, now: Callable[[], float] = time.time) -> list
             done.append(Check("database", ok=True, found=f"{place.name} answers"))
             done += [check(connection) for check in (_postgresql, _extensions, _postgis, _roles)]
             if all(check.ok for check in done if check.name == "roles"):
+                done.append(_log_ins(place))
                 connection.execute("SET ROLE reg_owner")
                 done += [check(connection) for check in (_migrations, _leakproof, _hardening, _catalogue, _trail)]
+                done.append(_sealed(connection, settings))
                 done.append(_clock(connection, now))
-                done.append(_context(settings, place))
+                if all(check.ok for check in done if check.name == "log-ins"):
+                    done.append(_context(settings, place))
     except (OperatorError, ClusterError, psycopg.Error) as error:
         found, _, mend = str(error).splitlines()[0].partition(": run ")
         done.append(Check("database", ok=False, found=found, mend=mend or _start(settings)))
@@ -80,6 +85,9 @@ def _key_files(settings: Settings) -> Check:
     try:
         keys = load_keys(settings)
     except KeysError as error:
+        if not any(settings.places.key_folder.glob("*.key")):
+            mend = "gridmgmt migrate makes those of a new database; those of an existing one: put them back from their backup"
+            return Check("keys", ok=False, found=f"none in {settings.places.key_folder}", mend=mend)
         said, _, mend = str(error).partition(": ")
         return Check("keys", ok=False, found=said, mend=mend or "put the keys back from their backup")
     return Check("keys", ok=True, found=f"in {settings.places.key_folder}, closed to others; sealing version {keys.sealing_version}")
@@ -116,6 +124,21 @@ def _roles(connection: Connection) -> Check:
         connection, "SELECT r FROM unnest(%s::text[]) r WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r)", list(ROLES)
     )
     return Check("roles", not missing, f"missing: {', '.join(missing)}" if missing else f"all {len(ROLES)}", _prepare() if missing else "")
+
+
+def _log_ins(place: Address) -> Check:
+    """Whether everybody is let in who must be: on an own server each has a password or a line of the administrator's."""
+    refused: list[str] = []
+    for role in LOG_INS:
+        try:
+            with connected(place, role):
+                pass
+        except OperatorError as error:
+            refused.append(str(error))
+    if not refused:
+        return Check("log-ins", ok=True, found=f"all {len(LOG_INS)} are let in")
+    own = "give each a password, in the server and in the file that PGPASSFILE names, or a line in pg_hba.conf and pg_ident.conf"
+    return Check("log-ins", ok=False, found="; ".join(refused), mend=f"gridmgmt db up; on a server of your own {own}")
 
 
 def _migrations(connection: Connection) -> Check:
@@ -157,6 +180,20 @@ def _trail(connection: Connection) -> Check:
     )
     found = f"missing: {', '.join(names)}" if names else "partitions of this month and the next are there"
     return Check("audit", not names, found, "gridmgmt migrate" if names else "")
+
+
+def _sealed(connection: Connection, settings: Settings) -> Check:
+    """Whether the keys of everything that is sealed are here."""
+    used = sorted(int(version) for version in _column(connection, SEALED_UNDER)) if revision_seen(connection) else []
+    try:
+        lost = sorted(set(used) - set(load_keys(settings).sealing))
+    except KeysError:
+        return Check("sealed", ok=False, found="no keys, so nothing can be opened", mend="see keys")
+    if not lost:
+        return Check("sealed", ok=True, found="the keys of all that is sealed are here")
+    names = ", ".join(f"sealing-{version}.key" for version in lost)
+    mend = f"put them back into {settings.places.key_folder} from the backup of the keys"
+    return Check("sealed", ok=False, found=f"numbers are sealed under keys that are missing: {names}", mend=mend)
 
 
 def _clock(connection: Connection, now: Callable[[], float]) -> Check:

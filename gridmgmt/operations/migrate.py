@@ -112,7 +112,10 @@ def check_prepared(place: Address) -> None:
             row = connection.execute(UNPREPARED, [list(ROLES)]).fetchone()
     except psycopg.OperationalError as error:
         said = str(error).strip().splitlines()[0]
-        raise OperatorError(f"reg_deploy cannot log in ({said}). Before the first migration an administrator types: {line}") from None
+        raise OperatorError(
+            f"reg_deploy cannot log in ({said}). Before the first migration an administrator types: {line} "
+            "and lets the log-in roles in, by passwords or a map (docs/operate.md, A server of your own)"
+        ) from None
     if row is not None and row[0]:
         raise OperatorError(f"The database {place.name} lacks {row[0]}. An administrator of the server types: {line}")
 

@@ -45,13 +45,19 @@ def restore(settings: Settings, file: Path, *, replace: bool, superuser: str = S
         raise OperatorError(f"{file} is at revision {manifest.revision}, which this release does not know: it belongs to a newer one")
     place = cluster.address(settings)
     check_up(settings, place)
-    present = _exists(place, superuser)
+    try:
+        present = _exists(place, superuser)
+    except OperatorError as error:
+        if settings.database.database_url is None:
+            raise
+        raise OperatorError(f"{error}; a restore needs a superuser of the server: --superuser NAME") from None
     if present and _holds_a_district(place, superuser) and not replace:
         raise OperatorError(f"The database {place.name} holds a district already: gridmgmt restore --yes replaces it")
     keys = ensure_keys(settings, database_exists=True)
-    if missing := sorted(set(manifest.sealing_versions) - set(keys.sealing)):
+    here = keys.fingerprints
+    if others := [name for name, told in manifest.keys.items() if name not in here or told not in {"", here[name]}]:
         raise OperatorError(
-            f"The sealing keys {', '.join(map(str, missing))} of this backup are not in {settings.places.key_folder}: "
+            f"This backup needs other keys than those in {settings.places.key_folder} ({', '.join(others)} missing or not the same): "
             "put them back from the backup of the keys"
         )
     aside = _beside(place, "restoring")
@@ -85,10 +91,11 @@ def _exists(place: Address, superuser: str) -> bool:
     with connected(_maintenance(place), superuser) as connection:
         row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = session_user").fetchone()
         if row != (True,):
-            raise OperatorError(
-                f"{superuser} is not a superuser, and only one writes tables under row-level security: name one by --superuser"
-            )
-        return connection.execute("SELECT FROM pg_database WHERE datname = %s", [place.name]).fetchone() is not None
+            raise OperatorError(f"{superuser} is not a superuser, and only one writes tables under row-level security")
+        found = connection.execute("SELECT datallowconn FROM pg_database WHERE datname = %s", [place.name]).fetchone()
+        if found == (False,):  # closed by a restore that was killed while it exchanged the two
+            connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(place.name)))
+        return found is not None
 
 
 def _holds_a_district(place: Address, superuser: str) -> bool:
@@ -105,7 +112,7 @@ def _holds_a_district(place: Address, superuser: str) -> bool:
 
 
 def _make(place: Address, aside: Address, superuser: str) -> None:
-    """An empty prepared database without the three schemas, which the backup brings along."""
+    """An empty database; what an interrupted restore left in its place goes."""
     with connected(_maintenance(place), superuser) as connection:
         name = sql.Identifier(aside.name)
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
@@ -118,6 +125,7 @@ def _prepare(settings: Settings, aside: Address, superuser: str) -> None:
 
 
 def _fill(settings: Settings, aside: Address, superuser: str, file: Path) -> None:
+    """Prepared, then without the three schemas, which the backup brings along."""
     _prepare(settings, aside, superuser)
     with connected(aside, superuser) as connection:
         connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.SQL(", ").join(map(sql.Identifier, SCHEMAS))))

@@ -6,6 +6,7 @@ keys loses the sealed values for good: they belong into a backup apart from the 
 """
 
 import fcntl
+import hmac
 import os
 import re
 import secrets
@@ -43,6 +44,12 @@ class Keys:
     def sealing_version(self) -> int:
         """The version that seals from now on; the older ones only open."""
         return max(self.sealing)
+
+    @property
+    def fingerprints(self) -> Mapping[str, str]:
+        """What tells another key from the right one, and nothing of the key: by file name, for those that data depend on."""
+        lasting = {f"sealing-{version}.key": key for version, key in self.sealing.items()} | {BLIND_INDEX: self.blind_index}
+        return {name: hmac.digest(key, b"fingerprint", "sha256").hex()[:16] for name, key in lasting.items()}
 
 
 def load_keys(settings: Settings) -> Keys:

@@ -43,6 +43,12 @@ def test_backup_needs_its_folder(installed: Installed, tmp_path: Path) -> None:
         backup(installed.register, tmp_path / "missing" / "x.dump")
 
 
+def test_backup_where_nobody_can_write_is_refused_before_the_trail_notes_it(installed: Installed) -> None:
+    with pytest.raises(OperatorError, match=r"/proc/x\.dump cannot be written"):
+        backup(installed.register, Path("/proc/x.dump"))
+    assert count(installed, "SELECT count(*) FROM reg.audit WHERE action = 'backup'") == 0
+
+
 def test_backup_without_manifest_or_with_another_content_is_refused(installed: Installed, target: Path) -> None:
     backup(installed.register, target)
     with target.open("r+b") as file:
@@ -84,11 +90,20 @@ def test_backup_without_its_sealing_key_is_refused_before_anything_is_touched(in
     with open_register(installed.settings) as register:
         backup(register, target)
     (installed.keys / "sealing-2.key").unlink()
-    with pytest.raises(OperatorError, match="sealing keys 2 of this backup are not in"):
+    with pytest.raises(OperatorError, match=r"needs other keys than those in .* \(sealing-2\.key missing or not the same\)"):
         restore(installed.settings, target, replace=True)
     (installed.keys / "blind-index.key").unlink()
     with pytest.raises(KeysError, match=r"blind-index\.key is missing"):
         restore(installed.settings, target, replace=True)
+
+
+def test_backup_is_not_restored_under_the_keys_of_another_installation(installed: Installed, target: Path) -> None:
+    backup(installed.register, target)
+    for name in ("sealing-1.key", "blind-index.key"):
+        (installed.keys / name).write_text("ab" * 32 + "\n")
+    with pytest.raises(OperatorError, match=r"\(blind-index\.key, sealing-1\.key missing or not the same\)"):
+        restore(installed.settings, target, replace=True)
+    assert count(installed, "SELECT count(*) FROM reg.person") == len(PEOPLE)
 
 
 def test_backup_with_a_count_that_differs_replaces_nothing(installed: Installed, target: Path, run_folder: Path) -> None:
@@ -107,7 +122,7 @@ def test_backup_holds_every_row_and_no_number_in_plain_text(installed: Installed
     assert (manifest.rows["reg.person"], manifest.rows["reg.identity"], manifest.rows["sec.quota"]) == (len(PEOPLE), len(NUMBERS), 2)
     assert "sec.ctx_key" not in manifest.rows
     assert manifest.rows["reg.audit"] == count(installed, "SELECT count(*) FROM reg.audit")
-    assert manifest.sealing_versions == (1,)
+    assert manifest.keys == {name: installed.register.keys.fingerprints[name] for name in ("blind-index.key", "sealing-1.key")}
     assert manifest.notice == "演示数据"
     assert (target.stat().st_mode & 0o777, sorted(path.name for path in target.parent.glob("register*"))) == (
         0o600,
@@ -142,8 +157,10 @@ def test_restored_register_has_every_row_of_the_trail_opens_every_seal_and_passe
 
 def test_interrupted_restore_leaves_the_register_and_the_next_one_succeeds(installed: Installed, target: Path, run_folder: Path) -> None:
     backup(installed.register, target)
-    with psycopg.connect(installed.drawn.address.conninfo("postgres"), autocommit=True) as superuser:
-        superuser.execute(f"CREATE DATABASE {installed.drawn.address.name}_restoring".encode())  # what a killed restore leaves
+    with psycopg.connect(installed.drawn.address.conninfo("postgres"), dbname="postgres", autocommit=True) as superuser:
+        name = installed.drawn.address.name
+        superuser.execute(f"CREATE DATABASE {name}_restoring".encode())  # what a killed restore leaves
+        superuser.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
     with locked(run_folder / "lock"):
         restore(installed.settings, target, replace=True)
     assert count(installed, f"SELECT count(*) FROM pg_database WHERE datname LIKE '{installed.drawn.address.name}\\_%'") == 0

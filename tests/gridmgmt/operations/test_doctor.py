@@ -26,8 +26,8 @@ def test_sound_installation_passes_every_check(installed: Installed) -> None:
     checks = examine(installed.settings)
     assert [check.name for check in checks if not check.ok] == []
     assert [check.name for check in checks] == [
-        "disk", "keys", "database", "postgresql", "extensions", "postgis", "roles",
-        "migrations", "leakproof", "hardening", "protection", "audit", "clock", "context",
+        "disk", "keys", "database", "postgresql", "extensions", "postgis", "roles", "log-ins",
+        "migrations", "leakproof", "hardening", "protection", "audit", "sealed", "clock", "context",
     ]  # fmt: skip
 
 
@@ -73,6 +73,21 @@ def test_key_file_open_to_others_is_found_with_the_command_that_closes_it(instal
     path = installed.keys / "sealing-1.key"
     path.chmod(0o644)
     assert failed(installed)["keys"].mend == f"chmod 600 '{path}'"
+
+
+def test_log_in_that_is_shut_out_is_named_with_what_lets_it_in(installed: Installed, superuser: psycopg.Connection) -> None:
+    superuser.execute(f"REVOKE CONNECT ON DATABASE {installed.drawn.address.name} FROM api_field".encode())
+    found = failed(installed)
+    assert list(found) == ["log-ins"]
+    assert found["log-ins"].found.startswith("The database does not take api_field: ")
+    assert "PGPASSFILE" in found["log-ins"].mend
+
+
+def test_missing_key_of_what_is_sealed_is_found(installed: Installed) -> None:
+    (installed.keys / "sealing-1.key").rename(installed.keys / "sealing-2.key")
+    assert {name: check.found for name, check in failed(installed).items()} == {
+        "sealed": "numbers are sealed under keys that are missing: sealing-1.key"
+    }
 
 
 def test_foreign_context_key_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
