@@ -110,6 +110,7 @@ HARDENING: Final[Mapping[str, LiteralString]] = {
         SELECT DISTINCT p.oid::regprocedure::text FROM pg_proc p
           JOIN pg_roles r ON r.rolname LIKE 'api\\_%%' AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
          WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (p.proname ^@ 'pg_stat_get_' OR p.proname ~ '^pg_(try_)?advisory_'
+             OR p.proname ^@ 'pg_current_wal_' OR p.proname ~ '^pg_(total_relation|relation|table|indexes|database)_size$'
              OR p.oid = to_regprocedure('pg_catalog.ts_rewrite(tsquery, text)') OR p.proname IN (
                'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'cursor_to_xml', 'cursor_to_xmlschema', 'table_to_xml',
                'table_to_xmlschema', 'table_to_xml_and_xmlschema', 'schema_to_xml', 'schema_to_xmlschema', 'schema_to_xml_and_xmlschema',

@@ -1,6 +1,6 @@
 -- Privileged preparation of a gridmgmt database. Read it, then run it once as a superuser in the (empty) database that gridmgmt is to use:
 --
---     createdb gridmgmt
+--     createdb -T template0 -E UTF8 gridmgmt
 --     psql -v ON_ERROR_STOP=1 -d gridmgmt -f prepare.sql
 --
 -- It is idempotent: run it again after every upgrade of PostGIS and after every restore (pg_dump does not carry the LEAKPROOF mark).
@@ -8,6 +8,12 @@
 -- without any special privilege. Passwords, or a peer map in pg_ident.conf, for reg_deploy and the api_ roles are yours to set.
 \set ON_ERROR_STOP 1
 SET client_min_messages = warning;
+
+DO $$ BEGIN
+  IF current_setting('server_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION 'the database must have the encoding UTF8: createdb -T template0 -E UTF8';
+  END IF;
+END $$;
 
 -- 1. Roles. One LOGIN role for each class of user, member of exactly one app_ role, so that RESET ROLE, SET ROLE and set_config('role', …)
 --    find nothing to climb to. Objects belong to two roles that nobody can log in as.
@@ -80,15 +86,17 @@ FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, bool) TO reg_owner, sec_definer, reg_deploy, reg_dump_reader;
 -- Advisory locks, too, outlive the request: with one the next migration, or somebody else's quota, would wait for ever. Notices and messages
 -- into the log of changes carry words out past the trail; currtid2 looks up rows past row-level security.
--- Counters tell what row-level security hides: inserted or updated, that is, whether a person's number was known before; how dense the
--- buildings stand elsewhere. Monitoring reads them as a member of pg_monitor.
+-- Counters, sizes and the position of the log tell what row-level security hides: inserted or updated, that is, whether a person's number
+-- was known before; how dense the buildings stand elsewhere. Monitoring reads them as a member of pg_monitor.
 DO $$
 DECLARE f record;
 BEGIN
   FOR f IN SELECT p.oid::regprocedure AS name, CASE WHEN p.proname ~ 'advisory' THEN 'reg_owner, sec_definer, reg_deploy' ELSE 'pg_monitor' END AS holder
     FROM pg_proc p
     WHERE p.pronamespace = 'pg_catalog'::regnamespace
-          AND (p.proname ~ '^pg_(try_)?advisory_' OR p.proname ^@ 'pg_stat_get_' OR p.proname IN ('pg_logical_emit_message', 'pg_notify', 'currtid2'))
+          AND (p.proname ~ '^pg_(try_)?advisory_' OR p.proname ^@ 'pg_stat_get_' OR p.proname ^@ 'pg_current_wal_'
+               OR p.proname ~ '^pg_(total_relation|relation|table|indexes|database)_size$'
+               OR p.proname IN ('pg_logical_emit_message', 'pg_notify', 'currtid2'))
        OR p.pronamespace = 'public'::regnamespace
           AND p.proname IN ('_postgis_stats', '_postgis_selectivity', '_postgis_join_selectivity', '_postgis_index_extent', 'st_estimatedextent')
   LOOP

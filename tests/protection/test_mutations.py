@@ -243,7 +243,7 @@ ts_rewrite(tsquery, text)|lo_create(oid)|lo_creat(int)|lo_from_bytea(oid, bytea)
 pg_sleep_until(timestamptz)|set_config(text, text, bool)|pg_cancel_backend(int)|pg_terminate_backend(int, bigint)
 pg_stat_get_xact_tuples_inserted(oid)|pg_stat_get_tuples_updated(oid)|pg_stat_get_activity(int)
 pg_advisory_lock(bigint)|pg_try_advisory_xact_lock_shared(int, int)|pg_notify(text, text)
-pg_logical_emit_message(bool, text, bytea)|currtid2(text, tid)
+pg_logical_emit_message(bool, text, bytea)|currtid2(text, tid)|pg_current_wal_lsn()|pg_database_size(name)|pg_table_size(regclass)
 """
 
 
