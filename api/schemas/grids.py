@@ -37,7 +37,10 @@ class GridForm(GridSheet):
 
 
 class GridNew(Body):
-    """A new grid of a community in force on `valid_from`; the first 12 digits of a base or dedicated code are the community's."""
+    """A new grid of a community in force on `valid_from`; the first 12 digits of a base or dedicated code are the community's.
+
+    A base grid begins, and ends where it does, today or before: buildings are placed at once.
+    """
 
     code: str = Field(pattern=r"^[0-9A-Za-z-]{1,32}$")
     scheme: str = Field(default="base", pattern=r"^[a-z][a-z0-9_]{0,31}$")

@@ -79,8 +79,8 @@ def create(
 ) -> int:
     """Enter a grid and give its id; `geometry` is GeoJSON in degrees, `community` the code of an area in force at `valid_from`.
 
-    Base and dedicated codes are the community's 12 digits and a number, 001-899 and 901-999. Whether the grid overlaps another or
-    leaves its community shows at the commit. Raises InvalidError, ConflictError.
+    Base and dedicated codes are the community's 12 digits and a number, 001-899 and 901-999. Whether the grid overlaps another, leaves
+    its community or, as a base grid, begins or ends after today shows at the commit. Raises InvalidError, ConflictError.
     """
     made = _insert(
         session, code=code, name=name, community=community, geometry=geometry, valid_from=valid_from, valid_to=valid_to, scheme=scheme
@@ -105,7 +105,7 @@ def correct(session: Session, actor: Actor, grid_id: int, changes: Mapping[str, 
 
 
 def end(session: Session, actor: Actor, grid_id: int, *, on: dt.date, versions: Versions, reason: str | None = None) -> int:
-    """Let the grid end: `on` is the first day on which it is no more. Buildings go to the grids that cover them.
+    """Let the grid end: `on` is its first day no more, for a base grid not after today. Buildings go to the grids that cover them.
 
     Raises as `correct` does.
     """
