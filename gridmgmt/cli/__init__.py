@@ -3,6 +3,7 @@
 Commands are imported when they are called, so that `--help` and `db status` answer at once.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -23,11 +24,18 @@ HELP = (
     "Settings are GRIDMGMT_… variables; docs/operate.md lists them."
 )
 INTERRUPTED = 130
+UNREAD = 141
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code: 0 done, 1 an error told in one line, 3 an import that refused rows."""
-    sys.exit(run(sys.argv[1:] if words is None else words))
+    try:
+        code = run(sys.argv[1:] if words is None else words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, `| head` say, has seen enough; what the command did is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = UNREAD
+    sys.exit(code)
 
 
 def run(words: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import orjson
 from cyclopts import Parameter
@@ -14,8 +14,12 @@ from rich.table import Table
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print the result as one JSON object.")]
 Yes = Annotated[bool, Parameter(name=["--yes", "-y"], negative=(), help="Do not ask.")]
 
-Advance = Callable[[int, int], None]
-"""Told how many are done, of how many."""
+
+class Advance(Protocol):
+    """Told how many are done, of how many, and in which phase."""
+
+    def __call__(self, done: int, everything: int, phase: str = "", /) -> None:
+        """Move the bar."""
 
 
 def say(line: str) -> None:
@@ -73,7 +77,11 @@ def progress(title: str) -> Generator[Advance]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=_aside(), disable=not _aside().is_terminal) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, everything: bar.update(task, completed=done, total=everything)
+
+        def advance(done: int, everything: int, phase: str = "", /) -> None:
+            bar.update(task, completed=done, total=everything, description=f"{title}: {phase}" if phase else title)
+
+        yield advance
 
 
 def _aside() -> Console:

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from geo.datum import Datum
 from gridmgmt.cli.console import AsJson, progress, report
 from gridmgmt.intake.importing import Kind, import_file
-from gridmgmt.intake.refusals import render_report, write_report
+from gridmgmt.intake.refusals import FileRefusedError, Refusal, Report, render_report, write_report
 from gridmgmt.operations.export import export as export_layer
 from gridmgmt.operations.operator import OperatorError, open_register
 from gridmgmt.operations.statistics import refresh_statistics
@@ -16,6 +16,7 @@ from gridmgmt.security.sealing import Sealer
 from gridmgmt.settings import load_settings
 
 Layer = Literal["subdistricts", "communities", "grids", "buildings"]
+PHASES = {"read": "reading", "check": "checking", "write": "writing"}
 SOME_REFUSED = 3
 MANY = 1_000
 """Rows after which the planner's statistics are taken anew."""
@@ -44,30 +45,50 @@ def import_(
     file: CSV (UTF-8 or GB18030), Excel, GeoJSON or GeoPackage, with Chinese or English headers.
     """
     settings = load_settings()
-    if report_file is not None and not report_file.absolute().parent.is_dir():
-        raise OperatorError(f"There is no folder {report_file.absolute().parent}")
+    demo = settings.access.demo_mode
+    if report_file is not None:
+        _check_report(report_file)
     with open_register(settings) as register, progress(f"Importing {kind}") as advance:
-        done = import_file(
-            register.database,
-            register.operator,
-            Sealer.of(register.keys),
-            kind,
-            file,
-            demo=settings.access.demo_mode,
-            dry_run=dry_run,
-            datum=None if datum is None else Datum(datum),
-            layer=layer,
-            progress=lambda _phase, rows, total: advance(rows, total),
-        )
+        try:
+            done = import_file(
+                register.database,
+                register.operator,
+                Sealer.of(register.keys),
+                kind,
+                file,
+                demo=demo,
+                dry_run=dry_run,
+                datum=None if datum is None else Datum(datum),
+                layer=layer,
+                progress=lambda phase, rows, total: advance(rows, total, PHASES[phase]),
+            )
+        except FileRefusedError as error:
+            whole = Refusal(1, error.field or "", error.detail)
+            _write_report(Report(kind, 0, 0, 0, (whole,), dry_run=dry_run, demo=demo), report_file)
+            raise
         if done.accepted >= MANY and not dry_run:
             refresh_statistics(register.database.address)
-    if report_file is not None:
-        try:
-            write_report(done, report_file)
-        except OSError as error:
-            raise OperatorError(f"The rows were taken, but {report_file} cannot be written: {error.strerror}") from None
+    _write_report(done, report_file)
     report(done.as_json(), render_report(done).splitlines(), as_json=json)
     return 0 if done.complete else SOME_REFUSED
+
+
+def _check_report(path: Path) -> None:
+    """Refuse a report that could not be written, before anything else is."""
+    if path.suffix.lower() not in {".json", ".xlsx"}:
+        raise OperatorError(f"A report ends in .json or .xlsx, and {path.name} does not")
+    if not path.absolute().parent.is_dir():
+        raise OperatorError(f"There is no folder {path.absolute().parent}")
+
+
+def _write_report(done: Report, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        write_report(done, path)
+    except OSError as error:
+        taken = f"{done.accepted:,} rows were taken" if done.accepted and not done.dry_run else "Nothing was written"
+        raise OperatorError(f"{taken}, but the report {path} cannot be written: {error.strerror or error}") from None
 
 
 def export(layer: Layer, file: Path, /, *, json: AsJson = False) -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from sqlalchemy import text
 
 from gridmgmt.operations.operator import open_register
 from gridmgmt.settings import load_settings
-from tests.embedded import Embedded
+from tests.embedded import COMMAND, Embedded
 from tests.gridmgmt.cli.conftest import Run
 from tests.installed import Installed
 
@@ -71,6 +73,24 @@ def test_import_writes_its_report_as_a_workbook(run: Run, installed: Installed, 
     file.write_text("单元编码,房屋编码,楼层,房号,建筑面积,用途\n1,2,3,4,5,6\n")
     assert run("import", "units", str(file), "--report", str(report), variables=installed.variables).code == 3
     assert report.read_bytes().startswith(b"PK")
+
+
+def test_a_file_that_is_refused_whole_has_its_report_too(run: Run, installed: Installed, tmp_path: Path) -> None:
+    file, report = tmp_path / "units.csv", tmp_path / "report.json"
+    file.write_text("单元编码,房屋编码\n1,2\n")
+    said = run("import", "units", str(file), "--report", str(report), variables=installed.variables)
+    told = json.loads(report.read_text())
+    assert (said.code, told["rows"], told["accepted"], told["unchanged"], len(told["refused"])) == (1, 0, 0, 0, 1)
+    assert (told["refused"][0]["line"], told["refused"][0]["reason"] in said.err) == (1, True)
+
+
+def test_a_reader_who_has_seen_enough_gets_no_traceback(installed: Installed) -> None:
+    words, variables = [COMMAND, "account", "list", "--json"], os.environ | installed.variables
+    with subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.close()
+        assert (listing.stderr.read(), listing.wait()) == (b"", 141)
 
 
 def test_account_is_made_granted_and_shut_out(run: Run, installed: Installed, monkeypatch: pytest.MonkeyPatch) -> None:

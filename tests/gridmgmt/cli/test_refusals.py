@@ -125,6 +125,7 @@ def test_bad_file_is_refused_in_one_line(demo: Run, tmp_path: Path, name: str, c
 
 def test_missing_file_and_missing_folder_of_a_report_are_refused(demo: Run, tmp_path: Path) -> None:
     assert "No such file" in refused(demo("import", "areas", str(tmp_path / "none.csv")))
+    assert "ends in .json or .xlsx" in refused(demo("import", "areas", "x.csv", "--report", str(tmp_path / "r.csv")))
     assert "There is no folder" in refused(demo("import", "areas", "x.csv", "--report", str(tmp_path / "none" / "r.json")))
 
 
