@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError
 from sqlalchemy.exc import DBAPIError
 
 from gridmgmt.cli.console import complain
-from gridmgmt.errors import DistrictError, explain
+from gridmgmt.errors import BusyError, DistrictError, explain, explain_cause
 from gridmgmt.operations.operator import OperatorError
 from gridmgmt.operations.server import ClusterError
 from gridmgmt.security.keys import KeysError
@@ -48,14 +48,20 @@ def run(words: Sequence[str]) -> int:
     except (SettingsError, ClusterError, KeysError, OperatorError) as error:
         return complain(str(error))
     except DistrictError as error:
-        return complain(error.detail)
-    except DBAPIError as error:
-        told = explain(error)
-        if told is None and not isinstance(error.orig, psycopg.OperationalError):
+        return complain(_told(error, error.__cause__))
+    except (DBAPIError, psycopg.Error) as error:
+        told = explain(error) if isinstance(error, DBAPIError) else explain_cause(error)
+        if told is None:
             raise
-        return complain(told.detail if told is not None else f"The database does not answer: {str(error.orig).strip().splitlines()[0]}")
+        return complain(_told(told, error))
     except KeyboardInterrupt:
         return complain("stopped", code=INTERRUPTED)
+
+
+def _told(error: DistrictError, cause: BaseException | None) -> str:
+    """One line; where the database does not answer with its own reason, which an operator needs and no client is told."""
+    said = str(cause.orig if isinstance(cause, DBAPIError) else cause or "").strip()
+    return f"{error.detail}: {said.splitlines()[0]}" if isinstance(error, BusyError) and said else error.detail
 
 
 def _app() -> App:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Annotated, Protocol
 
 import orjson
@@ -13,6 +14,9 @@ from rich.table import Table
 
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print the result as one JSON object.")]
 Yes = Annotated[bool, Parameter(name=["--yes", "-y"], negative=(), help="Do not ask.")]
+
+WIDE = 1_000
+"""Columns where there is no terminal."""
 
 
 class Advance(Protocol):
@@ -38,7 +42,7 @@ def report(result: object, lines: Sequence[str] | Table, *, as_json: bool) -> No
     if as_json:
         print(orjson.dumps(result, option=orjson.OPT_NON_STR_KEYS).decode())
     elif isinstance(lines, Table):
-        Console(soft_wrap=not sys.stdout.isatty()).print(lines)
+        Console(width=None if sys.stdout.isatty() else WIDE).print(lines)  # whoever reads a pipe reads whole lines
     else:
         for line in lines:
             print(line)
@@ -84,5 +88,7 @@ def progress(title: str) -> Generator[Advance]:
         yield advance
 
 
+@cache
 def _aside() -> Console:
+    """One for all: what another console says would run into the line that moves."""
     return Console(stderr=True)
