@@ -4,6 +4,7 @@ Every transaction begins with the signed context of its actor. PostgreSQL verifi
 then on shows the rows of that actor and no others.
 """
 
+import select as polling
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ Sign = Callable[[Actor, int], str]
 
 DIALECT = PGDialect_psycopg()
 ENTER = "SELECT sec.enter(%s, %s)"
+PATIENCE = 5
+"""Seconds in which a connection must be made, or become free."""
 
 
 class Database:
@@ -77,10 +80,10 @@ class Database:
                 self.address.url(f"api_{scope}"),
                 pool_size=self._size,
                 max_overflow=0,
-                pool_timeout=5,
+                pool_timeout=PATIENCE,
                 pool_pre_ping=True,
                 hide_parameters=True,
-                connect_args={"application_name": f"gridmgmt {scope}"},
+                connect_args={"application_name": f"gridmgmt {scope}", "connect_timeout": PATIENCE},
             )
         return self._engines[scope]
 
@@ -133,14 +136,26 @@ class Database:
 
     async def _pool(self, scope: Class) -> AsyncConnectionPool[AsyncConnection]:
         if scope not in self._pools:
+
+            async def look(connection: AsyncConnection) -> None:
+                # Nobody speaks on an idle connection but to say goodbye, so a look at the socket does in place of a round trip.
+                if _has_word(connection):
+                    try:
+                        await AsyncConnectionPool.check_connection(connection)
+                    except psycopg.OperationalError:
+                        await pool.drain()  # a server that went down hung up on all of them
+                        raise
+
             pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
                 self.address.conninfo(f"api_{scope}"),
                 min_size=0,
                 max_size=self._size,
-                timeout=5,
+                timeout=PATIENCE,
+                reconnect_timeout=PATIENCE,  # by default the pauses between attempts grow to minutes, and readers wait for them
                 open=False,
                 configure=_read_only,
-                kwargs={"application_name": f"gridmgmt {scope} reader"},
+                check=look,
+                kwargs={"application_name": f"gridmgmt {scope} reader", "connect_timeout": PATIENCE},
             )
             self._pools[scope] = pool
             await pool.open()
@@ -188,6 +203,12 @@ def rendered(statement: Select[*tuple[Any, ...]]) -> tuple[bytes, dict[str, Any]
 
 async def _read_only(connection: AsyncConnection) -> None:
     await connection.set_read_only(True)
+
+
+def _has_word(connection: AsyncConnection) -> bool:
+    poll = polling.poll()
+    poll.register(connection.fileno(), polling.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _unknown() -> UnauthenticatedError:

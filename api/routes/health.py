@@ -22,10 +22,10 @@ async def is_alive():
 
 
 @router.get("/readyz", response_model=Ready, responses={503: {"model": Ready, "description": "A check failed; `checks` says which"}})
-def is_ready(parts: PartsDep, response: Response):
+async def is_ready(parts: PartsDep, response: Response):
     """Whether requests can be served: the database answers, is of this release, and its maps use their index."""
     try:
-        checks = [Check(name=name, ok=ok) for name, ok in check_database(parts.database).items()]
+        checks = [Check(name=name, ok=ok) for name, ok in (await check_database(parts.database)).items()]
     except BusyError:
         checks = [Check(name="database", ok=False)]
     ready = all(check.ok for check in checks)
@@ -34,7 +34,7 @@ def is_ready(parts: PartsDep, response: Response):
 
 
 @router.get("/metrics", include_in_schema=True, responses=declares("not-found"), response_class=Response)
-def read_metrics(request: Request, parts: PartsDep) -> Response:
+async def read_metrics(request: Request, parts: PartsDep) -> Response:
     """Counters in Prometheus' format; to this machine only."""
     host = request.client.host if request.client is not None else ""
     if not _is_here(host):

@@ -2,31 +2,32 @@
 
 from functools import cache
 
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from psycopg import ProgrammingError
 
 from gridmgmt.database import AUTH, Database
 from gridmgmt.errors import InvalidError
 from gridmgmt.operations import migrate
 
-CHECKS = text("""
+CHECKS = b"""
   SELECT (SELECT version_num FROM reg.alembic_version) AS revision, pg_is_in_recovery() AS standby,
     (SELECT proleakproof FROM pg_proc WHERE oid = 'public.geometry_overlaps(public.geometry, public.geometry)'::regprocedure) AS leakproof
-""")
+"""
 
 
-def check_database(database: Database) -> dict[str, bool]:
+async def check_database(database: Database) -> dict[str, bool]:
     """Each check by name, true when it holds. Raises BusyError when the database does not answer."""
     try:
-        with database.transaction(AUTH, read_only=True) as session:
-            found = session.execute(CHECKS).one()
+        async with database.reading(AUTH) as connection:
+            found = await (await connection.execute(CHECKS)).fetchone()
+        assert found is not None
+        revision, standby, leakproof = found
     except (ProgrammingError, InvalidError):  # nothing was ever migrated here
         return {"database": True, "migrations": False}
     return {
         "database": True,
-        "migrations": found.revision == _head(),
-        "leakproof": bool(found.leakproof),
-        "writable": not found.standby,
+        "migrations": revision == _head(),
+        "leakproof": bool(leakproof),
+        "writable": not standby,
     }
 
 

@@ -1,5 +1,8 @@
 """Readiness: what fails is named, and nothing secret is."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from starlette.testclient import TestClient
@@ -9,6 +12,7 @@ from gridmgmt.database import Database
 from gridmgmt.operations.cluster import Cluster
 from gridmgmt.security.context import signer
 from gridmgmt.settings import Address, Settings
+from tests.api.conftest import LogIn
 from tests.drawn import Drawn
 from tests.places import KEYS
 
@@ -42,6 +46,22 @@ def test_what_fails_is_named(client: TestClient, drawn: Drawn, break_it: str, na
     with psycopg.connect(drawn.address.conninfo("postgres"), autocommit=True) as superuser:
         superuser.execute(break_it.encode())
     assert failed(client) == named
+
+
+def test_nobody_is_refused_for_connections_that_a_restart_cut(log_in: LogIn, drawn: Drawn) -> None:
+    worker, paths = log_in("worker"), ("/ogc/collections/buildings/items", "/v1/units", "/readyz")
+    with ThreadPoolExecutor(4) as crowd:  # so that several connections lie idle afterwards
+        assert {answer.status_code for answer in crowd.map(worker.get, paths * 8)} == {200}
+    with psycopg.connect(drawn.address.conninfo("postgres"), autocommit=True) as superuser:
+        cut = superuser.execute(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE 'gridmgmt % reader'"
+        ).fetchone()
+    assert cut is not None
+    assert cut[0] >= 2
+    began = time.monotonic()
+    assert [worker.get(path).status_code for path in paths * 2] == [200] * 6
+    assert time.monotonic() - began < 3
 
 
 def test_server_without_its_database_lives_but_is_not_ready(configured: Settings, cluster: Cluster) -> None:
