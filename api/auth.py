@@ -6,7 +6,9 @@ from typing import Final
 
 from anyio.to_thread import run_sync
 from fastapi import Request
+from limits import RateLimitItemPerMinute
 
+from api.limits import Limits, Rates, address_of
 from gridmgmt.database import PUBLIC, Actor, Database
 from gridmgmt.errors import UnauthenticatedError
 from gridmgmt.security.accounts import by_access_key
@@ -15,8 +17,11 @@ from gridmgmt.security.tokens import Tokens
 LONGEST: Final = 4096
 
 
-async def caller(request: Request, database: Database, tokens: Tokens) -> Actor:
-    """The actor whom the Authorization header names, PUBLIC without one. Raises UnauthenticatedError for a header that proves nobody."""
+async def caller(request: Request, database: Database, tokens: Tokens, rates: Rates, limits: Limits) -> Actor:
+    """The actor whom the Authorization header names, PUBLIC without one. Raises UnauthenticatedError for a header that proves nobody.
+
+    A wrong key costs a look into the database and a row of the trail, so an address may send so many a minute as anonymous requests.
+    """
     headers = request.headers.getlist("authorization")
     if not headers:
         return PUBLIC
@@ -30,7 +35,8 @@ async def caller(request: Request, database: Database, tokens: Tokens) -> Actor:
             if request.method not in {"GET", "HEAD"}:
                 raise UnauthenticatedError("a personal access key only reads: log in for a bearer token")
             username, key = _split(credentials.strip())
-            return await run_sync(by_access_key, database, username, key)
+            with rates.refusals(RateLimitItemPerMinute(limits.anonymous_minute), "access-key", address_of(request)):
+                return await run_sync(by_access_key, database, username, key)
         case _:
             raise UnauthenticatedError("the Authorization header takes Bearer or Basic")
 

@@ -72,7 +72,7 @@ SealerDep = Annotated[Sealer, Depends(_sealer)]
 
 
 async def _caller(request: Request, parts: PartsDep) -> Actor:
-    actor = await caller(request, parts.database, parts.tokens)
+    actor = await caller(request, parts.database, parts.tokens, parts.rates, parts.limits)
     request.state.actor = actor
     return actor
 

@@ -4,6 +4,8 @@ Rates are counted in this process's memory. A request too many is refused before
 """
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -17,10 +19,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import RequestError, answer_to
-from gridmgmt.errors import BusyError, DistrictError
+from gridmgmt.errors import BusyError, DistrictError, UnauthenticatedError
 
 OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered even when everything else waits."""
+LOG_IN: Final = "/v1/auth/token"
 PATIENCE: Final = 10.0
 """Seconds that a request waits in the queue."""
 
@@ -56,10 +59,16 @@ class Rates:
         if not self._limiter.hit(item, *key):
             raise _too_many(item)
 
-    def look(self, item: RateLimitItem, *key: str) -> None:
-        """Raises RequestError (429) when nothing is left, and counts nothing."""
+    @contextmanager
+    def refusals(self, item: RateLimitItem, *key: str) -> Generator[None]:
+        """Counts the block when it raises UnauthenticatedError. Raises RequestError (429) instead of it after one such too many."""
         if not self._limiter.test(item, *key):
             raise _too_many(item)
+        try:
+            yield
+        except UnauthenticatedError:
+            self._limiter.hit(item, *key)
+            raise
 
 
 class Gate:
@@ -101,7 +110,9 @@ class Gate:
         if len(length) > 12 or int(length) > self._limits.body:
             raise RequestError("too-large", f"a body has at most {self._limits.body} bytes", headers={"Connection": "close"})
         path: str = request.scope["path"]
-        if "authorization" not in request.headers and path not in OPEN and not path.startswith("/static/"):
+        # Whoever logs in is nobody yet, whatever header stands beside it.
+        nobody = "authorization" not in request.headers or path == LOG_IN
+        if nobody and path not in OPEN and not path.startswith("/static/"):
             address = address_of(request)
             self._rates.take(RateLimitItemPerSecond(self._limits.anonymous_second), "anonymous", address)
             self._rates.take(RateLimitItemPerMinute(self._limits.anonymous_minute), "anonymous", address)

@@ -133,6 +133,20 @@ def test_name_waits_after_ten_refusals_in_a_minute(drawn: Drawn, configured: Set
         assert client.post("/v1/auth/token", json={"username": "community", "password": PASSWORD}).status_code == 200
 
 
+def test_strangers_crowd_is_held_up_whatever_header_it_sends(drawn: Drawn, configured: Settings) -> None:
+    limits = Limits(anonymous_second=10_000, anonymous_minute=3)
+    with TestClient(create_app(configured, KEYS, drawn.database, limits=limits)) as client:
+        key = issue_key(drawn, "worker")
+        wrong = [client.get("/v1/accounts/me", headers=basic(f"name-{number}", "wrong")).status_code for number in range(5)]
+        assert wrong == [401, 401, 401, 429, 429]
+        assert client.get("/v1/accounts/me", headers=basic("worker", key)).status_code == 429
+        tried = [
+            client.post("/v1/auth/token", json={"username": f"name-{number}", "password": "x"}, headers={"Authorization": "Bearer x"})
+            for number in range(5)
+        ]
+        assert [answer.status_code for answer in tried] == [401, 401, 401, 429, 429]
+
+
 def test_auditor_reads_the_trail_page_by_page_newest_first(client: TestClient, log_in: LogIn) -> None:
     for _ in range(3):
         client.post("/v1/auth/token", json={"username": "worker", "password": "wrong"})
