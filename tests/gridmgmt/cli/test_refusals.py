@@ -94,6 +94,12 @@ def test_taken_port_is_told_with_another_one(demo: Run) -> None:
     assert line == f"port {port} is in use by another program; choose another: --port {port + 1} (make demo PORT={port + 1})"
 
 
+def test_more_processes_than_the_database_has_connections_for_are_refused_with_the_setting_that_fits(demo: Run) -> None:
+    line = refused(demo("serve", "--workers", "4", "--port", "8123"))
+    assert line.startswith("4 processes may open 64 connections for each class of user, and the database allows 60: ")
+    assert line.endswith("GRIDMGMT_POOL_SIZE=7")
+
+
 def test_address_of_another_machine_is_refused(demo: Run) -> None:
     assert "192.0.2.1" in refused(demo("serve", "--host", "192.0.2.1", "--port", "8123"))
 
