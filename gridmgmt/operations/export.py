@@ -20,6 +20,7 @@ from gridmgmt.security import audit
 Advance = Callable[[int, int], object]
 """Told how many rows are written, of how many."""
 
+SUFFIXES: Final = (".geojson", ".gpkg", ".fgb", ".csv")
 CHUNK: Final = 5_000
 TOLD_EVERY: Final = 1_000
 TYPES: Final[Mapping[tuple[str, str | None], type]] = {
@@ -41,6 +42,8 @@ def export(register: Register, name: str, path: Path, advance: Advance = lambda 
     layer = LAYERS.get(name)
     if layer is None:
         raise OperatorError(f"The layers are {', '.join(LAYERS)}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise OperatorError(f"{path.name}: expected a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     fields = {one.name: TYPES[one.type, one.format] for one in layer.properties}
     if register.settings.access.demo_mode:
         fields["notice"] = str
