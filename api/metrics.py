@@ -1,17 +1,22 @@
 """Counters for operators, in Prometheus' format. Labels are routes, statuses, problems and classes of user: nothing personal.
 
-Each process counts for itself; behind several workers a scrape sees one of them.
+Several processes of one server count together, in the folder that `gridmgmt serve` gives them; only the connections in use are those
+of the process that answers.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from gridmgmt.database import Database
 
+SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which prometheus_client finds the folder."""
 BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -24,7 +29,8 @@ class Metrics:
         self._requests = Counter("gridmgmt_requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
         self._seconds = Histogram("gridmgmt_request_seconds", "Time to the answer", ["route"], registry=self.registry, buckets=BUCKETS)
         self._problems = Counter("gridmgmt_problems", "Refusals, by problem", ["slug"], registry=self.registry)
-        self.registry.register(_Pools(database))
+        self._pools = _Pools(database)
+        self.registry.register(self._pools)
 
     def count(self, method: str, route: str, status: int, seconds: float, slug: str | None) -> None:
         """One request was answered."""
@@ -35,7 +41,12 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of it, as a scrape reads it."""
-        return generate_latest(self.registry)
+        if SHARED not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)
+        together.register(self._pools)
+        return generate_latest(together)
 
 
 class _Pools(Collector):

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import sys
+import tempfile
 
 from gridmgmt.operations.migrate import head
 from gridmgmt.operations.operator import OperatorError, connected, reach, revision_seen
@@ -64,6 +65,8 @@ def become_server(heard: socket.socket, workers: int) -> None:
     heard.set_inheritable(True)
     words = ["--factory", APPLICATION, "--fd", str(heard.fileno()), "--workers", str(workers)]
     words += ["--no-server-header", "--no-access-log", "--timeout-graceful-shutdown", "10", "--log-level", "warning"]
+    if workers > 1:  # so that they count together: api/metrics.py
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gridmgmt-metrics-")
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", "uvicorn", *words])  # noqa: S606 -- no shell is meant

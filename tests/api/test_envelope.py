@@ -2,7 +2,11 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import APIRouter
@@ -135,6 +139,16 @@ def test_counters_know_routes_and_problems_and_nobody(app_here: TestClient, log_
     assert 'gridmgmt_connections_in_use{class="field",pool="sessions"} 0.0' in counted.text
     assert "worker" not in counted.text
     assert CANARY not in counted.text
+
+
+def test_processes_of_one_server_count_together(tmp_path: Path) -> None:
+    script = (
+        "from api.metrics import Metrics; from gridmgmt.database import Database\n"
+        "m = Metrics(Database(None, None)); m.count('GET', '/x', 200, 0.1, None); print(m.text().decode())"
+    )
+    variables = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    said = [subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert 'gridmgmt_requests_total{method="GET",route="/x",status="200"} 2.0' in said[1].stdout
 
 
 @pytest.fixture
