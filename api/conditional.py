@@ -7,13 +7,18 @@ demands `If-Match` (`IfMatchDep`) and hands it to `access.lock`.
 
 import re
 import zlib
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Response
 
 from api.problems import RequestError
 from gridmgmt.security.access import Versions
 
+CACHED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"headers": {"ETag": {"description": "The version, for If-Match and If-None-Match", "schema": {"type": "string"}}}},
+    304: {"description": "If-None-Match names the present version"},
+}
+"""What a route that reads one row answers besides problems, for OpenAPI."""
 _ONE = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _LIST = re.compile(rf"\s*{_ONE}(?:\s*,\s*{_ONE})*\s*")
 _TAG = re.compile(r'(?P<weak>W/)?"(?P<value>[^"]*)"')

@@ -68,24 +68,14 @@ class Page:
         self._response = response
         self._cursor = cursor
 
-    @property
-    def fetch(self) -> int:
-        """How many rows to read: one more than shown, which tells whether a page follows."""
-        return self.limit + 1
-
     def after(self, *kinds: Callable[[Any], Scalar]) -> tuple[Any, ...] | None:
         """The sort key after which the page begins, None for the first page. Raises InvalidError naming `cursor`."""
         if self._cursor is None:
             return None
         return self._cursors.open(self._request.url.path, self._cursor, *kinds)
 
-    def after_id(self) -> uuid.UUID | None:
-        """The same where rows are sorted by their id alone."""
-        key = self.after(uuid.UUID)
-        return None if key is None else key[0]
-
     def show(self, rows: Sequence[Row], key: Callable[[Row], Sequence[Scalar]]) -> dict[str, Any]:
-        """`items` and `next` of the answer, from up to `fetch` rows; sets the Link header to the next page."""
+        """`items` and `next` of the answer, from `limit` rows and one more where a page follows; sets the Link header to it."""
         items = rows[: self.limit]
         if len(rows) <= self.limit:
             return {"items": items, "next": None}
@@ -110,8 +100,8 @@ async def _page(
 PageDep = Annotated[Page, Depends(_page)]
 """`limit` (1 to 1000, default 100) and `cursor`.
 
-    rows = list_buildings(session, after=page.after_id(), limit=page.fetch)
-    return page.show(rows, lambda building: (building.id,))     # response_model=Listing[BuildingShown]
+    rows = buildings.browse(session, actor, after=page.after(UUID), limit=page.limit)
+    return page.show(rows, lambda row: (row.id,))     # response_model=Listing[BuildingShown]
 """
 
 

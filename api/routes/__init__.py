@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from api.ogc import collections, items, landing
 from api.pages import routes as pages
-from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, residences, units
+from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, problems, residences, units
 
 ROUTERS: Sequence[APIRouter] = (
     auth.router,
@@ -28,5 +28,6 @@ ROUTERS: Sequence[APIRouter] = (
     collections.router,
     items.router,
     health.router,
+    problems.router,
     pages.router,
 )

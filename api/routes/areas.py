@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.conditional import IfMatchDep, tag
+from api.conditional import CACHED, IfMatchDep, tag
 from api.creation import made
 from api.dependencies import ActorDep, ReadSessionDep, SessionDep, allow
 from api.paging import PageDep
 from api.problems import declares
 from api.routing import DistrictRoute
 from api.schemas.areas import AreaCorrection, AreaForm, AreaNew, AreaSheet, AreaShown, Ending, Level, LineageShown
-from api.schemas.base import AreaId, Listing
+from api.schemas.base import AreaCode, AreaId, Listing
 from api.schemas.filters import AsOf, CodeFilter, NameFilter, ValidOn
 from gridmgmt.history.beliefs import Told
 from gridmgmt.registers import areas
@@ -33,7 +33,7 @@ def list_areas(
     actor: ActorDep,
     page: PageDep,
     level: Annotated[Level | None, Query()] = None,
-    parent: CodeFilter = None,
+    parent: Annotated[AreaCode | None, Query(description="Code of the area above")] = None,
     code: CodeFilter = None,
     name: NameFilter = None,
     valid_on: ValidOn = None,
@@ -41,7 +41,7 @@ def list_areas(
 ) -> object:
     """Areas in the order of their codes."""
     rows = areas.browse(
-        session, actor, limit=page.fetch, after=page.after(str, int), level=level, parent=parent, code=code, name=name,
+        session, actor, limit=page.limit, after=page.after(str, int), level=level, parent=parent, code=code, name=name,
         valid_on=valid_on, as_of=as_of,
     )  # fmt: skip
     return page.show(rows, lambda row: (row.code, row.id))
@@ -55,7 +55,7 @@ def create_area(session: SessionDep, actor: ActorDep, request: Request, response
     return area
 
 
-@router.get("/{id}", response_model=AreaSheet, responses=declares("not-found"))
+@router.get("/{id}", response_model=AreaSheet, responses=declares("not-found") | CACHED)
 def read_area(session: ReadSessionDep, actor: ActorDep, response: Response, id: AreaId, as_of: AsOf = None) -> object:
     """One area with its geometry."""
     return _told(response, areas.read(session, actor, id, as_of=as_of))

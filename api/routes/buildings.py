@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.conditional import IfMatchDep, etag, tag
+from api.conditional import CACHED, IfMatchDep, etag, tag
 from api.creation import made
 from api.dependencies import REGISTER_ROLES, ActorDep, DatabaseDep, ReadSessionDep, SessionDep, allow
 from api.paging import PageDep
@@ -58,7 +58,7 @@ def list_buildings(
 ) -> object:
     """Buildings in the order in which they were entered."""
     rows = buildings.browse(
-        session, actor, limit=page.fetch, after=page.after(UUID), area=area, grid=grid, house_code=house_code, name=name,
+        session, actor, limit=page.limit, after=page.after(UUID), area=area, grid=grid, house_code=house_code, name=name,
         nature=nature, rental=rental, valid_on=valid_on, as_of=as_of,
     )  # fmt: skip
     return page.show(rows, lambda row: (row.id,))
@@ -74,7 +74,7 @@ def create_building(session: SessionDep, actor: ActorDep, request: Request, resp
     return building
 
 
-@router.get("/{id}", response_model=BuildingSheet, responses=declares("not-found"))
+@router.get("/{id}", response_model=BuildingSheet, responses=declares("not-found") | CACHED)
 async def read_building(database: DatabaseDep, actor: ActorDep, id: EntityId, as_of: AsOf = None) -> object:
     """One building with its footprint."""
     statement, values = buildings.document(id, as_of=as_of)

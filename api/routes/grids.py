@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.clock import TodayDep
-from api.conditional import IfMatchDep, tag
+from api.conditional import CACHED, IfMatchDep, tag
 from api.creation import made
 from api.dependencies import REGISTER_ROLES, ActorDep, ReadSessionDep, SessionDep, allow
 from api.paging import PageDep
@@ -46,7 +46,7 @@ def list_grids(
 ) -> object:
     """Grids in the order of their codes."""
     rows = grids.browse(
-        session, actor, limit=page.fetch, after=page.after(str, int), area=area, code=code, scheme=scheme, name=name,
+        session, actor, limit=page.limit, after=page.after(str, int), area=area, code=code, scheme=scheme, name=name,
         valid_on=valid_on, as_of=as_of,
     )  # fmt: skip
     return page.show(rows, lambda row: (row.code, row.id))
@@ -70,7 +70,7 @@ def redraw_grids(session: SessionDep, actor: ActorDep, today: TodayDep, body: Re
     return Redrawn(ids=list(ids))
 
 
-@router.get("/{id}", response_model=GridSheet, responses=declares("not-found"))
+@router.get("/{id}", response_model=GridSheet, responses=declares("not-found") | CACHED)
 def read_grid(session: ReadSessionDep, actor: ActorDep, response: Response, id: AreaId, as_of: AsOf = None) -> object:
     """One grid with its geometry."""
     return _told(response, grids.read(session, actor, id, as_of=as_of))

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.conditional import IfMatchDep, tag
+from api.conditional import CACHED, IfMatchDep, tag
 from api.creation import made
 from api.dependencies import REGISTER_ROLES, ActorDep, SessionDep, allow
 from api.paging import PageDep
 from api.problems import declares
 from api.routing import PersonalRoute
-from api.schemas.base import EntityId, Listing
+from api.schemas.base import Day, EntityId, Listing
 from api.schemas.filters import AreaFilter, AsOf, CodeFilter, GridFilter, ValidOn
 from api.schemas.leases import Filing, LeaseCorrection, LeaseEnding, LeaseForm, LeaseNew, LeaseShown, RentGiven, State
 from gridmgmt.history.beliefs import Told
@@ -52,12 +52,14 @@ def list_leases(
     number: CodeFilter = None,
     lessee_id: Annotated[EntityId | None, Query()] = None,
     valid_on: ValidOn = None,
+    ends_from: Annotated[Day | None, Query(description="The unit comes free on this day or later")] = None,
+    ends_before: Annotated[Day | None, Query(description="The unit comes free before this day")] = None,
     as_of: AsOf = None,
 ) -> object:
     """Leases in the order in which they were entered."""
     rows = leases.browse(
-        session, actor, limit=page.fetch, after=page.after(UUID), area=area, grid=grid, unit=unit, state=state, number=number,
-        lessee_id=lessee_id, valid_on=valid_on, as_of=as_of,
+        session, actor, limit=page.limit, after=page.after(UUID), area=area, grid=grid, unit=unit, state=state, number=number,
+        lessee_id=lessee_id, valid_on=valid_on, ends_from=ends_from, ends_before=ends_before, as_of=as_of,
     )  # fmt: skip
     return page.show(rows, lambda row: (row.id,))
 
@@ -68,20 +70,11 @@ def create_lease(session: SessionDep, actor: ActorDep, request: Request, respons
     rest = body.model_dump(exclude={"id", "rent"})
     entered = leases.create(session, actor, **rest, rent=_rent(body.rent), identifier=body.id)
     lease = leases.present(session, entered.id)
-    made(
-        request,
-        response,
-        lease.id,
-        lease.version,
-        lease.sublet_depth,
-        lease.filed_late,
-        lease.lessee_name and mask_name(lease.lessee_name),
-        fresh=entered.fresh,
-    )
+    made(request, response, lease.id, lease.version, *_beside(lease), fresh=entered.fresh)
     return lease
 
 
-@router.get("/{id}", response_model=LeaseShown, responses=declares("not-found"))
+@router.get("/{id}", response_model=LeaseShown, responses=declares("not-found") | CACHED)
 def read_lease(session: SessionDep, actor: ActorDep, response: Response, id: EntityId, as_of: AsOf = None) -> object:
     """One lease."""
     return _told(response, leases.read(session, actor, id, as_of=as_of))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.conditional import IfMatchDep, tag
+from api.conditional import CACHED, IfMatchDep, tag
 from api.creation import made
 from api.dependencies import REGISTER_ROLES, ActorDep, SessionDep, allow
 from api.paging import PageDep
@@ -46,7 +46,7 @@ def list_managers(
 ) -> object:
     """Appointments in the order in which they were entered."""
     rows = managers.browse(
-        session, actor, limit=page.fetch, after=page.after(UUID), area=area, grid=grid, building_id=building_id, house_code=house_code,
+        session, actor, limit=page.limit, after=page.after(UUID), area=area, grid=grid, building_id=building_id, house_code=house_code,
         person_id=person_id, state=state, kind=kind, valid_on=valid_on, as_of=as_of,
     )  # fmt: skip
     return page.show(rows, lambda row: (row.id,))
@@ -57,19 +57,11 @@ def create_manager(session: SessionDep, actor: ActorDep, request: Request, respo
     """Enter an appointment; the same request twice makes one."""
     entered = managers.create(session, actor, **body.model_dump(exclude={"id"}), identifier=body.id)
     manager = managers.present(session, entered.id)
-    made(
-        request,
-        response,
-        manager.id,
-        manager.version,
-        manager.buildings,
-        manager.person_name and mask_name(manager.person_name),
-        fresh=entered.fresh,
-    )
+    made(request, response, manager.id, manager.version, *_beside(manager), fresh=entered.fresh)
     return manager
 
 
-@router.get("/{id}", response_model=ManagerShown, responses=declares("not-found"))
+@router.get("/{id}", response_model=ManagerShown, responses=declares("not-found") | CACHED)
 def read_manager(session: SessionDep, actor: ActorDep, response: Response, id: EntityId, as_of: AsOf = None) -> object:
     """One appointment."""
     return _told(response, managers.read(session, actor, id, as_of=as_of))

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from api.clock import TodayDep
-from api.conditional import IfMatchDep, tag
+from api.conditional import CACHED, IfMatchDep, tag
 from api.dependencies import REGISTER_ROLES, ActorDep, SealerDep, SessionDep, SettingsDep, allow
 from api.paging import PageDep
 from api.problems import declares
@@ -52,11 +52,12 @@ def list_persons(
     registration: Annotated[Registration | None, Query()] = None,
     unit: CodeFilter = None,
     valid_on: ValidOn = None,
+    as_of: AsOf = None,
 ) -> object:
     """People, masked, in the order in which they were entered."""
     rows = people.browse(
-        session, actor, limit=page.fetch, after=page.after(UUID), area=area, grid=grid, name=name, registration=registration, unit=unit,
-        valid_on=valid_on,
+        session, actor, limit=page.limit, after=page.after(UUID), area=area, grid=grid, name=name, registration=registration, unit=unit,
+        valid_on=valid_on, as_of=as_of,
     )  # fmt: skip
     return page.show(rows, lambda row: (row.id,))
 
@@ -82,7 +83,7 @@ def look_up_persons(
     return {"items": reveals.look_up(session, actor, sealer, **question, today=today, demo=demo)}
 
 
-@router.get("/{id}", response_model=PersonShown, responses=declares("not-found"))
+@router.get("/{id}", response_model=PersonShown, responses=declares("not-found") | CACHED)
 def read_person(session: SessionDep, actor: ActorDep, response: Response, id: EntityId, as_of: AsOf = None) -> object:
     """One person, masked."""
     return _told(response, people.read(session, actor, id, as_of=as_of))

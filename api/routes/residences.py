@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.conditional import IfMatchDep, tag
+from api.conditional import CACHED, IfMatchDep, tag
 from api.creation import made
 from api.dependencies import REGISTER_ROLES, ActorDep, SessionDep, allow
 from api.paging import PageDep
@@ -49,7 +49,7 @@ def list_residences(
 ) -> object:
     """Residences in the order in which they were entered."""
     rows = residences.browse(
-        session, actor, limit=page.fetch, after=page.after(UUID), area=area, grid=grid, person_id=person_id, unit=unit, basis=basis,
+        session, actor, limit=page.limit, after=page.after(UUID), area=area, grid=grid, person_id=person_id, unit=unit, basis=basis,
         main=main, verified=verified, valid_on=valid_on, as_of=as_of,
     )  # fmt: skip
     return page.show(rows, lambda row: (row.id,))
@@ -60,13 +60,11 @@ def create_residence(session: SessionDep, actor: ActorDep, request: Request, res
     """Enter a residence; the same request twice makes one."""
     entered = residences.create(session, actor, **body.model_dump(exclude={"id"}), identifier=body.id)
     residence = residences.present(session, entered.id)
-    made(
-        request, response, residence.id, residence.version, residence.person_name and mask_name(residence.person_name), fresh=entered.fresh
-    )
+    made(request, response, residence.id, residence.version, *_beside(residence), fresh=entered.fresh)
     return residence
 
 
-@router.get("/{id}", response_model=ResidenceShown, responses=declares("not-found"))
+@router.get("/{id}", response_model=ResidenceShown, responses=declares("not-found") | CACHED)
 def read_residence(session: SessionDep, actor: ActorDep, response: Response, id: EntityId, as_of: AsOf = None) -> object:
     """One residence."""
     return _told(response, residences.read(session, actor, id, as_of=as_of))

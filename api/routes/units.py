@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.conditional import IfMatchDep, tag
+from api.conditional import CACHED, IfMatchDep, tag
 from api.creation import made
 from api.dependencies import REGISTER_ROLES, ActorDep, ReadSessionDep, SessionDep, allow
 from api.paging import PageDep
@@ -44,7 +44,7 @@ def list_units(
 ) -> object:
     """Units in the order in which they were entered."""
     rows = units.browse(
-        session, actor, limit=page.fetch, after=page.after(UUID), area=area, grid=grid, building_id=building_id, code=code, use=use,
+        session, actor, limit=page.limit, after=page.after(UUID), area=area, grid=grid, building_id=building_id, code=code, use=use,
         valid_on=valid_on, as_of=as_of,
     )  # fmt: skip
     return page.show(rows, lambda row: (row.id,))
@@ -59,7 +59,7 @@ def create_unit(session: SessionDep, actor: ActorDep, request: Request, response
     return unit
 
 
-@router.get("/{id}", response_model=UnitShown, responses=declares("not-found"))
+@router.get("/{id}", response_model=UnitShown, responses=declares("not-found") | CACHED)
 def read_unit(session: ReadSessionDep, actor: ActorDep, response: Response, id: EntityId, as_of: AsOf = None) -> object:
     """One unit."""
     return _told(response, units.read(session, actor, id, as_of=as_of))

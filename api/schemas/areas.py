@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.schemas.base import Answer, AreaId, Body, Day, Moment, Name, Note
+from api.schemas.base import Answer, AreaCode, AreaId, Body, Day, Moment, Name, Note
 from api.schemas.filters import absent
 
 Level = Literal["district", "subdistrict", "community"]
@@ -50,7 +50,7 @@ class LineageShown(Answer):
 class AreaNew(Body):
     """A new area; `parent` is the code of the area above, `predecessors` are ids of what it came from."""
 
-    code: str = Field(pattern=r"^([0-9]{6}|[0-9]{9}|[0-9]{12})$")
+    code: AreaCode
     name: Name
     level: Level
     parent: str | None = Field(default=None, pattern=r"^([0-9]{6}|[0-9]{9})$")

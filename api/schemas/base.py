@@ -18,6 +18,7 @@ INT8: Final = 9_223_372_036_854_775_807
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,18})", re.ASCII)
 
 
@@ -64,8 +65,8 @@ def _written_uuid(value: object) -> object:
 
 
 def _written_moment(value: object) -> object:
-    if isinstance(value, (str, dt.datetime)):
-        return value
+    if isinstance(value, dt.datetime) or (isinstance(value, str) and _MOMENT.fullmatch(value)):
+        return value  # pydantic alone would take a number for seconds since 1970
     raise ValueError("is not a time of the form 2024-01-31T08:00:00Z")
 
 
@@ -104,6 +105,8 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 """One line of text, 1 to 200 characters, without control characters."""
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_plain)]
 """Text of up to 2,000 characters; line breaks and tabs may stand in it."""
+AreaCode = Annotated[str, StringConstraints(pattern=r"^([0-9]{6}|[0-9]{9}|[0-9]{12})$")]
+"""Code of a district (6 digits), a subdistrict (9) or a community (12)."""
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain)]
 """A password or number: taken as it is, blanks too."""
 EntityId = Annotated[uuid.UUID, Strict(strict=False), BeforeValidator(_written_uuid)]

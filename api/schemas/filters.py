@@ -5,12 +5,9 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import StringConstraints
 
-from api.schemas.base import Day, Moment, Name
+from api.schemas.base import AreaCode, Day, Moment, Name
 
-AreaFilter = Annotated[
-    Annotated[str, StringConstraints(pattern=r"^([0-9]{6}|[0-9]{9}|[0-9]{12})$")] | None,
-    Query(alias="area", description="Code of a district (6 digits), subdistrict (9) or community (12)"),
-]
+AreaFilter = Annotated[AreaCode | None, Query(alias="area", description="Code of a district (6 digits), subdistrict (9) or community (12)")]
 GridFilter = Annotated[
     Annotated[str, StringConstraints(pattern=r"^[0-9]{15}$")] | None, Query(alias="grid", description="Code of a base grid")
 ]

@@ -10,6 +10,15 @@ class Fault(Answer):
     reason: str
 
 
+class KindShown(Answer):
+    """A kind of refusal: what `type` names, its status and its title in both languages."""
+
+    type: str
+    title: str
+    title_zh: str
+    status: int
+
+
 class Problem(Answer):
     """A refusal. `type` ends in a slug that never changes; `title_zh` is the title in Chinese."""
 

@@ -38,11 +38,11 @@ def browse(
     valid_on: dt.date | None = None,
     as_of: dt.datetime | None = None,
 ) -> Sequence[Told]:
-    """A page of areas in the order of their codes, without their geometries; `parent` is a code, `name` a beginning."""
+    """A page of areas in the order of their codes, without their geometries; `parent` is a code, `code` and `name` are beginnings."""
     rows = known(Area, as_of)
     conditions = [
         *([rows.c.level == level] if level else []),
-        *([rows.c.code == code] if code else []),
+        *([begins(rows.c.code, code)] if code else []),
         *([begins(rows.c.name, name)] if name else []),
         *([true_on(rows.c.valid_from, rows.c.valid_to, valid_on)] if valid_on else []),
     ]

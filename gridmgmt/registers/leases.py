@@ -51,10 +51,16 @@ def browse(
     number: str | None = None,
     lessee_id: uuid.UUID | None = None,
     valid_on: dt.date | None = None,
+    ends_from: dt.date | None = None,
+    ends_before: dt.date | None = None,
     as_of: dt.datetime | None = None,
 ) -> Sequence[Told]:
-    """A page of leases by id; `unit` and `number` are beginnings of codes, `valid_on` a day of the term that was not cut off. Audited."""
+    """A page of leases by id; `unit` and `number` are beginnings of codes, `valid_on` a day of the term that was not cut off. Audited.
+
+    `ends_from` and `ends_before` are days between which the unit comes free, the first of them included.
+    """
     rows = known(Lease, as_of)
+    free = func.coalesce(rows.c.ended_on, rows.c.valid_to)
     conditions = [
         *([in_area(rows, area)] if area else []),
         *([in_grid(rows, grid)] if grid else []),
@@ -62,10 +68,12 @@ def browse(
         *([rows.c.state == state] if state else []),
         *([begins(rows.c.number, number)] if number else []),
         *([rows.c.lessee_id == lessee_id] if lessee_id else []),
-        *([true_on(rows.c.valid_from, func.coalesce(rows.c.ended_on, rows.c.valid_to), valid_on)] if valid_on else []),
+        *([true_on(rows.c.valid_from, free, valid_on)] if valid_on else []),
+        *([free >= ends_from] if ends_from else []),
+        *([free < ends_before] if ends_before else []),
     ]
     found = page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
-    audit.record_many(session, "list", "lease", (row.id for row in found))
+    audit.record_many(session, "list", "lease", (row.id for row in found[:limit]))
     return found
 
 

@@ -52,7 +52,7 @@ def browse(
         *([true_on(rows.c.valid_from, rows.c.valid_to, valid_on)] if valid_on else []),
     ]
     found = page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
-    audit.record_many(session, "list", "manager", (row.id for row in found))
+    audit.record_many(session, "list", "manager", (row.id for row in found[:limit]))
     return found
 
 

@@ -14,9 +14,6 @@ from gridmgmt.history.versions import unseen
 from gridmgmt.models import Area, Grid
 from gridmgmt.models.base import Versioned
 
-MOST = 1_000
-"""Rows of a page at most."""
-
 
 def one(
     session: Session,
@@ -51,7 +48,7 @@ def page(
     order: tuple[str, ...] = ("id",),
     narrow: bool = False,
 ) -> Sequence[Told]:
-    """At most `limit` of `rows` that follow the key `after`, as `sheet` tells them, in one query.
+    """The first `limit` of `rows` that follow the key `after`, as `sheet` tells them, and one more where a page follows, in one query.
 
     `order` names the columns of the key; the last is the id. What the sheet joins, it joins to the page alone. `narrow`: the conditions
     leave so little that it should be collected and sorted, in place of a walk through everything in order.
@@ -64,18 +61,17 @@ def page(
         # The planner does not know how few grids a worker or a community has: without a fence it walks the primary key through all rows.
         wanted = wanted.offset(literal_column("0"))
     fenced = wanted.subquery("wanted")
-    chosen = select(*fenced.c).order_by(*(fenced.c[name] for name in order)).limit(limit).subquery("chosen")
+    chosen = select(*fenced.c).order_by(*(fenced.c[name] for name in order)).limit(limit + 1).subquery("chosen")
     return session.execute(sheet(chosen).order_by(*(chosen.c[name] for name in order))).all()
 
 
-def in_area(rows: FromClause, code: str, *, day: dt.date | None = None) -> ColumnElement[bool]:
-    """Whether scoped rows lie in the area that has this code on `day` (today): of a district, a subdistrict or a community.
+def in_area(rows: FromClause, code: str) -> ColumnElement[bool]:
+    """Whether scoped rows lie in the area that has this code today: of a district, a subdistrict or a community.
 
     An unknown code holds no row. Raises InvalidError for what cannot be a code.
     """
     area = Area.__table__.alias("filter_area")
-    day_then: Any = today() if day is None else day
-    this = and_(area.c.code == code, area.c.deleted_at.is_(None), true_on(area.c.valid_from, area.c.valid_to, day_then))
+    this = and_(area.c.code == code, live(area), true_on(area.c.valid_from, area.c.valid_to, today()))
     one = select(area.c.id).where(this).scalar_subquery()
     match len(code) if code.isascii() and code.isdigit() else 0:
         case 6:

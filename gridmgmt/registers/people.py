@@ -51,9 +51,10 @@ def browse(
     registration: str | None = None,
     unit: str | None = None,
     valid_on: dt.date | None = None,
+    as_of: dt.datetime | None = None,
 ) -> Sequence[Told]:
     """A page of people by id; `name` is a beginning, `unit` the beginning of the code of a unit lived in on `valid_on` (today). Audited."""
-    rows = known(Person)
+    rows = known(Person, as_of)
     conditions = [
         *([in_area(rows, area)] if area else []),
         *([in_grid(rows, grid)] if grid else []),
@@ -61,9 +62,9 @@ def browse(
         *([rows.c.registration == registration] if registration else []),
     ]
     if unit or valid_on:
-        conditions.append(rows.c.id.in_(_residents(unit, valid_on)))
+        conditions.append(rows.c.id.in_(_residents(unit, valid_on, as_of)))
     found = page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
-    audit.record_many(session, "list", "person", (row.id for row in found))
+    audit.record_many(session, "list", "person", (row.id for row in found[:limit]))
     return found
 
 
@@ -221,9 +222,9 @@ def _grid_of_unit(session: Session, unit: str | None) -> int:
     return find_place(session, code=unit).grid_id
 
 
-def _residents(unit: str | None, day: dt.date | None) -> Any:
-    """Ids of who lives in units whose code begins so, on the day or today."""
-    living, place = Residence.__table__.alias("living"), Unit.__table__.alias("place")
+def _residents(unit: str | None, day: dt.date | None, as_of: dt.datetime | None) -> Any:
+    """Ids of who lives in units whose code begins so, on the day or today, as believed now or at `as_of`."""
+    living, place = known(Residence, as_of).alias("living"), Unit.__table__.alias("place")
     then: Any = today() if day is None else day
     here = [live(living), true_on(living.c.valid_from, living.c.valid_to, then)]
     here += [begins(place.c.code, unit)] if unit else []

@@ -50,7 +50,7 @@ def browse(
         *([true_on(rows.c.valid_from, rows.c.valid_to, valid_on)] if valid_on else []),
     ]
     found = page(session, actor, rows, sheet, *conditions, limit=limit, after=after, narrow=is_community(area))
-    audit.record_many(session, "list", "residence", (row.id for row in found))
+    audit.record_many(session, "list", "residence", (row.id for row in found[:limit]))
     return found
 
 

@@ -64,8 +64,9 @@ def test_what_was_believed_before_a_correction_can_be_read(log_in: LogIn, drawn:
     assert forms[0]["recorded_to"] is None
 
 
-def test_areas_are_found_by_parent_and_by_the_beginning_of_their_name(log_in: LogIn) -> None:
+def test_areas_are_found_by_parent_and_by_the_beginning_of_their_code_or_name(log_in: LogIn) -> None:
     worker = log_in("worker")
+    assert [area["code"] for area in worker.get(f"/v1/areas?code={WEST}").json()["items"]] == [WEST, SOUTH, NORTH]
     assert [area["code"] for area in worker.get(f"/v1/areas?parent={WEST}").json()["items"]] == [SOUTH, NORTH]
     assert [area["code"] for area in worker.get("/v1/areas", params={"name": "东"}).json()["items"]] == [EAST, EAST_ONE]
 

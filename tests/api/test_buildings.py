@@ -193,3 +193,11 @@ def test_disabled_account_is_refused_on_the_hot_path_too(log_in: LogIn, drawn: D
     assert worker.get(tower).status_code == 200
     as_superuser(drawn.address, b"UPDATE reg.account SET disabled_at = now() WHERE username = 'worker'")
     assert worker.get(tower).status_code == 401
+
+
+def test_moment_is_a_time_with_its_zone_and_no_number(log_in: LogIn) -> None:
+    worker = log_in("worker")
+    for moment in ("-1", "0", "1700000000", "2024-01-01", "2024-01-01T00:00:00", "0001-01-01T00:00:00Z", "now"):
+        answer = worker.get("/v1/buildings", params={"as_of": moment})
+        assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["as_of"]), moment
+    assert worker.get("/v1/buildings", params={"as_of": "2150-01-01T08:00+08:00"}).status_code == 200

@@ -149,6 +149,18 @@ def test_leases_are_found_by_state_number_unit_and_day(log_in: LogIn, drawn: Dra
     assert numbers(valid_on="2025-01-01", area="440399001001") == ["0001", "0003"]
 
 
+def test_leases_that_end_soon_are_found(log_in: LogIn) -> None:
+    district = log_in("district")
+
+    def numbers(**params: str) -> list[str]:
+        return [lease["number"][-1] for lease in district.get("/v1/leases", params=params).json()["items"]]
+
+    # 1 ends on 1 September 2026, 2 on 1 January 2025, 3 on 1 January 2027, 4 on 1 February 2026.
+    assert numbers(ends_from="2026-02-01", ends_before="2026-09-01") == ["4"]
+    assert numbers(ends_from="2026-02-02") == ["1", "3"]
+    assert numbers(ends_before="2025-01-02") == ["2"]
+
+
 def test_lease_as_it_was_believed_can_be_read_and_every_look_is_written_down(log_in: LogIn, drawn: Drawn) -> None:
     worker, own = log_in("worker"), f"/v1/leases/{drawn.places.leases['village-let']}"
     before = worker.get(own).json()

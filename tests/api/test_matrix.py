@@ -115,6 +115,8 @@ CASES: tuple[Case, ...] = (
     Case("GET", "/readyz", OPEN),
     Case("GET", "/metrics", dict.fromkeys(VISITORS, 404)),  # to the machine itself only
     Case("GET", "/openapi.json", OPEN),
+    Case("GET", "/problems", OPEN),
+    Case("GET", "/problems/{slug}", OPEN, parameters={"slug": "conflict"}),
     Case("GET", "/ogc/", OPEN),
     Case("GET", "/ogc/conformance", OPEN),
     Case("GET", "/ogc/collections", OPEN),

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 from api.problems import COMMON, KINDS, SCHEMAS, STATUSES, declares, status_of
 from gridmgmt import errors
 from gridmgmt.errors import RULES, DistrictError
 
-OPEN = {"/healthz", "/readyz", "/metrics", "/v1/auth/token"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/problems", "/problems/{slug}", "/v1/auth/token"}
 
 
 def operations(app: FastAPI) -> list[tuple[str, dict[str, Any]]]:
@@ -62,6 +63,25 @@ def test_every_refusal_of_the_register_has_its_title_in_both_languages() -> None
     slugs = {rule.slug for rule in RULES.values()} | {cls.slug for cls in classes}
     assert slugs <= set(KINDS)
     assert all(kind.title.isascii() and not kind.title_zh.isascii() for kind in KINDS.values())
+
+
+def test_type_of_every_problem_leads_to_its_page(client: TestClient) -> None:
+    listed = client.get("/problems").json()
+    assert {kind["type"] for kind in listed} == {f"/problems/{slug}" for slug in KINDS}
+    assert [client.get(kind["type"]).json() for kind in listed] == listed
+    refused = client.get("/problems/no-such-problem")
+    page = client.get(refused.json()["type"]).json()
+    assert page == {"type": "/problems/not-found", "title": "Not found", "title_zh": "未找到", "status": 404}
+
+
+def test_document_tells_of_tags_and_of_304(app: FastAPI) -> None:
+    untold = [
+        name
+        for name, operation in operations(app)
+        if name.startswith("GET /v1/") and name.endswith("/{id}")
+        and ("304" not in operation["responses"] or "ETag" not in operation["responses"]["200"].get("headers", {}))
+    ]  # fmt: skip
+    assert untold == []
 
 
 def test_slug_has_the_status_of_the_error_that_carries_it() -> None:

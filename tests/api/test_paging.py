@@ -10,6 +10,8 @@ import pytest
 from api.paging import Cursors
 from gridmgmt.errors import InvalidError
 from tests.api.conftest import LogIn
+from tests.drawn import Drawn
+from tests.places import EAST_ONE, NORTH, SOUTH, WEST, point
 
 CURSORS = Cursors(bytes(32))
 
@@ -56,6 +58,20 @@ def test_pages_hold_every_row_once_and_the_link_leads_on(log_in: LogIn) -> None:
         seen += [unit["code"] for unit in answer.json()["items"]]
     assert "link" not in second.headers
     assert len(seen) == len(set(seen)) == 6
+
+
+def test_page_neither_repeats_nor_leaves_out_a_row_when_others_come_and_go(log_in: LogIn, drawn: Drawn) -> None:
+    district = log_in("district")
+    before = district.get("/v1/areas?level=community&limit=1").json()
+    assert [area["code"] for area in before["items"]] == [SOUTH]
+    square = {"type": "Polygon", "coordinates": [[point(0, 0), point(9, 0), point(9, 9), point(0, 9), point(0, 0)]]}
+    new = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square}
+    codes = (f"{WEST}000", f"{NORTH[:-1]}3")  # one comes before the page that was read, one lies ahead
+    assert [district.post("/v1/areas", json={"code": code, **new}).status_code for code in codes] == [201, 201]
+    renamed = district.patch(f"/v1/areas/{drawn.places.areas[SOUTH]}", json={"name": "z"}, headers={"If-Match": "*"})
+    assert renamed.status_code == 200
+    rest = district.get(f"/v1/areas?level=community&limit=10&cursor={before['next']}").json()["items"]
+    assert [area["code"] for area in rest] == [NORTH, f"{NORTH[:-1]}3", EAST_ONE]
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "1_0", "+5", " 5", "05", "1e2", "x", "", "٣"])

@@ -176,6 +176,21 @@ def test_people_are_found_by_the_beginning_of_the_name_and_by_where_they_live(lo
     assert masks(grid="440399001001002") == ["0033"]
 
 
+def test_people_as_they_were_known_can_be_listed(log_in: LogIn, drawn: Drawn) -> None:
+    worker = log_in("worker")
+    zhang = worker.get(f"/v1/persons/{drawn.places.people['zhang']}").json()
+    worker.patch(f"/v1/persons/{zhang['id']}", json={"registration": "registered"}, headers={"If-Match": "*"})
+    then = {"as_of": zhang["recorded_from"], "unit": "4403990010010000001000101"}
+    assert worker.get("/v1/persons", params=then | {"registration": "floating"}).json()["items"] == [zhang]
+    assert worker.get("/v1/persons", params=then | {"registration": "registered"}).json()["items"] == []
+
+
+def test_trail_counts_the_rows_that_were_shown_and_not_the_one_that_tells_of_a_next_page(log_in: LogIn, drawn: Drawn) -> None:
+    for noun in ("persons", "residences", "leases", "managers"):
+        assert len(log_in("district").get(f"/v1/{noun}?limit=1").json()["items"]) == 1
+    assert [row[4] for row in trail(drawn.address, "list")] == [1, 1, 1, 1]
+
+
 def test_list_takes_two_statements_however_long_and_holds_no_full_value(log_in: LogIn, drawn: Drawn) -> None:
     district = log_in("district")
     assert district.get("/v1/persons").status_code == 200
