@@ -3,15 +3,16 @@
 The sweeps take routes, parameters and bodies from the application's own OpenAPI document, so that a new route is attacked unasked.
 """
 
-import itertools
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from tests.api.bare import Answer, Visitor
 from tests.api.conftest import LogIn
 from tests.api.test_matrix import CASES, places
 from tests.drawn import Drawn
@@ -21,20 +22,34 @@ __all__ = ["places"]
 
 DEEP = "[" * 200 + "]" * 200
 VALUES = (
-    "%00", "%ff", "%ed%a0%80", "' OR 1=1 --", "-1", "0", "1_0", "+5", "٣", "1e999", "NaN", "99999999999999999999999999",
-    "9223372036854775808", "2147483648", "0001-01-01", "9999-12-31T23:59:59Z", "2024-02-30", "x" * 5000, "../../etc/passwd", "{}",
-    "%E2%80%AE", "00000000-0000-0000-0000-000000000000", "1,2,3,NaN", "1e400,0,0,0", "-180,-90,180,90", "%5C",
+    "' OR 1=1 --", "-1", "0", "1_0", "+5", "٣", "1e999", "NaN", "99999999999999999999999999", "9223372036854775808", "2147483648",
+    "0001-01-01", "9999-12-31T23:59:59Z", "2024-02-30", "x" * 5000, "../../etc/passwd", "{}", "%E2%80%AE", "%0d%0aX:1",
+    "00000000-0000-0000-0000-000000000000", "1,2,3,NaN", "1e400,0,0,0", "-180,-90,180,90",
 )  # fmt: skip
 """Values of parameters, as they stand in an address."""
+UNREADABLE = ("%00", "%ff", "%ed%a0%80", "%zz", "%1b")
+"""Values that are refused whatever they are for."""
+PATHS = ("%2e%2e%2f", "a%2fb", "%01", "%5C", "a;b", "@", "{00000000-0000-0000-0000-000000000000}")
+"""More values of ids."""
 
-JSON_VALUES: tuple[Any, ...] = (
-    None, True, -1, 2**31, 2**63, 10**400, 1e308, "", "a\0b", "\ud800", "1_0", "x" * 300_000, [[]], {"a": {"b": {}}},
-    "0001-01-01", "2024-02-30", "' OR 1=1 --", {"type": "Point", "coordinates": ["a", "b"]},
-    {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1]]]},
-    {"type": "Polygon", "coordinates": [[[0, 0], [1e308, 0], [1, 1], [0, 0]]]},
-    {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]}, {"type": ["Polygon"], "coordinates": {}},
+
+def nested(levels: int) -> str:
+    """A collection in a collection in a collection."""
+    return '{"type": "GeometryCollection", "geometries": [' * levels + "]}" * levels
+
+
+JSON_VALUES: tuple[str, ...] = (
+    "null", "true", "-1", str(2**31), str(2**63), "1" + "0" * 400, "1e308", "1e400", '""', r'"a\u0000b"', r'"\ud800"', '"1_0"',
+    f'"{"x" * 100_000}"', "[[]]", '{"a": {"b": {}}}', '"0001-01-01"', '"2024-02-30"', '"\' OR 1=1 --"', nested(10), nested(200),
+    '{"type": "Point", "coordinates": ["a", "b"]}',
+    '{"type": "Polygon", "coordinates": []}',
+    '{"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1]]]}',
+    '{"type": "Polygon", "coordinates": [[[0, 0], [1e308, 0], [1, 1], [0, 0]]]}',
+    '{"type": "Polygon", "coordinates": [[[0, 0], [1e400, 0], [1, 1], [0, 0]]]}',
+    '{"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]}',
+    '{"type": ["Polygon"], "coordinates": {}}',
 )  # fmt: skip
-"""Values of members."""
+"""Values of members, as they stand in a body."""
 
 BODIES = {
     "nothing": b"",
@@ -58,6 +73,18 @@ BODIES = {
 """Bodies that are no object of any route."""
 
 
+Run = Callable[[Callable[[], Awaitable[list[str]]]], list[str]]
+Sending = Callable[[Iterable[str], str], Awaitable[Answer]]
+"""Sends a value in all of these places at once."""
+
+
+@pytest.fixture
+def run(client: TestClient) -> Run:
+    """Runs a sweep in the event loop of the application."""
+    assert client.portal is not None
+    return client.portal.call
+
+
 def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, item in app.openapi()["paths"].items():
         for method, operation in item.items():
@@ -73,63 +100,106 @@ def reachable(path: str, drawn: Drawn) -> str:
         "residences": places.residences, "leases": places.leases, "managers": places.managers,
     }  # fmt: skip
     identifier = next(iter(rows[kind].values())) if kind in rows else 1
-    return path.replace("{id}", str(identifier)).replace("{collection}", "buildings").replace("{fid}", "1")
+    path = path.replace("{id}", str(identifier)).replace("{collection}", "buildings").replace("{fid}", "1")
+    return path.replace("{slug}", "conflict")
 
 
-def test_hostile_parameter_is_refused_or_harmless_on_every_route(app: FastAPI, log_in: LogIn, drawn: Drawn) -> None:
-    district = log_in("district")
+async def attack(send: Sending, names: Sequence[str], values: Iterable[str]) -> list[str]:
+    """Every value in every place, and which of them got a 5xx.
+
+    All places get a value at once; those that the answer does not refuse by name get it again, each alone among good ones.
+    """
     failures: list[str] = []
-    shared = {"limit", "cursor", "f"}  # read by one function for all lists: attacked once
-    for method, path, operation in operations(app):
-        names = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"}
-        wanted = names if "{collection}/items" in path or path == "/v1/buildings" else names - shared
-        for name in (*wanted, "no_such_parameter"):
-            for value in VALUES if method == "GET" else ():
-                answer = district.get(f"{reachable(path, drawn)}?{name}={value}")
-                if answer.status_code >= 500 or (name == "no_such_parameter" and answer.status_code not in {400, 422, 403}):
-                    failures.append(f"{path}?{name}={value[:40]}: {answer.status_code}")
-    assert failures == []
+    for value in values:
+        together = await send(names, value)
+        refused = {error["field"].split(".")[0] for error in together.json()["errors"]} if 400 <= together.status < 500 else set()
+        asked = [(names, together), *[([name], await send([name], value)) for name in names if name not in refused]]
+        failures += [f"{'+'.join(places)}={value[:40]}: {answer.status}" for places, answer in asked if answer.status >= 500]
+    return failures
 
 
-def test_hostile_id_is_refused_on_every_route(app: FastAPI, log_in: LogIn) -> None:
-    district = log_in("district")
-    failures: list[str] = []
-    for method, path, _ in operations(app):
-        if "{" not in path:
-            continue
-        for value in (*VALUES[1:], "%2e%2e%2f", "a%2fb", "%01", "%0d%0aX:1", "a;b", "@", "{00000000-0000-0000-0000-000000000000}"):
-            address = path.replace("{id}", value).replace("{collection}", value).replace("{fid}", value)
-            answer = district.request(method, address, headers={"If-Match": "*"}, json={} if method in {"POST", "PATCH"} else None)
-            if not 400 <= answer.status_code < 500:
-                failures.append(f"{method} {address[:80]}: {answer.status_code}")
-    assert failures == []
+def test_hostile_parameter_is_refused_or_harmless_on_every_route(app: FastAPI, run: Run, drawn: Drawn) -> None:
+    auditor, district = Visitor(app, drawn, "auditor"), Visitor(app, drawn, "district")
+
+    async def sweep() -> list[str]:
+        failures: list[str] = []
+        for method, path, operation in operations(app):
+            visitor, address = auditor if path == "/v1/audit" else district, reachable(path, drawn)
+            unknown = await visitor.ask(method, f"{address}?no_such_parameter=1")
+            failures += [f"{path}: took an unknown parameter"] if unknown.status not in {400, 422} else []
+            names = [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+
+            async def send(places: Iterable[str], value: str, visitor: Visitor = visitor, address: str = address) -> Answer:
+                return await visitor.ask("GET", f"{address}?{'&'.join(f'{place}={value}' for place in places)}")
+
+            if method == "GET" and names:
+                failures += [f"{path}: {failure}" for failure in await attack(send, names, VALUES)]
+        return failures
+
+    assert run(sweep) == []
 
 
-def test_body_that_is_no_object_is_refused_on_every_route(app: FastAPI, log_in: LogIn, drawn: Drawn) -> None:
-    district = log_in("district")
-    failures: list[str] = []
-    for method, path, operation in operations(app):
-        for name, body in BODIES.items() if "requestBody" in operation else ():
-            headers = {"If-Match": "*", "Content-Type": "application/json"}
-            answer = district.request(method, reachable(path, drawn), content=body, headers=headers)
-            if answer.status_code not in {400, 403, 422} or answer.headers["content-type"] != "application/problem+json":
-                failures.append(f"{method} {path} with {name}: {answer.status_code}")
-    assert failures == []
+def test_address_that_cannot_be_read_is_refused_before_its_parameters_are(client: TestClient) -> None:
+    for value in UNREADABLE:
+        answer = client.get(f"/ogc/collections?f={value}")
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/malformed-request"), value
 
 
-def test_hostile_member_of_an_otherwise_good_body_is_refused_or_harmless(log_in: LogIn, places: Places) -> None:
+def test_hostile_id_is_refused_on_every_route(app: FastAPI, run: Run, drawn: Drawn) -> None:
+    district = Visitor(app, drawn, "district")
+
+    async def sweep() -> list[str]:
+        failures: list[str] = []
+        for method, path, operation in operations(app):
+            for value in (*VALUES, *UNREADABLE, *PATHS) if "{" in path else ():
+                address = re.sub(r"\{[a-z]+\}", value, path)
+                answer = await district.ask(method, address, b"{}" if "requestBody" in operation else None)
+                if not 400 <= answer.status < 500:
+                    failures.append(f"{method} {address[:80]}: {answer.status}")
+        return failures
+
+    assert run(sweep) == []
+
+
+def test_body_that_is_no_object_is_refused_on_every_route(app: FastAPI, run: Run, drawn: Drawn) -> None:
+    district = Visitor(app, drawn, "district")
+
+    async def sweep() -> list[str]:
+        failures: list[str] = []
+        for method, path, operation in operations(app):
+            for name, body in BODIES.items() if "requestBody" in operation else ():
+                answer = await district.ask(method, reachable(path, drawn), body)
+                if answer.status not in {400, 403, 422} or answer.media_type != "application/problem+json":
+                    failures.append(f"{method} {path} with {name}: {answer.status}")
+        return failures
+
+    assert run(sweep) == []
+
+
+def test_hostile_member_of_an_otherwise_good_body_is_refused_or_harmless(app: FastAPI, run: Run, drawn: Drawn, places: Places) -> None:
     """Each member in turn, and one that the route does not list: `extra` is refused however harmless its value."""
-    district = log_in("district")
-    failures: list[str] = []
-    for case in CASES:
-        good = case.body(places) if case.body is not None else {}
-        path = case.route.format(id=case.id(places), **case.parameters)
-        for member, value in itertools.product((*good, "extra"), JSON_VALUES) if good else ():
-            headers = {"If-Match": "*", "Content-Type": "application/json"}
-            answer = district.request(case.method, path, content=json.dumps({**good, member: value}).encode(), headers=headers)
-            if answer.status_code >= 500 or (member == "extra" and answer.status_code != 422):
-                failures.append(f"{case.method} {path} {member}={str(value)[:40]!r}: {answer.status_code}")
-    assert failures == []
+    district = Visitor(app, drawn, "district")
+
+    async def sweep() -> list[str]:
+        failures: list[str] = []
+        for case in CASES:
+            good = {name: json.dumps(value) for name, value in case.body(places).items()} if case.body is not None else {}
+            path = case.route.format(id=case.id(places), **case.parameters)
+
+            async def send(
+                members: Iterable[str], value: str, method: str = case.method, path: str = path, good: dict[str, str] = good
+            ) -> Answer:
+                body = ", ".join(f'"{name}": {text}' for name, text in (good | dict.fromkeys(members, value)).items())
+                return await district.ask(method, path, f"{{{body}}}".encode())
+
+            if good:
+                failures += [f"{case.method} {path}: {failure}" for failure in await attack(send, [*good, "extra"], JSON_VALUES)]
+                extra = await send(["extra"], "1")
+                if extra.status != 422 or extra.json()["errors"][0]["field"] != "extra":
+                    failures.append(f"{case.method} {path}: took an unknown member")
+        return failures
+
+    assert run(sweep) == []
 
 
 @pytest.mark.parametrize(
