@@ -14,6 +14,7 @@ from api.envelope import Envelope
 from api.limits import Gate, Limits, Rates
 from api.logs import make_log
 from api.metrics import Metrics
+from api.ogc.routes import ROUTES as OGC
 from api.pages.routes import static_files
 from api.paging import Cursors
 from api.problems import COMMON, SCHEMAS, declares, handle_problems
@@ -84,6 +85,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router, responses=declares(*COMMON))
     app.mount("/static", static_files())
+    app.router.routes[:0] = OGC  # the hottest, so asked for first
     return app
 
 

@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, func
+import shapely
+from shapely.geometry.base import BaseGeometry
 
-from geo.crs import STORAGE
+from geo.crs import LONLAT, METRIC, STORAGE, Exchange, reproject
 
 NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 LONGEST: Final = 400
@@ -22,54 +23,77 @@ class BBoxError(ValueError):
 
 @dataclass(frozen=True)
 class Box:
-    """A box in degrees (EPSG:4490 or CRS84). West greater than east means that it crosses the 180th meridian."""
+    """A box of longitude and latitude in degrees, or of easting and northing in the unit of its reference system.
+
+    In degrees west greater than east means that it crosses the 180th meridian.
+    """
 
     west: float
     south: float
     east: float
     north: float
+    exchange: Exchange = LONLAT
 
     def halves(self) -> tuple["Box", ...]:
         """This box, or the two on either side of the 180th meridian when it crosses."""
         if self.west <= self.east:
             return (self,)
-        return Box(self.west, self.south, 180.0, self.north), Box(-180.0, self.south, self.east, self.north)
+        return Box(self.west, self.south, 180.0, self.north, self.exchange), Box(-180.0, self.south, self.east, self.north, self.exchange)
 
     def covers(self, west: float, south: float, east: float, north: float) -> bool:
         """Whether the bounds lie within this box, its edge included."""
         return any(half.west <= west and east <= half.east and half.south <= south and north <= half.north for half in self.halves())
 
+    @property
+    def upright(self) -> bool:
+        """Whether its sides run along meridians and parallels."""
+        return self.exchange.srid != METRIC
 
-def parse_bbox(text: str) -> Box:
-    """The box of OGC API - Features, 7.15.3: `minx,miny,maxx,maxy` or `minx,miny,minz,maxx,maxy,maxz`, in degrees, heights ignored.
+    def literals(self) -> tuple[str, ...]:
+        """The box, or its two halves, in degrees (EPSG:4490) as hexadecimal EWKB, which SQL takes for a geometry."""
+        return tuple(shapely.to_wkb(shapely.set_srid(half._shape(), STORAGE), hex=True, include_srid=True) for half in self.halves())
 
-    Raises BBoxError for anything else: a wrong count, a blank or a word, a number too large, outside ±180 and ±90, south above north.
+    def _shape(self) -> BaseGeometry:
+        corners = (self.west, self.south), (self.east, self.north)
+        if self.west == self.east or self.south == self.north:  # a polygon without a surface is invalid and meets nothing
+            shape: BaseGeometry = shapely.Point(corners[0]) if corners[0] == corners[1] else shapely.LineString(corners)
+        else:
+            shape = shapely.box(*corners[0], *corners[1])
+        if self.exchange.degrees:
+            return shape
+        # The sides of a metric box are bent in degrees: a sixteenth of a side at a time they are near enough to straight.
+        longest = max(self.east - self.west, self.north - self.south)
+        fine = shapely.segmentize(shape, longest / 16) if longest else shape
+        return reproject([fine], self.exchange.srid, STORAGE)[0]
+
+
+def parse_bbox(text: str, exchange: Exchange = LONLAT) -> Box:
+    """The box of OGC API - Features, 7.15.3: `minx,miny,maxx,maxy` or `minx,miny,minz,maxx,maxy,maxz`, heights ignored.
+
+    In the unit and the order of axes of `exchange`. Raises BBoxError for anything else: a wrong count, a blank or a word, a number too
+    large, what lies outside the reference system's limits, south above north, west beyond east unless in degrees.
     """
     parts = [part.strip() for part in text.split(",")] if len(text) <= LONGEST else []
     if len(parts) not in (4, 6):
-        raise BBoxError("count", "bbox takes 4 numbers (west, south, east, north), or 6 with heights")
+        raise BBoxError("count", "bbox takes 4 numbers (west, south, east, north in the order of the axes), or 6 with heights")
     numbers = [_number(part) for part in parts]
     if len(numbers) == 6 and numbers[2] > numbers[5]:
         raise BBoxError("order", f"bbox: the lower height {parts[2]} lies above the upper {parts[5]}")
     west, south, east, north = (numbers[i] for i in ((0, 1, 2, 3) if len(numbers) == 4 else (0, 1, 3, 4)))
-    if abs(west) > 180 or abs(east) > 180:
-        raise BBoxError("range", "bbox: longitudes lie between -180 and 180 degrees")
-    if abs(south) > 90 or abs(north) > 90:
-        raise BBoxError("range", "bbox: latitudes lie between -90 and 90 degrees; longitude comes first")
+    if exchange.swapped:
+        west, south, east, north = south, west, north, east
+    first, lowest, last, highest = exchange.limits
+    across, along = ("longitudes", "latitudes") if exchange.degrees else ("eastings", "northings")
+    if not (first <= west <= last and first <= east <= last):
+        raise BBoxError("range", f"bbox: {across} lie between {first:.10g} and {last:.10g}")
+    if not (lowest <= south <= highest and lowest <= north <= highest):
+        comes = f"; {along if exchange.swapped else across} come first"
+        raise BBoxError("range", f"bbox: {along} lie between {lowest:.10g} and {highest:.10g}{comes}")
     if south > north:
         raise BBoxError("order", f"bbox: south {south:g} lies above north {north:g}")
-    return Box(west, south, east, north)
-
-
-def envelope(box: Box) -> ColumnElement[object]:
-    """The box as a geometry in EPSG:4490, for SQL, its corners bound. Raises ValueError for one that crosses: take its halves first."""
-    if box.west > box.east:
-        raise ValueError("a box across the 180th meridian is two envelopes")
-    if box.west == box.east or box.south == box.north:
-        # ST_MakeEnvelope would make an invalid polygon, which meets nothing.
-        corners = func.ST_Point(box.west, box.south, STORAGE), func.ST_Point(box.east, box.north, STORAGE)
-        return func.ST_Envelope(func.ST_MakeLine(*corners))
-    return func.ST_MakeEnvelope(box.west, box.south, box.east, box.north, STORAGE)
+    if west > east and not exchange.degrees:
+        raise BBoxError("order", f"bbox: west {west:g} lies beyond east {east:g}")
+    return Box(west, south, east, north, exchange)
 
 
 def _number(part: str) -> float:

@@ -4,9 +4,10 @@ All coordinates in this package are easting or longitude first, whatever the aut
 and EPSG:4547 northing first. Whoever speaks to the outside in the official order swaps at that edge.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import shapely
@@ -25,6 +26,41 @@ WEB = 3857
 
 CRS84 = "OGC:CRS84"
 """WGS 84 longitude, latitude: what GeoJSON means. CGCS2000 and WGS 84 agree within a metre."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A reference system that others may ask for, with the order of axes that its authority gives it."""
+
+    uri: str
+    srid: int
+    swapped: bool
+    """Whether latitude or northing comes first."""
+    digits: int
+    """Decimals of a coordinate that make a centimetre or less."""
+    limits: tuple[float, float, float, float]
+    """Least and greatest coordinates that mean something, longitude or easting first: the 3° belt around 114° E for EPSG:4547."""
+
+    @property
+    def degrees(self) -> bool:
+        """Whether it holds the numbers of the storage system. EPSG:4326 and CRS84 are taken for CGCS2000, as gazetteers do."""
+        return self.digits == 7
+
+
+_EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
+_GLOBE = (-180.0, -90.0, 180.0, 90.0)
+EXCHANGES: Final[Mapping[str, Exchange]] = {
+    one.uri: one
+    for one in (
+        Exchange("http://www.opengis.net/def/crs/OGC/1.3/CRS84", STORAGE, swapped=False, digits=7, limits=_GLOBE),
+        Exchange(f"{_EPSG}{STORAGE}", STORAGE, swapped=True, digits=7, limits=_GLOBE),
+        Exchange(f"{_EPSG}4326", STORAGE, swapped=True, digits=7, limits=_GLOBE),
+        Exchange(f"{_EPSG}{METRIC}", METRIC, swapped=True, digits=3, limits=(-2e6, -1e7, 3e6, 1e7)),
+        Exchange(f"{_EPSG}{WEB}", WEB, swapped=False, digits=3, limits=(-20037508.35, -20048966.11, 20037508.35, 20048966.11)),
+    )
+}
+"""By URI; the first is what is meant when nothing is said."""
+LONLAT: Final = next(iter(EXCHANGES.values()))
 
 
 @lru_cache(maxsize=64)

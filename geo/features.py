@@ -1,101 +1,177 @@
 """Rows to GeoJSON in one statement: PostgreSQL builds the text, Python forwards it.
 
-A layer is a SELECT with a unique, indexed column `id`, a geometry `geom` (EPSG:4490, may be NULL) and at most fifty others, which
-become the properties under their names. Pages are read by keyset: the next begins after the last id, never at an offset.
+Rows are anything to select from with a unique, indexed column `id`, a geometry `geom` (EPSG:4490, may be NULL) and properties. Pages
+are read by keyset: the next begins after the key of the last row, never at an offset. Values may be bound parameters, so that a
+statement is compiled once and used for every page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, FromClause, Select, Text, cast, func, literal, literal_column, select, true, union_all
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    cast,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
-from geo.bbox import Box
-from geo.predicates import intersects_box, intersects_box_without_index
-
-Layer = Select[*tuple[Any, ...]]
-
-DIGITS: Final = 7
-"""Decimals of a degree in GeoJSON: a centimetre."""
+from geo.crs import LONLAT, Exchange
 
 NO_CRS: Final = 0
 """Option of ST_AsGeoJSON, which by default writes a `crs` member into every geometry."""
-
+DIGITS: Final = LONLAT.digits
+"""Decimals of a degree in GeoJSON: a centimetre."""
 DENSE: Final = 20_000
-"""Features in a box from which walking the ids in order finds a page sooner than collecting and sorting what the box holds."""
+"""Rows that meet a condition from which walking the keys in order finds a page sooner than collecting and sorting them."""
 
 
-def page(layer: Layer, *, limit: int, after: object = None, box: Box | None = None, dense: int = DENSE) -> Select[str, Any, int, bool]:
-    """A page of the layer's features, ordered by id: at most `limit`, beginning after the id `after`, those that meet `box`.
+Where = Callable[[FromClause], Sequence[ColumnElement[bool]]]
+"""Conditions on whatever has the columns of the rows."""
 
-    The statement gives one row: `features`, a JSON array as text; `last_id`, None on an empty page; `number_returned`; `more`,
-    whether another page follows. `dense` only decides how the box is searched. Raises ValueError for a limit below 1.
+
+@dataclass(frozen=True)
+class Key:
+    """A column that orders a page. NULL comes last in either direction."""
+
+    name: str
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a feature is told: which properties in which order, in which reference system, with its geometry or without."""
+
+    properties: tuple[str, ...]
+    exchange: Exchange = LONLAT
+    geometry: bool = True
+
+
+def page(
+    rows: FromClause,
+    look: Look,
+    *,
+    limit: ColumnElement[int],
+    order: Sequence[Key] = (),
+    after: Sequence[ColumnElement[Any] | None] | None = None,
+    where: Where | None = None,
+    dense: int = DENSE,
+) -> Select[Any, str, int, bool]:
+    """A page of features that meet all of `where`: at most `limit`, ordered by `order` and then by id, beginning after the key `after`.
+
+    The statement gives one row: `features`, GeoJSON texts with commas between; `last`, the key of the last feature as a JSON array where
+    another page may follow;
+    `number_returned`; `more`, whether another page follows. A key holds a value for each of `order` and the id, None for NULL.
     """
-    if limit < 1:
-        raise ValueError("a page has at least one feature")
+    keys = (*order, Key("id"))
+    beyond = () if after is None else (_beyond(rows, keys, after),)
+    names = list(dict.fromkeys(("id", "geom", *(key.name for key in keys), *look.properties)))
     # One more than asked tells whether another page follows; it is counted, not built.
-    chosen = _chosen(layer, limit + 1, after, box, dense).cte("chosen")
-    shown = layer.subquery("shown")
-    numbered = select(chosen.c.id, func.row_number().over(order_by=chosen.c.id).label("place")).cte("numbered")
+    if where is not None and not order:
+        chosen = _collected(rows, names, beyond, where, count=limit + 1, dense=dense)
+    else:
+        met = () if where is None else where(rows)
+        chosen = select(*(rows.c[name] for name in names)).where(*beyond, *met).order_by(*_sorting(rows, keys)).limit(limit + 1)
+    numbered = _numbered(chosen.subquery("chosen"), keys)
     kept = numbered.c.place <= limit
-    texts = func.string_agg(_feature(shown), aggregate_order_by(literal_column("','", Text), numbered.c.id)).filter(kept)
-    last = select(numbered.c.id).where(kept).order_by(numbered.c.id.desc()).limit(1).scalar_subquery()
+    last = func.json_build_array(*(numbered.c[key.name] for key in keys))
     return select(
-        (literal_column("'['", Text) + func.coalesce(texts, "", type_=Text) + literal_column("']'", Text)).label("features"),
-        last.label("last_id"),
+        func.coalesce(func.string_agg(feature(numbered, look), literal_column("','", Text)).filter(kept), "", type_=Text).label("features"),
+        cast(func.max(cast(last, Text)).filter(numbered.c.place == limit), Text).label("last"),
         func.count().filter(kept).label("number_returned"),
         (func.count() > limit).label("more"),
-    ).select_from(numbered.join(shown, shown.c.id == numbered.c.id))
+    ).select_from(numbered)
 
 
-def feature(layer: Layer, identifier: object) -> Select[str]:
-    """The layer's feature with this id as GeoJSON text: one row, or none."""
-    shown = layer.subquery("shown")
-    return select(_feature(shown).label("feature")).where(shown.c.id == identifier)
-
-
-def feature_collection(features: str | bytes, members: Mapping[str, object]) -> bytes:
-    """A FeatureCollection around the array that `page` built, with further members (links, numberReturned, timeStamp) before it."""
-    array = features.encode() if isinstance(features, str) else features
-    head = orjson.dumps({"type": "FeatureCollection", **members})
-    return head[:-1] + b',"features":' + array + b"}"
-
-
-def _chosen(layer: Layer, count: int, after: object, box: Box | None, dense: int) -> Select[Any]:
-    """The ids of the first `count` features after `after` in the box.
-
-    Left alone, the planner walks the ids and tries the box on each row until the page is full, which in a small box is the whole
-    table. So the box's ids are collected first, behind a fence, by the spatial index. But a client that pages through everything
-    sends the whole district as its box; when the box turns out dense the collecting stops and the ids are walked after all.
-    """
-    rows = layer.subquery("rows")
-    ids = select(rows.c.id)
-    if after is not None:
-        ids = ids.where(rows.c.id > after)
-    if box is None:
-        return ids.order_by(rows.c.id).limit(count)
-    inside = ids.where(intersects_box(rows.c.geom, box))
-    hits = inside.limit(literal_column(str(dense + 1))).cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
-    density = select((func.count() > dense).label("dense")).select_from(hits).subquery("density")
-    collected = select(hits.c.id).where(~select(density.c.dense).scalar_subquery()).order_by(hits.c.id).limit(count)
-    # Lateral keeps the planner from starting parallel workers for a walk that is mostly not walked: 50 ms to no purpose.
-    walk = ids.where(density.c.dense, intersects_box_without_index(rows.c.geom, box)).order_by(rows.c.id).limit(count)
-    walked = walk.correlate(density).lateral("walked")
-    either = union_all(
-        select(collected.subquery("collected").c.id), select(walked.c.id).select_from(density.join(walked, true()))
-    ).subquery("either")
-    return select(either.c.id)
-
-
-def _feature(row: FromClause) -> ColumnElement[str]:
-    properties = [part for name, column in row.c.items() if name not in {"id", "geom"} for part in (literal(name, Text), column)]
+def feature(row: FromClause, look: Look) -> ColumnElement[str]:
+    """A row as the text of a GeoJSON feature."""
+    place = geometry(row.c.geom, look.exchange) if look.geometry else literal_column("'null'", Text)
     return (
         literal_column("""'{"type":"Feature","id":'""", Text)
         + cast(func.to_json(row.c.id), Text)
         + literal_column("""',"geometry":'""", Text)
-        + func.coalesce(func.ST_AsGeoJSON(row.c.geom, DIGITS, NO_CRS), "null", type_=Text)
+        + place
         + literal_column("""',"properties":'""", Text)
-        + cast(func.json_build_object(*properties), Text)
+        + properties(row, look.properties)
         + literal_column("'}'", Text)
     )
+
+
+def geometry(column: ColumnElement[Any], exchange: Exchange) -> ColumnElement[str]:
+    """The text of a GeoJSON geometry in a reference system, its axes in the authority's order; `null` where there is none."""
+    moved = column if exchange.degrees else func.ST_Transform(column, literal_column(str(exchange.srid), Integer))
+    turned = func.ST_FlipCoordinates(moved) if exchange.swapped else moved
+    text = func.ST_AsGeoJSON(turned, literal_column(str(exchange.digits), Integer), literal_column(str(NO_CRS), Integer))
+    return func.coalesce(text, literal_column("'null'", Text), type_=Text)
+
+
+def properties(row: FromClause, names: Sequence[str]) -> ColumnElement[str]:
+    """The text of a JSON object of columns. `row_to_json` of a row needs a third of what json_build_object does."""
+    if not names:
+        return literal_column("'{}'", Text)
+    inner = select(*(row.c[name] for name in names)).correlate(row).subquery("told")
+    return cast(func.row_to_json(select(inner.table_valued()).scalar_subquery()), Text)
+
+
+def feature_collection(features: bytes, members: Mapping[str, object]) -> bytes:
+    """A FeatureCollection around the texts that `page` built, with further members (links, numberReturned) before it."""
+    return orjson.dumps({"type": "FeatureCollection", **members})[:-1] + b',"features":[' + features + b"]}"
+
+
+def _numbered(chosen: FromClause, keys: Sequence[Key]) -> FromClause:
+    """The rows in their order with their place in it."""
+    order = _sorting(chosen, keys)
+    return select(*chosen.c, func.row_number().over(order_by=order).label("place")).order_by(*order).subquery("numbered")
+
+
+def _collected(
+    rows: FromClause, told: Sequence[str], after: Sequence[ColumnElement[bool]], where: Where, *, count: ColumnElement[int], dense: int
+) -> Select[Any]:
+    """The first rows by id that meet conditions.
+
+    Left alone, the planner walks the ids and tries the conditions on each row until the page is full, which for a small box is the
+    whole table. So the ids of what meets them are collected first, behind a fence, by the spatial or whatever index. But a client that
+    pages through everything sends the whole district as its box; when what meets the conditions turns out dense, the collecting
+    stops and the ids are walked after all.
+    """
+    most = literal_column(str(dense + 1), Integer)
+    hits = select(rows.c.id).where(*after, *where(rows)).limit(most).cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
+    many = select(func.count() > literal_column(str(dense), Integer)).select_from(hits).scalar_subquery()
+    first = select(hits.c.id).where(~many).order_by(hits.c.id).limit(count).subquery("first")
+    collected = select(*(rows.c[name] for name in told)).where(rows.c.id.in_(select(first.c.id)))
+    # OFFSET 0 keeps the conditions out of the walk, so that the planner takes no other index for it.
+    walk = select(*rows.c).where(many, *after).order_by(rows.c.id).offset(literal_column("0")).subquery("walk")
+    walked = select(*(walk.c[name] for name in told)).where(*where(walk)).limit(count)
+    either = union_all(collected, select(walked.subquery("walked"))).subquery("either")
+    return select(either)
+
+
+def _sorting(rows: FromClause, keys: Sequence[Key]) -> list[ColumnElement[Any]]:
+    return [
+        (rows.c[key.name].desc() if key.descending else rows.c[key.name]).nulls_last() if key.name != "id" else rows.c.id for key in keys
+    ]
+
+
+def _beyond(rows: FromClause, keys: Sequence[Key], after: Sequence[ColumnElement[Any] | None]) -> ColumnElement[bool]:
+    """Whether a row comes after the key: greater in one column and equal in all before it."""
+    cases: list[ColumnElement[bool]] = []
+    equal: list[ColumnElement[bool]] = []
+    for key, value in zip(keys, after, strict=True):
+        column = rows.c[key.name]
+        if value is None:  # nothing comes after NULL but what is NULL too
+            equal.append(column.is_(None))
+            continue
+        greater = column < value if key.descending else column > value
+        cases.append(and_(*equal, greater if key.name == "id" else or_(greater, column.is_(None))))
+        equal.append(column == value)
+    return or_(*cases) if cases else false()

@@ -5,24 +5,29 @@ function that is not leak-proof is tried after the policies, and the index would
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from shapely import Point
 from sqlalchemy import ColumnElement, and_, func, or_
 from sqlalchemy.types import Boolean
 
-from geo.bbox import Box, envelope
+from geo.bbox import Box
 from geo.crs import METRIC, STORAGE, to_degrees, to_metric
 
 
-def intersects_box(column: ColumnElement[object], box: Box) -> ColumnElement[bool]:
+def meets(column: ColumnElement[Any], box: ColumnElement[Any], *, upright: bool = True) -> ColumnElement[bool]:
+    """Whether the geometry meets a box, touching included, both of one reference system. `upright`: the box has no bent or slanted side.
+
+    What lies within an upright box by its own box meets it; only the rest is looked at vertex by vertex, a tenth of a dense page.
+    """
+    exactly = func.ST_Intersects(column, box, type_=Boolean)
+    return and_(column.bool_op("&&")(box), or_(column.bool_op("@")(box), exactly) if upright else exactly)
+
+
+def intersects_box(column: ColumnElement[Any], box: Box) -> ColumnElement[bool]:
     """Whether the geometry (EPSG:4490) meets the box, touching included; a box across the 180th meridian counts on both sides."""
-    return or_(*(_meets(column, half) for half in box.halves()))
-
-
-def intersects_box_without_index(column: ColumnElement[object], box: Box) -> ColumnElement[bool]:
-    """The same condition in a form that no spatial index can serve, for a walk along another index that should not be left."""
-    return or_(*(~func.ST_Disjoint(column, envelope(half), type_=Boolean) for half in box.halves()))
+    return or_(*(meets(column, func.geometry(half), upright=box.upright) for half in box.literals()))
 
 
 def within_metres(column: ColumnElement[object], place: Point, metres: float) -> ColumnElement[bool]:
@@ -34,15 +39,7 @@ def within_metres(column: ColumnElement[object], place: Point, metres: float) ->
         raise ValueError("a distance is a positive number of metres")
     here = func.ST_Transform(func.ST_Point(place.x, place.y, STORAGE), METRIC)
     near = func.ST_DWithin(func.ST_Transform(column, METRIC), here, metres, type_=Boolean)
-    return and_(_touches_box(column, _square_around(place, metres)), near)
-
-
-def _meets(column: ColumnElement[object], box: Box) -> ColumnElement[bool]:
-    return and_(_touches_box(column, box), func.ST_Intersects(column, envelope(box), type_=Boolean))
-
-
-def _touches_box(column: ColumnElement[object], box: Box) -> ColumnElement[bool]:
-    return column.bool_op("&&")(envelope(box))
+    return and_(column.bool_op("&&")(func.geometry(_square_around(place, metres).literals()[0])), near)
 
 
 def _square_around(place: Point, metres: float) -> Box:

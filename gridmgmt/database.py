@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import Engine, Select, create_engine, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from gridmgmt.errors import BusyError, UnauthenticatedError, explain, explain_cause
+from gridmgmt.reads import Query, ReadConnection, Record
 from gridmgmt.settings import Address
 
 Class = Literal["public", "auth", "field", "subdistrict", "district", "loader", "admin", "audit"]
@@ -58,6 +59,7 @@ Sign = Callable[[Actor, int], str]
 
 DIALECT = PGDialect_psycopg()
 ENTER = "SELECT sec.enter(%s, %s)"
+ENTERING = b"SELECT sec.enter($1, $2)"
 PATIENCE = 5
 """Seconds in which a connection must be made, or become free."""
 
@@ -71,7 +73,7 @@ class Database:
         self._sign = sign
         self._size = pool_size
         self._engines: dict[Class, Engine] = {}
-        self._pools: dict[Class, AsyncConnectionPool[AsyncConnection]] = {}
+        self._pools: dict[Class, AsyncConnectionPool[ReadConnection]] = {}
 
     def engine(self, scope: Class) -> Engine:
         """The engine that logs in as `api_<scope>`."""
@@ -134,7 +136,33 @@ class Database:
                 raise
             raise told from error
 
-    async def _pool(self, scope: Class) -> AsyncConnectionPool[AsyncConnection]:
+    async def read(self, actor: Actor, *queries: Query) -> list[list[Record]]:
+        """The rows of each query, as text, all of one snapshot: the hottest reads, in one round trip with the context.
+
+        Raises UnauthenticatedError when the context was refused, and a DistrictError in place of a refusal by PostgreSQL.
+        """
+        pool = await self._pool(actor.scope)
+        try:
+            connection = await pool.getconn()
+            try:
+                if actor.scope in NAMELESS:
+                    return await connection.run(queries)
+                signed = self._sign(actor, connection.pgconn.backend_pid)
+                entered, *results = await connection.run((Query(ENTERING, (signed.encode(), b"%d" % actor.epoch), b"enter"), *queries))
+                if entered[0][0] is None:
+                    raise _unknown()
+                return results
+            finally:
+                await pool.putconn(connection)
+        except PoolTimeout as error:
+            raise BusyError("all connections to the database are in use") from error
+        except psycopg.Error as error:
+            told = explain_cause(error)
+            if told is None:
+                raise
+            raise told from error
+
+    async def _pool(self, scope: Class) -> AsyncConnectionPool[ReadConnection]:
         if scope not in self._pools:
 
             async def look(connection: AsyncConnection) -> None:
@@ -146,8 +174,9 @@ class Database:
                         await pool.drain()  # a server that went down hung up on all of them
                         raise
 
-            pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
+            pool = AsyncConnectionPool(
                 self.address.conninfo(f"api_{scope}"),
+                connection_class=ReadConnection,
                 min_size=0,
                 max_size=self._size,
                 timeout=PATIENCE,
@@ -202,7 +231,10 @@ def rendered(statement: Select[*tuple[Any, ...]]) -> tuple[bytes, dict[str, Any]
 
 
 async def _read_only(connection: AsyncConnection) -> None:
-    await connection.set_read_only(True)
+    """Whatever is read in one transaction is of one snapshot."""
+    await connection.set_autocommit(True)
+    await connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    await connection.set_autocommit(False)
 
 
 def _has_word(connection: AsyncConnection) -> bool:

@@ -1,112 +1,128 @@
-"""Features of a collection: pages by keyset, built by PostgreSQL, forwarded as they are."""
+"""Features of a collection: pages by keyset and single ones, built by PostgreSQL, forwarded as they are."""
 
-import datetime as dt
-import uuid
-from typing import Annotated, Any, Final
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BeforeValidator, Field
+from starlette.responses import Response
 
-from api.dependencies import CallerDep, DatabaseDep, PartsDep, SettingsDep
+from api.conditional import etag, has_current
 from api.disconnection import unless_gone
-from api.negotiation import FormatDep
-from api.ogc.links import GEOJSON, JSON, NOTICE, link, root
-from api.problems import declares
-from api.routing import DistrictRoute
-from api.schemas.base import Moment, read_digits
-from geo.bbox import BBoxError, Box, parse_bbox
-from geo.features import feature, feature_collection, page
-from gridmgmt.database import Actor, Database, rendered
-from gridmgmt.errors import InvalidError, NotFoundError
-from gridmgmt.layers import find_layer
-from gridmgmt.layers.layer import Statement
+from api.ogc.asking import Asked, members
+from api.ogc.links import link
+from api.ogc.negotiation import GEOJSON, JSON, choose
+from api.ogc.wanted import Wanted, read_look, read_page, read_then, seal_cursor
+from geo.crs import Exchange
+from geo.features import feature_collection
+from gridmgmt.database import PUBLIC
+from gridmgmt.errors import NotFoundError
+from gridmgmt.layers.selection import Selection, count_of, estimate_of, feature_of, page_of
+from gridmgmt.layers.stamps import stamp_of
+from gridmgmt.reads import Query, Record
 
-router = APIRouter(
-    prefix="/ogc/collections/{collection}/items",
-    tags=["ogc"],
-    route_class=DistrictRoute,
-    responses=declares("invalid-parameter", "unauthenticated", "not-found"),
-)
-
-DEFAULT: Final = 100
-LARGEST: Final = 10_000
+VARY: Final = "Accept, Authorization"
+FORMATS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON}
 
 
-def _bbox(bbox: Annotated[str | None, Query(description="west,south,east,north in degrees (CRS84)")] = None) -> Box | None:
-    try:
-        return None if bbox is None else parse_bbox(bbox)
-    except BBoxError as error:
-        raise InvalidError(str(error), field="bbox") from None
+async def read_items(asked: Asked) -> Response:
+    """A page of features, ordered by `sortby` and then by id."""
+    layer = asked.layer
+    choose(asked, FORMATS)
+    wanted = read_page(asked)
+    queries = [stamp_of(layer), page_of(wanted.selection).bind(**wanted.values)]
+    if wanted.count == "exact":
+        queries.append(count_of(wanted.selection).bind(**wanted.values))
+    elif wanted.count == "estimate":
+        queries.append(estimate_of(wanted.selection).bind(**wanted.values))
+    known = await _unless_known(asked, queries[0])
+    if known is not None:
+        return known
+    [[(stamp,)], [(features, last, returned, more)], *counts] = await unless_gone(
+        asked.request, asked.parts.database.read(asked.actor, *queries)
+    )
+    assert stamp is not None
+    assert features is not None
+    body = feature_collection(features, _about(asked, wanted, last if more == b"t" else None, int(returned or b"0"), counts))
+    return Response(body, media_type=GEOJSON, headers=_headers(asked, wanted.selection.look.exchange, etag_of(asked, stamp)))
 
 
-BoxDep = Annotated[Box | None, Depends(_bbox)]
-Limit = Annotated[int, BeforeValidator(read_digits), Field(ge=1), Query(description="Features a page; above 10,000 means 10,000")]
-AsOf = Annotated[Moment | None, Query(description="What was believed, and in force, at this time")]
-
-
-@router.get("", response_class=Response, responses={200: {"content": {GEOJSON: {}}}})
-async def read_items(
-    *,
-    request: Request,
-    database: DatabaseDep,
-    parts: PartsDep,
-    actor: CallerDep,
-    collection: str,
-    box: BoxDep,
-    limit: Limit = DEFAULT,
-    cursor: Annotated[str | None, Query(max_length=500, description="From the `next` link of the page before")] = None,
-    as_of: AsOf = None,
-    _: FormatDep,
-) -> Response:
-    """A page of features, by id. `numberMatched` is left out: counting would cost more than the page."""
-    layer = find_layer(collection, actor)
-    kind = int if layer.id_type == "integer" else uuid.UUID
-    after = None if cursor is None else parts.cursors.open(request.url.path, cursor, kind)[0]
-    statement = page(layer.statement(as_of), limit=min(limit, LARGEST), after=after, box=box)
-    row = await unless_gone(request, _read(database, actor, statement))
-    assert row is not None
-    features, last, returned, more = row
-    here = f"{root(request)}/collections/{layer.name}"
-    links = [link("self", str(request.url), GEOJSON), link("collection", here, JSON)]
-    if more:
-        following = request.url.include_query_params(cursor=parts.cursors.seal(request.url.path, [last]))
-        links.append(link("next", str(following), GEOJSON))
-    members: dict[str, object] = {"links": links, "numberReturned": returned, "timeStamp": dt.datetime.now(dt.UTC).isoformat()}
-    if parts.settings.access.demo_mode:
-        members["notice"] = NOTICE
-    return Response(feature_collection(features, members), media_type=GEOJSON, headers={"Vary": "Authorization"})
-
-
-@router.get("/{fid}", response_class=Response, responses={200: {"content": {GEOJSON: {}}}})
-async def read_item(
-    *,
-    request: Request,
-    database: DatabaseDep,
-    settings: SettingsDep,
-    actor: CallerDep,
-    collection: str,
-    fid: Annotated[str, Path(max_length=64)],
-    as_of: AsOf = None,
-    _: FormatDep,
-) -> Response:
-    """One feature."""
-    layer = find_layer(collection, actor)
-    identifier = layer.read_id(fid)
-    row = None
+async def read_item(asked: Asked) -> Response:
+    """One feature. Its tag is its version, as /v1 knows it."""
+    layer = asked.layer
+    choose(asked, FORMATS)
+    then = read_then(asked)
+    selection = Selection(layer.name, read_look(asked), then=bool(then))
+    identifier = layer.read_id(asked.request.path_params["fid"])
+    rows: list[Record] = []
     if identifier is not None:
-        row = await unless_gone(request, _read(database, actor, feature(layer.statement(as_of), identifier)))
-    if row is None:
+        query = feature_of(selection).bind(id=identifier, **then)
+        [rows] = await unless_gone(asked.request, asked.parts.database.read(asked.actor, query))
+    if not rows:
         raise NotFoundError("there is no such feature, or none that you may see")
-    here = f"{root(request)}/collections/{layer.name}"
-    members: dict[str, object] = {"links": [link("self", f"{here}/items/{fid}", GEOJSON), link("collection", here, JSON)]}
-    if settings.access.demo_mode:
-        members["notice"] = NOTICE
-    text = row[0].encode()[:-1] + b"," + orjson.dumps(members)[1:]
-    return Response(text, media_type=GEOJSON, headers={"Vary": "Authorization"})
+    text, version = rows[0]
+    assert text is not None
+    assert version is not None
+    here = f"{asked.root}/collections/{layer.name}"
+    links = [link("self", str(asked.request.url), GEOJSON), link("collection", here, JSON)]
+    body = text[:-1] + b"," + orjson.dumps({"links": links, **members(asked)})[1:]
+    headers = _headers(asked, selection.look.exchange, etag(int(version), body))
+    if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=GEOJSON, headers=headers)
 
 
-async def _read(database: Database, actor: Actor, statement: Statement) -> tuple[Any, ...] | None:
-    query, values = rendered(statement)
-    async with database.reading(actor) as connection:
-        return await (await connection.execute(query, values)).fetchone()
+def etag_of(asked: Asked, stamp: bytes) -> str:
+    """The strong entity tag of this representation of a layer at a stamp."""
+    request = asked.request
+    said = (
+        stamp,
+        asked.root.encode(),
+        request.url.path.encode(),
+        request.scope["query_string"],
+        request.headers.get("accept", "").encode(),
+    )
+    return f'"{hashlib.blake2b(b"|".join(said), digest_size=12).hexdigest()}"'
+
+
+def cache_control(asked: Asked) -> str:
+    """Who may keep an answer. All ask again each time, so that a change is seen at the next request."""
+    return "public, no-cache" if asked.actor is PUBLIC else "private, no-cache"
+
+
+async def _unless_known(asked: Asked, stamp: Query) -> Response | None:
+    """304 when the client has what there is; the features are not touched for it."""
+    if_none_match = asked.request.headers.get("if-none-match")
+    if if_none_match is None:
+        return None
+    [[(now,)]] = await asked.parts.database.read(asked.actor, stamp)
+    assert now is not None
+    tag = etag_of(asked, now)
+    return Response(status_code=304, headers=_headers(asked, None, tag)) if has_current(if_none_match, tag) else None
+
+
+def _headers(asked: Asked, exchange: Exchange | None, tag: str) -> dict[str, str]:
+    crs = {} if exchange is None else {"Content-Crs": f"<{exchange.uri}>"}
+    return {"ETag": tag, "Cache-Control": cache_control(asked), "Vary": VARY} | crs
+
+
+def _about(asked: Asked, wanted: Wanted, last: bytes | None, returned: int, counts: Sequence[Sequence[Record]]) -> dict[str, object]:
+    """The members of a page beside its features. Nothing in it changes unless the features do, as a strong tag promises."""
+    url = asked.request.url
+    links = [link("self", str(url), GEOJSON), link("collection", f"{asked.root}/collections/{asked.layer.name}", JSON)]
+    if last is not None:
+        links.append(link("next", str(url.include_query_params(cursor=seal_cursor(asked, last))), GEOJSON))
+    about: dict[str, object] = {"links": links, "numberReturned": returned}
+    if counts:
+        about |= _counted(wanted, counts[0])
+    elif last is None and "cursor" not in asked.given:
+        about["numberMatched"] = returned
+    return about | members(asked)
+
+
+def _counted(wanted: Wanted, rows: Sequence[Record]) -> dict[str, int]:
+    [(told,)] = rows
+    assert told is not None
+    if wanted.count == "exact":
+        return {"numberMatched": int(told)}
+    return {"numberMatchedEstimated": round(orjson.loads(told)[0]["Plan"]["Plan Rows"])}

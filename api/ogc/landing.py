@@ -1,16 +1,13 @@
 """Landing page and conformance."""
 
-from typing import Any, Final
+from typing import Final
 
-from fastapi import APIRouter, Request
+import orjson
+from starlette.responses import Response
 
-from api.dependencies import SettingsDep
-from api.negotiation import FormatDep
-from api.ogc.links import JSON, NOTICE, link, root
-from api.problems import declares
-from api.routing import DistrictRoute
-
-router = APIRouter(prefix="/ogc", tags=["ogc"], route_class=DistrictRoute, responses=declares("invalid-parameter"))
+from api.ogc.asking import Asked, members
+from api.ogc.links import link
+from api.ogc.negotiation import JSON, choose
 
 CONFORMS_TO: Final = (
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
@@ -19,10 +16,10 @@ CONFORMS_TO: Final = (
 )
 
 
-@router.get("/")
-async def read_landing(request: Request, settings: SettingsDep, _: FormatDep) -> dict[str, Any]:
+async def read_landing(asked: Asked) -> Response:
     """Where everything is."""
-    here = root(request)
+    choose(asked, {"json": JSON})
+    here = asked.root
     page = {
         "title": "gridmgmt",
         "description": "Grids, rental buildings and areas of a district",
@@ -33,10 +30,10 @@ async def read_landing(request: Request, settings: SettingsDep, _: FormatDep) ->
             link("service-desc", here.removesuffix("/ogc") + "/openapi.json", "application/vnd.oai.openapi+json;version=3.1", "OpenAPI"),
         ],
     }
-    return page | ({"notice": NOTICE} if settings.access.demo_mode else {})
+    return Response(orjson.dumps(page | members(asked)), media_type=JSON)
 
 
-@router.get("/conformance")
-async def read_conformance(_: FormatDep) -> dict[str, Any]:
+async def read_conformance(asked: Asked) -> Response:
     """The classes of requirements that are met."""
-    return {"conformsTo": list(CONFORMS_TO)}
+    choose(asked, {"json": JSON})
+    return Response(orjson.dumps({"conformsTo": list(CONFORMS_TO)}), media_type=JSON)

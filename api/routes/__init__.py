@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from api.ogc import collections, items, landing
 from api.pages import routes as pages
 from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, problems, residences, units
 
@@ -24,9 +23,6 @@ ROUTERS: Sequence[APIRouter] = (
     residences.router,
     leases.router,
     managers.router,
-    landing.router,
-    collections.router,
-    items.router,
     health.router,
     problems.router,
     pages.router,

@@ -2,20 +2,17 @@
 
 import datetime as dt
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import Layer, Property, Statement
 from gridmgmt.models import Building
 
 
-def _statement(moment: dt.datetime | None) -> Statement:
+def _rows(moment: dt.datetime | None) -> Statement:
     building = known(Building, moment)
-    day = func.reg.today() if moment is None else func.date(func.timezone("Asia/Shanghai", moment))
-    names = ("id", "geom", "house_code", "name", "address", "nature", "rental", "floors_above", "built_year")
-    return select(*(building.c[name] for name in names)).where(
-        building.c.deleted_at.is_(None), or_(building.c.retired_on.is_(None), building.c.retired_on > day)
-    )
+    names = ("id", "version", "geom", "house_code", "name", "address", "nature", "rental", "floors_above", "built_year", "retired_on")
+    return select(*(building.c[name] for name in names)).where(building.c.deleted_at.is_(None))
 
 
 LAYER = Layer(
@@ -32,7 +29,9 @@ LAYER = Layer(
         Property("floors_above", "integer", "Floors above ground", "地上层数"),
         Property("built_year", "integer", "Year of construction", "建成年份"),
     ),
-    statement=_statement,
+    rows=_rows,
+    nouns=("building",),
+    period=(None, "retired_on"),
     id_type="uuid",
     minzoom=14,
 )

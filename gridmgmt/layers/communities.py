@@ -5,16 +5,26 @@ import datetime as dt
 from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
-from gridmgmt.layers.layer import Layer, Property, Statement, in_force
+from gridmgmt.layers.layer import Layer, Property, Statement
 from gridmgmt.models import Area
 
 
-def _statement(moment: dt.datetime | None) -> Statement:
+def _rows(moment: dt.datetime | None) -> Statement:
     area, parent = known(Area, moment), known(Area, moment).alias("parent")
     return (
-        select(area.c.id, area.c.geom, area.c.code, area.c.name, parent.c.code.label("subdistrict"), area.c.valid_from, area.c.approximate)
+        select(
+            area.c.id,
+            area.c.version,
+            area.c.geom,
+            area.c.code,
+            area.c.name,
+            parent.c.code.label("subdistrict"),
+            area.c.valid_from,
+            area.c.valid_to,
+            area.c.approximate,
+        )
         .join(parent, parent.c.id == area.c.parent_id)
-        .where(area.c.level == "community", in_force(area, moment))
+        .where(area.c.level == "community", area.c.deleted_at.is_(None))
     )
 
 
@@ -30,7 +40,9 @@ LAYER = Layer(
         Property("valid_from", "string", "In force since", "生效日期", "date"),
         Property("approximate", "boolean", "Whether the border is only roughly known", "边界是否为近似"),
     ),
-    statement=_statement,
+    rows=_rows,
+    nouns=("area",),
+    period=("valid_from", "valid_to"),
     id_type="integer",
     public=True,
     minzoom=10,

@@ -5,16 +5,25 @@ import datetime as dt
 from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
-from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement, in_force
+from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement
 from gridmgmt.models import Area, Grid
 
 
-def _statement(moment: dt.datetime | None) -> Statement:
+def _rows(moment: dt.datetime | None) -> Statement:
     grid, community = known(Grid, moment), known(Area, moment)
     return (
-        select(grid.c.id, grid.c.geom, grid.c.code, grid.c.name, community.c.code.label("community"), grid.c.valid_from)
+        select(
+            grid.c.id,
+            grid.c.version,
+            grid.c.geom,
+            grid.c.code,
+            grid.c.name,
+            community.c.code.label("community"),
+            grid.c.valid_from,
+            grid.c.valid_to,
+        )
         .join(community, community.c.id == grid.c.community_id)
-        .where(grid.c.kind == "base", in_force(grid, moment))
+        .where(grid.c.kind == "base", grid.c.deleted_at.is_(None))
     )
 
 
@@ -29,7 +38,9 @@ LAYER = Layer(
         Property("community", "string", "Code of the community", "所属社区代码"),
         Property("valid_from", "string", "In force since", "生效日期", "date"),
     ),
-    statement=_statement,
+    rows=_rows,
+    nouns=("area", "grid"),
+    period=("valid_from", "valid_to"),
     id_type="integer",
     roles=REGISTER_ROLES | {"admin"},
     minzoom=12,

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_
+from sqlalchemy import Select
 
 from gridmgmt.database import Actor
 
 Statement = Select[*tuple[Any, ...]]
-"""A SELECT of `id`, `geom` and the layer's properties, as geo/features.py reads it."""
+"""A SELECT of `id`, `geom`, the layer's properties and the ends of its period, as geo/features.py reads it."""
 
 REGISTER_ROLES = frozenset({"district", "subdistrict", "community", "worker"})
 
@@ -23,10 +23,15 @@ class Property:
     """One public property: its name, its JSON type and what it says."""
 
     name: str
-    type: Literal["string", "integer", "boolean"]
+    type: Literal["string", "integer", "number", "boolean"]
     title: str
     title_zh: str
-    format: str | None = None
+    format: Literal["date"] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The type of its values: `date`, or the JSON type."""
+        return self.format or self.type
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,15 @@ class Layer:
     title_zh: str
     description: str
     properties: tuple[Property, ...]
-    statement: Callable[[dt.datetime | None], Statement]
-    """Rows in force today, or as they were believed and in force at a moment."""
+    rows: Callable[[dt.datetime | None], Statement]
+    """Rows as they are believed now, or were at a moment: of whatever period, but none that were struck out."""
+    nouns: tuple[str, ...]
+    """Tables of `reg` that the rows are made of: when none of them changed, neither did the layer."""
     id_type: Literal["integer", "uuid"]
     roles: frozenset[str] = REGISTER_ROLES
     public: bool = False
+    period: tuple[str | None, str | None] = (None, None)
+    """Columns of the first day in force and of the first no longer; None where there is no such end."""
     minzoom: int = 0
     """Level of the map from which single features are drawn."""
 
@@ -59,9 +68,3 @@ class Layer:
             return uuid.UUID(text) if len(text) == 36 else None
         except ValueError:
             return None
-
-
-def in_force(rows: FromClause, moment: dt.datetime | None) -> ColumnElement[bool]:
-    """Whether a row was not struck out and its period holds the district's day (today, or that of `moment`)."""
-    day: Any = func.reg.today() if moment is None else func.date(func.timezone("Asia/Shanghai", moment))
-    return and_(rows.c.deleted_at.is_(None), rows.c.valid_from <= day, or_(rows.c.valid_to.is_(None), rows.c.valid_to > day))

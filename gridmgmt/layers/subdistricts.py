@@ -5,15 +5,15 @@ import datetime as dt
 from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
-from gridmgmt.layers.layer import Layer, Property, Statement, in_force
+from gridmgmt.layers.layer import Layer, Property, Statement
 from gridmgmt.models import Area
 
 
-def _statement(moment: dt.datetime | None) -> Statement:
+def _rows(moment: dt.datetime | None) -> Statement:
     area = known(Area, moment)
-    return select(area.c.id, area.c.geom, area.c.code, area.c.name, area.c.valid_from, area.c.approximate).where(
-        area.c.level == "subdistrict", in_force(area, moment)
-    )
+    return select(
+        area.c.id, area.c.version, area.c.geom, area.c.code, area.c.name, area.c.valid_from, area.c.valid_to, area.c.approximate
+    ).where(area.c.level == "subdistrict", area.c.deleted_at.is_(None))
 
 
 LAYER = Layer(
@@ -27,7 +27,9 @@ LAYER = Layer(
         Property("valid_from", "string", "In force since", "生效日期", "date"),
         Property("approximate", "boolean", "Whether the border is only roughly known", "边界是否为近似"),
     ),
-    statement=_statement,
+    rows=_rows,
+    nouns=("area",),
+    period=("valid_from", "valid_to"),
     id_type="integer",
     public=True,
     minzoom=8,

@@ -11,7 +11,7 @@ from gridmgmt.models.managers import Manager
 from gridmgmt.models.organisations import Organisation
 from gridmgmt.models.people import Discrepancy, Identity, Person, PersonSecret
 from gridmgmt.models.residences import Residence
-from gridmgmt.models.trail import Audit, Change
+from gridmgmt.models.trail import Audit, Change, LayerChange
 from gridmgmt.models.units import Unit
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Identity",
     "Landlord",
     "Layer",
+    "LayerChange",
     "Lease",
     "Manager",
     "Organisation",

@@ -59,3 +59,12 @@ class Change(Base):
     kind: Mapped[str]
     entity_id: Mapped[uuid.UUID]
     at: Mapped[dt.datetime] = mapped_column(server_default=text("clock_timestamp()"))
+
+
+class LayerChange(Base):
+    """A transaction that wrote a table. The stamp of a layer is made of these."""
+
+    __tablename__ = "layer_change"
+
+    noun: Mapped[str] = mapped_column(primary_key=True)
+    xid: Mapped[str] = mapped_column(Xid8, primary_key=True, server_default=FetchedValue())

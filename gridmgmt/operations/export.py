@@ -10,10 +10,12 @@ from typing import Final
 import shapely
 from sqlalchemy import RowMapping, func, select
 
+from geo.features import Look
 from geo.files import FileError, Row, write_features
 from gridmgmt.intake.spreadsheets import defuse
 from gridmgmt.layers import LAYERS
 from gridmgmt.layers.layer import Layer
+from gridmgmt.layers.selection import Selection, rows_of
 from gridmgmt.operations.operator import DEMO, OperatorError, Register
 from gridmgmt.security import audit
 
@@ -60,7 +62,7 @@ def export(register: Register, name: str, path: Path, advance: Advance = lambda 
 
 
 def _write_and_record(register: Register, layer: Layer, path: Path, fields: Mapping[str, type], advance: Advance) -> int:
-    found = layer.statement(None).subquery("found")
+    found = rows_of(Selection(layer.name, Look(())))
     columns = [found.c[one.name] for one in layer.properties]
     statement = select(*columns, func.ST_AsBinary(found.c.geom).label("geom")).order_by(columns[0], found.c.id)
     with register.database.transaction(register.operator) as session:

@@ -61,7 +61,16 @@ def test_feature_of_another_grid_is_told_like_one_that_never_was(log_in: LogIn, 
         ("bbox=abc", "bbox"),
         ("bbox=1,2,3", "bbox"), ("bbox=1,2,3,NaN", "bbox"), ("bbox=0,50,1,40", "bbox"), ("bbox=", "bbox"), ("bbox=500,0,501,1", "bbox"),
         ("cursor=abc", "cursor"), ("cursor=", "cursor"), ("as_of=yesterday", "as_of"), ("as_of=2024-01-01", "as_of"), ("f=html", "f"),
-        ("crs=EPSG:4490", "crs"), ("filter=1=1", "filter"), ("Limit=1", "Limit"), ("limit=1&limit=2", "limit"),
+        ("crs=EPSG:4490", "crs"), ("crs=", "crs"), ("bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4214", "bbox-crs"),
+        ("bbox=114,22,115,23&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4490", "bbox"),
+        ("filter=1=1", "filter"),
+        ("sortby=secret", "sortby"), ("sortby=name,-name", "sortby"),
+        ("sortby=", "sortby"), ("properties=name,secret", "properties"), ("count=maybe", "count"),
+        ("datetime=yesterday", "datetime"),
+        ("datetime=2020-02-30", "datetime"), ("datetime=2020-01-02/2020-01-01", "datetime"),
+        ("datetime=2020-01-01/2020-01-02/2020-01-03", "datetime"), ("datetime=", "datetime"),
+        ("approximate=maybe", "approximate"), ("valid_from=today", "valid_from"), ("version=1", "version"), ("geom=1", "geom"),
+        ("Limit=1", "Limit"), ("limit=1&limit=2", "limit"),
     ],
 )  # fmt: skip
 def test_bad_parameter_is_400_and_named(client: TestClient, query: str, parameter: str) -> None:
@@ -149,7 +158,15 @@ def test_collection_tells_the_extent_of_the_district(client: TestClient) -> None
     described = client.get("/ogc/collections/communities").json()
     (west, south), (east, north) = point(0, 0), point(2000, 800)
     assert described["extent"]["spatial"]["bbox"][0] == pytest.approx([west, south, east, north], abs=1e-4)
-    assert described["crs"] == ["http://www.opengis.net/def/crs/OGC/1.3/CRS84"]
+    epsg = "http://www.opengis.net/def/crs/EPSG/0"
+    assert described["crs"] == [
+        "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+        f"{epsg}/4490",
+        f"{epsg}/4326",
+        f"{epsg}/4547",
+        f"{epsg}/3857",
+    ]
+    assert described["storageCrs"] == f"{epsg}/4490"
 
 
 def test_every_link_of_the_pages_leads_somewhere(client: TestClient) -> None:

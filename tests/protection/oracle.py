@@ -207,6 +207,7 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
     "reg.identity": ("INSERT INTO reg.identity (id) VALUES (gen_random_uuid())", NOBODY),
     "reg.person_secret": ("INSERT INTO reg.person_secret (person_id) VALUES (gen_random_uuid())", NOBODY),
     "reg.layer": ("INSERT INTO reg.layer VALUES ('new')", NOBODY),
+    "reg.layer_change": ("INSERT INTO reg.layer_change VALUES ('new')", NOBODY),
     "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
     **{name: (f"INSERT INTO {name} (id) SELECT NULL", NOBODY) for name in BY_NAME if name.endswith("_past")},
 }

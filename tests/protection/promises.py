@@ -122,6 +122,18 @@ def out_of_reach(statement: str) -> Promise:
     return promise
 
 
+def changes_stamp(noun: str) -> Promise:
+    """A write that changes no row changes the stamp too: whoever writes does not learn by it whether there was one."""
+
+    def promise(root: Root, _: Register) -> str | None:
+        with undone(root):
+            before = run(root, f"SELECT reg.stamp(ARRAY['{noun}'])")
+            run(root, f"UPDATE reg.{noun} SET version = version WHERE false")
+            return None if run(root, f"SELECT reg.stamp(ARRAY['{noun}'])") != before else "the stamp stays"
+
+    return promise
+
+
 def gives(statements: str, question: str, answer: str) -> Promise:
     """After the statements the question has the answer."""
 
@@ -134,12 +146,14 @@ def gives(statements: str, question: str, answer: str) -> Promise:
     return promise
 
 
+STAMPED = ("area", "building", "grid", "lease", "manager", "residence", "unit")
 GRID_OF = "SELECT g.name FROM reg.{0} t JOIN reg.grid g ON g.id = t.grid_id WHERE t.{1}"
 BOX = "UPDATE reg.grid SET geom = public.ST_Multi(public.ST_MakeEnvelope({}, 22.70, {}, 22.71, 4490)) WHERE name = 'Grid {} 演'"
 
 PROMISES: dict[tuple[str, str], Promise] = {
     **{(f"reg.{noun}", "keep_past"): keeps_past(noun) for noun in UPDATES},
     **{(f"reg.{noun}", f"log_{verb}"): logs(noun, verb) for noun in KINDS for verb in ("insert", "update")},
+    **{(f"reg.{noun}", "note_change"): changes_stamp(noun) for noun in STAMPED},
     ("reg.grid", "grid_no_overlap"): refuses(BOX.format(113.80, 113.815, 1), "grid_no_overlap"),
     ("reg.grid", "grid_keeps_its_buildings"): refuses(BOX.format(113.83, 113.831, 4), "grid_keeps_its_buildings"),
     ("reg.building", "place_building"): gives(BUILDING, GRID_OF.format("building", "house_code = repeat('9', 19)"), "Grid 7 演"),

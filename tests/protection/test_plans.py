@@ -109,7 +109,7 @@ class Busy:
         return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def busy(cluster: Cluster, template: str, worker: str) -> Iterator[Busy]:
     address = clone(cluster, template, f"busy_{worker}")
     with psycopg.connect(address.conninfo("postgres"), autocommit=True) as root:

@@ -18,10 +18,14 @@ def actor(role: str) -> Actor:
 
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=list(LAYERS))
-def test_statement_gives_id_geometry_and_exactly_the_properties_that_are_declared(layer: Layer) -> None:
-    declared = ["id", "geom", *(one.name for one in layer.properties)]
-    assert [column.name for column in layer.statement(None).selected_columns] == declared
-    assert [column.name for column in layer.statement(NOW).selected_columns] == declared
+def test_rows_have_an_id_a_version_a_geometry_and_exactly_what_is_declared(layer: Layer) -> None:
+    properties = [one.name for one in layer.properties]
+    declared = {"id", "version", "geom", *properties, *(name for name in layer.period if name is not None)}
+    for moment in (None, NOW):
+        columns = [column.name for column in layer.rows(moment).selected_columns]
+        assert set(columns) == declared
+        assert len(columns) == len(declared)
+    assert len(set(properties)) == len(properties)
     assert not any(word in name for name in declared for word in ("person", "phone", "lessee", "landlord", "id_mask"))
 
 

@@ -1,0 +1,110 @@
+"""One request to /ogc, understood: who asks, for which layer, by which parameters. None is ignored and none is given twice.
+
+These routes are Starlette's own. Their parameters hang on the layer, their document is OpenAPI 3.0 made from the layers, and most of
+their answers are bytes that PostgreSQL built, so what FastAPI does for the others would be done here for nothing, hundreds of times a
+second.
+"""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping, Set
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api.auth import caller
+from api.dependencies import Parts, parts_of
+from api.ogc.links import NOTICE
+from api.problems import RequestError
+from api.schemas.base import Day, Moment, read_digits
+from gridmgmt.database import Actor
+from gridmgmt.errors import InvalidError
+from gridmgmt.layers import find_layer
+from gridmgmt.layers.layer import Layer
+
+Value = TypeVar("Value")
+
+MOMENT: Final[TypeAdapter[dt.datetime]] = TypeAdapter(Moment)
+DAY: Final[TypeAdapter[dt.date]] = TypeAdapter(Day)
+COUNT: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, BeforeValidator(read_digits), Field(ge=1)])
+
+
+@dataclass
+class Asked:
+    """A request with its caller."""
+
+    request: Request
+    parts: Parts
+    actor: Actor
+    given: Mapping[str, str]
+    """The parameters, each once."""
+
+    @cached_property
+    def layer(self) -> Layer:
+        """The layer that the address names. Raises NotFoundError where there is none for the caller."""
+        return find_layer(self.request.path_params["collection"], self.actor)
+
+    @cached_property
+    def root(self) -> str:
+        """Absolute address of /ogc, without a slash at its end."""
+        url = self.request.url
+        return f"{url.scheme}://{url.netloc}{self.request.scope.get('root_path', '')}/ogc"
+
+    def only(self, known: Set[str]) -> None:
+        """Raise RequestError (400) for a parameter that is not known here."""
+        for name in self.given:
+            if name not in known:
+                raise RequestError("invalid-parameter", "there is no such parameter", field=name[:100])
+
+    def read(self, name: str, adapter: TypeAdapter[Value]) -> Value | None:
+        """A parameter as a value, None when it is not given. Raises InvalidError (400) naming it."""
+        text = self.given.get(name)
+        return None if text is None else read(name, text, adapter)
+
+
+Handler = Callable[[Asked], Awaitable[Response]]
+
+
+def read(name: str, value: object, adapter: TypeAdapter[Value]) -> Value:
+    """A value as `adapter` takes it. Raises InvalidError naming it."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise InvalidError(f"{name}: {reason}", field=name) from None
+
+
+def route(path: str, handler: Handler, *, parameters: Set[str] | None = frozenset(), methods: tuple[str, ...] = ("GET",)) -> Route:
+    """A route below /ogc. With `parameters` None the handler itself says which it knows."""
+    path = f"/ogc{path}"
+
+    async def answer(request: Request) -> Response:
+        request.state.route = path
+        parts = parts_of(request)
+        given = _parameters(request)
+        actor = await caller(request, parts.database, parts.tokens, parts.rates, parts.limits)
+        request.state.actor = actor
+        asked = Asked(request, parts, actor, given)
+        if parameters is not None:
+            asked.only(parameters)
+        return await handler(asked)
+
+    return Route(path, answer, methods=list(methods), name=handler.__name__)
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise RequestError("invalid-parameter", "the parameter is given twice", field=name[:100])
+        given[name] = value
+    return given
+
+
+def members(asked: Asked) -> dict[str, Any]:
+    """What every document says beside its own: 演示数据 in demo mode."""
+    return {"notice": NOTICE} if asked.parts.settings.access.demo_mode else {}

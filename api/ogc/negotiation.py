@@ -1,0 +1,65 @@
+"""Which representation is wanted: by the parameter `f`, else by `Accept` (RFC 9110, 12.5.1), else the first that is offered."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from api.ogc.asking import Asked
+from api.problems import RequestError
+from gridmgmt.errors import InvalidError
+
+JSON: Final = "application/json"
+GEOJSON: Final = "application/geo+json"
+HTML: Final = "text/html"
+SCHEMA: Final = "application/schema+json"
+
+PAGES: Final[Mapping[str, str]] = {"json": JSON, "html": HTML}
+"""What documents are offered as."""
+
+
+def choose(asked: Asked, offered: Mapping[str, str]) -> str:
+    """The name of the wanted one among media types by name.
+
+    Raises InvalidError (400) for an `f` that is not offered, and RequestError (406) when `Accept` takes none of them.
+    """
+    named = asked.given.get("f")
+    if named is not None:
+        if named not in offered:
+            raise InvalidError(f"f: takes {', '.join(offered)}", field="f")
+        return named
+    accept = asked.request.headers.get("accept", "*/*")[:1000]
+    found = _best(accept, tuple(offered.items()))
+    if found is None:
+        raise RequestError("not-acceptable", f"this is served as {', '.join(offered.values())}")
+    return found
+
+
+@lru_cache(maxsize=1000)
+def _best(accept: str, offered: tuple[tuple[str, str], ...]) -> str | None:
+    """The offered one with the highest quality; what stands first in the header, and then what is offered first, among equals."""
+    ranges = [_read_range(part, place) for place, part in enumerate(accept.split(","))]
+    best: tuple[float, int, int] | None = None
+    name = None
+    for place, (one, media_type) in enumerate(offered):
+        kind, _, _ = media_type.partition("/")
+        # The most exact range says how much a media type is wanted.
+        matching = [given for given in ranges if given[0] in {media_type, f"{kind}/*", "*/*"}]
+        exact = [given for given in matching if given[0] == media_type] or [given for given in matching if given[0] != "*/*"] or matching
+        if not exact or exact[0][1] <= 0:
+            continue
+        rank = (exact[0][1], -exact[0][2], -place)
+        if best is None or rank > best:
+            best, name = rank, one
+    return name
+
+
+def _read_range(part: str, place: int) -> tuple[str, float, int]:
+    media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality = 1.0
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                quality = float(parameter[2:])
+            except ValueError:
+                quality = 0.0
+    return media_range, quality, place

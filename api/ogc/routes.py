@@ -1,0 +1,22 @@
+"""Every address below /ogc."""
+
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute
+
+from api.ogc.asking import route
+from api.ogc.collections import list_collections, read_collection
+from api.ogc.items import read_item, read_items
+from api.ogc.landing import read_conformance, read_landing
+from api.ogc.wanted import LOOK
+
+F = frozenset({"f"})
+
+ROUTES: Sequence[BaseRoute] = (
+    route("/collections/{collection}/items", read_items, parameters=None),
+    route("/collections/{collection}/items/{fid}", read_item, parameters=LOOK),
+    route("/", read_landing, parameters=F),
+    route("/conformance", read_conformance, parameters=F),
+    route("/collections", list_collections, parameters=F),
+    route("/collections/{collection}", read_collection, parameters=F),
+)

@@ -1,0 +1,187 @@
+"""From the parameters of a page of features to a selection and its values. Whatever is wrong is refused by its parameter's name."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, cast, get_args
+from zoneinfo import ZoneInfo
+
+import orjson
+from pydantic import TypeAdapter
+
+from api.ogc.asking import COUNT, DAY, MOMENT, Asked, read
+from api.schemas.base import EntityId, Flag
+from geo.bbox import BBoxError, parse_bbox
+from geo.crs import EXCHANGES, LONLAT, Exchange
+from geo.features import Key, Look
+from gridmgmt.errors import InvalidError
+from gridmgmt.layers.layer import Property
+from gridmgmt.layers.selection import Selection
+
+DEFAULT: Final = 100
+LARGEST: Final = 10_000
+DISTRICT: Final = ZoneInfo("Asia/Shanghai")
+
+Count = Literal["exact", "estimate", "none"]
+
+LOOK: Final = frozenset({"crs", "properties", "f", "as_of"})
+"""Parameters of one feature."""
+CHOICE: Final = LOOK | {"bbox", "bbox-crs", "datetime", "sortby", "limit", "cursor", "count"}
+"""Parameters of a page, besides the names of properties."""
+
+_TYPES: Final[dict[str, TypeAdapter[Any]]] = {
+    "string": TypeAdapter(str),
+    "integer": TypeAdapter(int),
+    "number": TypeAdapter(float),
+    "boolean": TypeAdapter(Flag),
+    "date": DAY,
+}
+_NUMBERS: Final = {"integer": re.compile(r"-?\d{1,18}", re.ASCII), "number": re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)}
+_ID: Final[dict[str, TypeAdapter[Any]]] = {"integer": TypeAdapter(int), "uuid": TypeAdapter(EntityId)}
+_UNBOUNDED: Final = frozenset({"", ".."})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A page that is asked for."""
+
+    selection: Selection
+    values: dict[str, Any]
+    limit: int
+    count: Count
+
+
+def read_look(asked: Asked) -> Look:
+    """`crs` and `properties`."""
+    names = [one.name for one in asked.layer.properties]
+    chosen = asked.given.get("properties")
+    if chosen is not None:
+        wanted = [name for name in chosen.split(",") if name]
+        unknown = next((name for name in wanted if name not in names), None)
+        if unknown is not None:
+            raise InvalidError(f"properties: there is no {unknown[:100]!r}; there are {', '.join(names)}", field="properties")
+        names = [name for name in names if name in wanted]
+    return Look(tuple(names), _exchange(asked, "crs"))
+
+
+def read_then(asked: Asked) -> dict[str, dt.datetime]:
+    """`as_of`, as the value of a selection whose `then` is set."""
+    moment = asked.read("as_of", MOMENT)
+    return {} if moment is None else {"moment": moment}
+
+
+def read_page(asked: Asked) -> Wanted:
+    """Everything that a page hangs on. Raises InvalidError naming the parameter."""
+    layer = asked.layer
+    named = {one.name: one for one in layer.properties}
+    asked.only(CHOICE | named.keys())
+    values: dict[str, Any] = dict(read_then(asked))
+    selection = Selection(layer.name, read_look(asked), then="moment" in values)
+    selection = _with_boxes(asked, selection, values)
+    selection = _with_period(asked, selection, values)
+    selection = _with_equal(asked, selection, values, named)
+    selection = replace(selection, order=_order(asked, named))
+    selection = _with_cursor(asked, selection, values, named)
+    limit = min(asked.read("limit", COUNT) or DEFAULT, LARGEST)
+    count = asked.given.get("count", "none")
+    if count not in get_args(Count):
+        raise InvalidError("count: takes exact, estimate or none", field="count")
+    return Wanted(selection, values | {"limit": limit}, limit, cast("Count", count))
+
+
+def _exchange(asked: Asked, name: str) -> Exchange:
+    uri = asked.given.get(name)
+    if uri is None:
+        return LONLAT
+    found = EXCHANGES.get(uri.removeprefix("<").removesuffix(">").replace("https://www.opengis.net", "http://www.opengis.net"))
+    if found is None:
+        raise InvalidError(f"{name}: not one of {', '.join(EXCHANGES)}", field=name)
+    return found
+
+
+def _with_boxes(asked: Asked, selection: Selection, values: dict[str, Any]) -> Selection:
+    exchange = _exchange(asked, "bbox-crs")
+    text = asked.given.get("bbox")
+    if text is None:
+        return selection
+    try:
+        box = parse_bbox(text, exchange)
+    except BBoxError as error:
+        raise InvalidError(str(error), field="bbox") from None
+    halves = box.literals()
+    values |= {f"box{place}": half for place, half in enumerate(halves)}
+    return replace(selection, boxes=len(halves), upright=box.upright)
+
+
+def _with_period(asked: Asked, selection: Selection, values: dict[str, Any]) -> Selection:
+    """A time, or two with a slash between, either of which may be open (`..` or nothing)."""
+    text = asked.given.get("datetime")
+    if text is None:
+        return selection
+    begins, slash, ends = text.partition("/")
+    first, last = _day(begins), _day(ends) if slash else _day(begins)
+    if slash and begins in _UNBOUNDED and ends in _UNBOUNDED and text not in {"../..", "/", "../", "/.."}:
+        raise InvalidError("datetime: takes a time, or two with a slash between", field="datetime")
+    if not slash and first is None:
+        raise InvalidError("datetime: takes a time, or two with a slash between", field="datetime")
+    if first is not None and last is not None and first > last:
+        raise InvalidError("datetime: ends before it begins", field="datetime")
+    values |= {"since": first, "until": last}
+    return replace(selection, since=first is not None, until=last is not None)
+
+
+def _day(text: str) -> dt.date | None:
+    """The district's day of a day or a time."""
+    if text in _UNBOUNDED:
+        return None
+    if len(text) == 10:
+        return read("datetime", text, DAY)
+    return read("datetime", text, MOMENT).astimezone(DISTRICT).date()
+
+
+def _with_equal(asked: Asked, selection: Selection, values: dict[str, Any], named: dict[str, Property]) -> Selection:
+    equal = tuple(name for name in asked.given if name in named)
+    values |= {f"p{place}": read_value(name, asked.given[name], named[name]) for place, name in enumerate(equal)}
+    return replace(selection, equal=equal)
+
+
+def read_value(name: str, text: str, declared: Property) -> object:
+    """A property's value as it stands in an address. Raises InvalidError naming it."""
+    pattern = _NUMBERS.get(declared.kind)
+    if pattern is not None and not pattern.fullmatch(text):
+        raise InvalidError(f"{name}: is not {'an integer' if declared.kind == 'integer' else 'a number'}", field=name)
+    return read(name, text, _TYPES[declared.kind])
+
+
+def _order(asked: Asked, named: dict[str, Property]) -> tuple[Key, ...]:
+    text = asked.given.get("sortby")
+    if text is None:
+        return ()
+    keys = [Key(part.lstrip("+-"), part.startswith("-")) for part in text.replace(" ", "+").split(",")]
+    for key in keys:
+        if key.name not in named:
+            raise InvalidError(f"sortby: there is no {key.name[:100]!r}; there are {', '.join(named)}", field="sortby")
+    if len({key.name for key in keys}) < len(keys):
+        raise InvalidError("sortby: a property stands twice", field="sortby")
+    return tuple(keys)
+
+
+def _with_cursor(asked: Asked, selection: Selection, values: dict[str, Any], named: dict[str, Property]) -> Selection:
+    """The key that the page begins after: one value for each property of the order, and the id."""
+    cursor = asked.given.get("cursor")
+    if cursor is None:
+        return selection
+    types = [*(_TYPES[named[key.name].kind] for key in selection.order), _ID[asked.layer.id_type]]
+    sealed = asked.parts.cursors.open(asked.request.url.path, cursor, *([_same] * len(types)))
+    after = [None if value is None else read("cursor", value, type_) for value, type_ in zip(sealed, types, strict=True)]
+    values |= {f"a{place}": value for place, value in enumerate(after)}
+    return replace(selection, after=tuple(value is not None for value in after))
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def seal_cursor(asked: Asked, last: bytes) -> str:
+    """The cursor of the page that follows the key, a JSON array."""
+    return asked.parts.cursors.seal(asked.request.url.path, orjson.loads(last))

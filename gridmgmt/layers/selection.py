@@ -1,0 +1,143 @@
+"""What is asked of a layer, and the statement for it: compiled once for each manner of asking, whatever the values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Date,
+    DateTime,
+    Float,
+    FromClause,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.types import TypeEngine
+
+from geo.features import Key, Look, Where, feature, page
+from geo.predicates import meets
+from gridmgmt.layers import LAYERS
+from gridmgmt.layers.layer import Layer
+from gridmgmt.reads import Template
+
+TYPES: Final[Mapping[str, TypeEngine[Any]]] = {
+    "string": Text(),
+    "integer": BigInteger(),
+    "number": Float(),
+    "boolean": Boolean(),
+    "date": Date(),
+}
+MOMENT: Final = bindparam("moment", type_=DateTime(timezone=True))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which features are wanted, without the values: those are bound to the template under the names in brackets."""
+
+    layer: str
+    look: Look
+    then: bool = False
+    """As it was believed at [moment]."""
+    since: bool = False
+    """In force on [since] or later; with neither this nor `until`, in force on the day."""
+    until: bool = False
+    """In force on [until] or before."""
+    boxes: int = 0
+    """Meets one of [box0], [box1]: geometries in degrees, EPSG:4490, as hexadecimal EWKB."""
+    upright: bool = True
+    """Whether the boxes' sides run along meridians and parallels."""
+    equal: tuple[str, ...] = ()
+    """Properties that equal [p0], [p1], …"""
+    order: tuple[Key, ...] = ()
+    after: tuple[bool, ...] | None = None
+    """Begins after the key [a0], [a1], …: whether each of its values is there, or NULL."""
+
+
+@lru_cache(maxsize=500)
+def page_of(selection: Selection) -> Template:
+    """The statement of `geo.features.page` for at most [limit] features."""
+    layer = LAYERS[selection.layer]
+    after = None if selection.after is None else _key(layer, selection)
+    where = conditions(selection)
+    statement = page(
+        rows_of(selection), selection.look, limit=bindparam("limit", type_=Integer), order=selection.order, after=after, where=where
+    )
+    return Template.of(statement, kept=where is None and not selection.order)
+
+
+@lru_cache(maxsize=500)
+def count_of(selection: Selection) -> Template:
+    """The statement for the number of features, of whatever page."""
+    rows, where = rows_of(selection), conditions(selection)
+    return Template.of(select(func.count()).select_from(rows).where(*(() if where is None else where(rows))))
+
+
+@lru_cache(maxsize=500)
+def estimate_of(selection: Selection) -> Template:
+    """What the planner takes the number of features to be, as the JSON of EXPLAIN; nothing is read for it."""
+    rows, where = rows_of(selection), conditions(selection)
+    counted = Template.of(select(rows.c.id).where(*(() if where is None else where(rows))))
+    return replace(counted, text=b"EXPLAIN (FORMAT JSON) " + counted.text)
+
+
+@lru_cache(maxsize=200)
+def feature_of(selection: Selection) -> Template:
+    """The statement for the text of the feature with the [id]: one row, or none."""
+    layer, rows = LAYERS[selection.layer], rows_of(selection)
+    statement = select(feature(rows, selection.look), rows.c.version).where(rows.c.id == bindparam("id", type_=_id_type(layer)))
+    return Template.of(statement, kept=True)
+
+
+def rows_of(selection: Selection) -> FromClause:
+    """The layer's rows in the wanted period."""
+    layer = LAYERS[selection.layer]
+    rows = layer.rows(MOMENT if selection.then else None)  # pyright: ignore[reportArgumentType] -- bound later
+    columns = rows.selected_columns
+    begins, ends = (None if name is None else columns[name] for name in layer.period)
+    if selection.since or selection.until:
+        first = bindparam("since", type_=Date) if selection.since else None
+        last = bindparam("until", type_=Date) if selection.until else None
+    else:
+        first = last = func.date(func.timezone("Asia/Shanghai", MOMENT)) if selection.then else func.reg.today()
+    if begins is not None and last is not None:
+        rows = rows.where(begins <= last)
+    if ends is not None and first is not None:
+        rows = rows.where(or_(ends.is_(None), ends > first))
+    return rows.subquery("rows")
+
+
+def conditions(selection: Selection) -> Where | None:
+    """The conditions besides the period; None without any."""
+    if not (selection.boxes or selection.equal):
+        return None
+    layer = LAYERS[selection.layer]
+    named = {one.name: one for one in layer.properties}
+
+    def where(rows: FromClause) -> Sequence[ColumnElement[bool]]:
+        boxes = [func.geometry(bindparam(f"box{number}", type_=Text)) for number in range(selection.boxes)]
+        met: list[ColumnElement[bool]] = [or_(*(meets(rows.c.geom, box, upright=selection.upright) for box in boxes))] if boxes else []
+        met += [rows.c[name] == bindparam(f"p{place}", type_=TYPES[named[name].kind]) for place, name in enumerate(selection.equal)]
+        return met
+
+    return where
+
+
+def _key(layer: Layer, selection: Selection) -> list[ColumnElement[Any] | None]:
+    assert selection.after is not None
+    named = {one.name: one for one in layer.properties}
+    types = [*(TYPES[named[key.name].kind] for key in selection.order), _id_type(layer)]
+    there = zip(selection.after, types, strict=True)
+    return [bindparam(f"a{place}", type_=type_) if given else None for place, (given, type_) in enumerate(there)]
+
+
+def _id_type(layer: Layer) -> TypeEngine[Any]:
+    return Integer() if layer.id_type == "integer" else Uuid()
