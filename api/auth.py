@@ -32,7 +32,7 @@ async def caller(request: Request, database: Database, tokens: Tokens, rates: Ra
         case "bearer":
             return tokens.read(credentials.strip())
         case "basic":
-            if request.method not in {"GET", "HEAD"}:
+            if request.method not in {"GET", "HEAD", "OPTIONS"}:
                 raise UnauthenticatedError("a personal access key only reads: log in for a bearer token")
             username, key = _split(credentials.strip())
             with rates.refusals(RateLimitItemPerMinute(limits.anonymous_minute), "access-key", address_of(request)):

@@ -46,6 +46,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
+        head = request.method == "HEAD"
         given = request.headers.get("x-request-id", "")
         request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         began = time.perf_counter()
@@ -60,10 +61,13 @@ class Envelope:
                     headers[name] = value
                 headers["X-Request-Id"] = request.state.request_id
                 headers.setdefault("Cache-Control", "no-store")
+            elif head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            # HEAD is GET without the body (RFC 9110, 9.3.2), so whatever serves GET serves both and never learns which it was.
+            await self._app({**scope, "method": "GET"} if head else scope, receive, sending)
         except ClientDisconnect:
             status = status or 499
         except Exception as error:  # noqa: BLE001 -- the one place where everything arrives: told once, without its text

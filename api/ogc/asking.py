@@ -6,15 +6,17 @@ second.
 """
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from api.auth import caller
 from api.dependencies import Parts, parts_of
@@ -78,8 +80,21 @@ def read(name: str, value: object, adapter: TypeAdapter[Value]) -> Value:
         raise InvalidError(f"{name}: {reason}", field=name) from None
 
 
-def route(path: str, handler: Handler, *, parameters: Set[str] | None = frozenset(), methods: tuple[str, ...] = ("GET",)) -> Route:
-    """A route below /ogc. With `parameters` None the handler itself says which it knows."""
+class Resource(Route):
+    """A route that is asked whatever the method: OPTIONS and 405 name what this caller may do, not what somebody may."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve any method."""
+        await self.app(scope, receive, send)
+
+
+def route(
+    path: str, handler: Handler, *, parameters: Set[str] | None = frozenset(), writes: Mapping[str, Handler] = MappingProxyType({})
+) -> Route:
+    """A route below /ogc: `handler` answers GET, `writes` other methods. With `parameters` None the handler says which it knows.
+
+    A method that writes takes no parameters.
+    """
     path = f"/ogc{path}"
 
     async def answer(request: Request) -> Response:
@@ -89,11 +104,25 @@ def route(path: str, handler: Handler, *, parameters: Set[str] | None = frozense
         actor = await caller(request, parts.database, parts.tokens, parts.rates, parts.limits)
         request.state.actor = actor
         asked = Asked(request, parts, actor, given)
-        if parameters is not None:
-            asked.only(parameters)
-        return await handler(asked)
+        if request.method == "GET":
+            if parameters is not None:
+                asked.only(parameters)
+            return await handler(asked)
+        if "collection" in request.path_params:
+            asked.layer  # noqa: B018 -- a hidden layer is told like a missing one, whatever is asked of it
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=allowed(asked, writes))
+        if request.method not in writes:
+            raise RequestError("method-not-allowed", "this method is not served here", headers=allowed(asked, writes))
+        asked.only(frozenset())
+        return await writes[request.method](asked)
 
-    return Route(path, answer, methods=list(methods), name=handler.__name__)
+    return Resource(path, answer, methods=["GET", *writes], name=handler.__name__)
+
+
+def allowed(asked: Asked, writes: Collection[str]) -> dict[str, str]:
+    """The header Allow of a resource: what this caller may ask of it."""
+    return {"Allow": ", ".join(["GET", "HEAD", "OPTIONS", *writes])}
 
 
 def _parameters(request: Request) -> dict[str, str]:
