@@ -4,7 +4,6 @@ import base64
 import binascii
 from typing import Final
 
-from anyio.to_thread import run_sync
 from fastapi import Request
 from limits import RateLimitItemPerMinute
 
@@ -36,7 +35,7 @@ async def caller(request: Request, database: Database, tokens: Tokens, rates: Ra
                 raise UnauthenticatedError("a personal access key only reads: log in for a bearer token")
             username, key = _split(credentials.strip())
             with rates.refusals(RateLimitItemPerMinute(limits.anonymous_minute), "access-key", address_of(request)):
-                return await run_sync(by_access_key, database, username, key)
+                return await by_access_key(database, username, key)
         case _:
             raise UnauthenticatedError("the Authorization header takes Bearer or Basic")
 

@@ -6,9 +6,9 @@ Outermost of all middleware. An error that nobody renamed is logged once, with t
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
@@ -27,6 +27,7 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+REQUEST_ID: Final = b"x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
 
@@ -38,7 +39,9 @@ class Envelope:
         self._app = app
         self._metrics = metrics
         self._log = log
-        self._headers = HEADERS | ({"X-Demo-Data": "true"} if demo_mode else {})
+        headers = HEADERS | ({"X-Demo-Data": "true"} if demo_mode else {})
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._own = {name for name, _ in self._headers} | {REQUEST_ID}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,11 +59,7 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers[name] = value
-                headers["X-Request-Id"] = request.state.request_id
-                headers.setdefault("Cache-Control", "no-store")
+                message["headers"] = self._enclosed(message.get("headers", ()), request.state.request_id)
             elif head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
@@ -75,6 +74,13 @@ class Envelope:
             if not status:
                 await problem(request, "internal", "something went wrong here; the request id finds it in the log")(scope, receive, sending)
         self._count(request, status, time.perf_counter() - began)
+
+    def _enclosed(self, given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+        """Headers of an answer with ours, which stand in place of its own by the same name; nobody keeps what does not say so."""
+        headers = [*(header for header in given if header[0] not in self._own), *self._headers, (REQUEST_ID, request_id.encode())]
+        if not any(name == b"cache-control" for name, _ in headers):
+            headers.append((b"cache-control", b"no-store"))
+        return headers
 
     def _tell(self, request: Request, error: BaseException) -> None:
         route = getattr(request.state, "route", "(none)")

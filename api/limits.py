@@ -78,7 +78,7 @@ class Gate:
         self._app = app
         self._limits = limits
         self._rates = rates
-        self._serving = anyio.Semaphore(limits.at_once)
+        self._serving = anyio.Semaphore(limits.at_once, fast_acquire=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or refuse with a problem."""
@@ -118,6 +118,13 @@ class Gate:
             self._rates.take(RateLimitItemPerMinute(self._limits.anonymous_minute), "anonymous", address)
 
     async def _turn(self) -> bool:
+        try:
+            self._serving.acquire_nowait()
+        except anyio.WouldBlock:
+            return await self._wait()
+        return True
+
+    async def _wait(self) -> bool:
         if self._serving.statistics().tasks_waiting >= self._limits.queue:
             return False
         with anyio.move_on_after(PATIENCE) as waiting:
@@ -152,11 +159,13 @@ def _check_target(scope: Scope, longest: int) -> None:
     query: bytes = scope["query_string"]
     if len(path) + len(query) > longest:
         raise RequestError("malformed-request", f"the address is longer than {longest} bytes")
-    if _BAD_PATH.search(path) or b"\\" in path or b"//" in path:
+    if (b"%" in path and _BAD_PATH.search(path)) or b"\\" in path or b"//" in path:
         raise RequestError("malformed-request", "the path holds an encoded separator or a control character")
-    if _BAD_QUERY.search(query):
+    if b"%" in query and _BAD_QUERY.search(query):
         raise RequestError("malformed-request", "a parameter holds a control character")
     for part in (path, query):
+        if b"%" not in part and part.isascii():
+            continue
         if _BAD_ESCAPE.search(part):
             raise RequestError("malformed-request", "the address holds a broken percent escape")
         try:

@@ -100,7 +100,8 @@ class ReadConnection(AsyncConnection[Any]):
         line = self.pgconn
         try:
             line.enter_pipeline_mode()
-            preparing = [self._send(line, query) for query in queries]
+            sent: set[bytes] = set()
+            preparing = [self._send(line, query, sent) for query in queries]
             line.pipeline_sync()
             results = await _exchange(line)
             line.exit_pipeline_mode()
@@ -111,14 +112,15 @@ class ReadConnection(AsyncConnection[Any]):
             raise
         return self._take(queries, preparing, results)
 
-    def _send(self, line: pq.abc.PGconn, query: Query) -> bool:
-        """Send one query; whether it is being prepared, which makes one result more."""
+    def _send(self, line: pq.abc.PGconn, query: Query, sent: set[bytes]) -> bool:
+        """Send one query; whether it is being prepared, which makes one result more. A statement may be sent twice in one run."""
         if not query.name or (query.name not in self._at_hand and len(self._at_hand) >= MOST_KEPT):
             line.send_query_params(query.text, query.values)
             return False
-        preparing = query.name not in self._at_hand
+        preparing = query.name not in self._at_hand and query.name not in sent
         if preparing:
             line.send_prepare(query.name, query.text)
+            sent.add(query.name)
         line.send_query_prepared(query.name, query.values)
         return preparing
 

@@ -1,5 +1,6 @@
 """Accounts: who gets in, who is shut out at once, and what the trail says of it."""
 
+import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Generator
@@ -10,11 +11,12 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy.orm import Session
 
+from gridmgmt.database import Actor
 from gridmgmt.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 from gridmgmt.security import accounts
 from gridmgmt.security.passwords import Passwords
 from tests.drawn import Drawn
-from tests.places import HASH, NORTH, PASSWORD, SOUTH, WEST
+from tests.places import HASH, NORTH, PASSWORD, SOUTH, WEST, register
 
 PASSWORDS = Passwords(hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 NORTH_WEST = "440399001002001"
@@ -103,22 +105,33 @@ def test_only_administrators_administer(drawn: Drawn) -> None:
         assert refusal.value.slug == "outside-scope"
 
 
+def owner_of(drawn: Drawn, username: str, key: str) -> Actor:
+    async def ask() -> Actor:
+        database = register(drawn.address)
+        try:
+            return await accounts.by_access_key(database, username, key)
+        finally:
+            await database.aclose()
+
+    return asyncio.run(ask())
+
+
 def test_access_key_opens_its_account_until_it_is_revoked_or_expires(drawn: Drawn) -> None:
     with administrating(drawn) as session:
         identifier, key = accounts.issue_key(session, "worker", label="QGIS")
         _, expired = accounts.issue_key(session, "worker", label="old", days=-1)
     assert len(key) == 43  # 32 random bytes
-    assert accounts.by_access_key(drawn.database, "worker", key) == drawn.places.accounts["worker"]
+    assert owner_of(drawn, "worker", key) == drawn.places.accounts["worker"]
     with psycopg.connect(drawn.address.conninfo("postgres")) as superuser:
         kept = superuser.execute("SELECT octet_length(key_hash) FROM reg.access_key").fetchall()
     assert kept == [(32,), (32,)]
     for username, wrong in (("worker", expired), ("worker", key[:-1]), ("community", key), ("nobody", key)):
         with pytest.raises(UnauthenticatedError):
-            accounts.by_access_key(drawn.database, username, wrong)
+            owner_of(drawn, username, wrong)
     with administrating(drawn) as session:
         accounts.revoke_key(session, identifier)
     with pytest.raises(UnauthenticatedError):
-        accounts.by_access_key(drawn.database, "worker", key)
+        owner_of(drawn, "worker", key)
     assert [row[3] for row in trail(drawn, "access-key")] == ["refused"] * 5
 
 

@@ -11,7 +11,7 @@ from joserfc.jwk import OctKey, OKPKey
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import UnauthenticatedError
-from gridmgmt.security.tokens import AUDIENCE, ISSUER, Tokens
+from gridmgmt.security.tokens import AUDIENCE, ISSUER, MOST_KNOWN, Tokens
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 WORKER = Actor(7, "worker", "worker", "field", 3)
@@ -50,6 +50,29 @@ def test_token_ends_after_its_lifetime() -> None:
     assert tokens(NOW + 899).read(token) == WORKER
     with pytest.raises(UnauthenticatedError):
         tokens(NOW + 900).read(token)
+
+
+def test_token_that_was_read_before_ends_all_the_same() -> None:
+    clock = [NOW]
+    reading = Tokens(KEY, 900, now=lambda: clock[0])
+    token = reading.issue(WORKER)
+    assert [reading.read(token), reading.read(token)] == [WORKER, WORKER]
+    clock[0] = NOW + 899
+    assert reading.read(token) == WORKER
+    clock[0] = NOW + 900
+    for _ in range(2):
+        with pytest.raises(UnauthenticatedError):
+            reading.read(token)
+
+
+def test_tokens_that_are_remembered_stay_apart_and_are_not_too_many() -> None:
+    reading = tokens()
+    actors = [Actor(number, "worker", "worker", "field", 3) for number in range(1, MOST_KNOWN + 20)]
+    issued = [reading.issue(actor) for actor in actors]
+    assert [reading.read(token) for token in issued] == actors
+    assert reading.read(issued[0]) == actors[0]  # long forgotten, verified again
+    with pytest.raises(UnauthenticatedError):
+        reading.read(issued[1][:-8] + issued[2][-8:])
 
 
 @pytest.mark.parametrize(
