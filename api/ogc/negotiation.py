@@ -12,6 +12,7 @@ JSON: Final = "application/json"
 GEOJSON: Final = "application/geo+json"
 HTML: Final = "text/html"
 SCHEMA: Final = "application/schema+json"
+OPENAPI: Final = "application/vnd.oai.openapi+json;version=3.0"
 
 PAGES: Final[Mapping[str, str]] = {"json": JSON, "html": HTML}
 """What documents are offered as."""
@@ -41,13 +42,14 @@ def _best(accept: str, offered: tuple[tuple[str, str], ...]) -> str | None:
     best: tuple[float, int, int] | None = None
     name = None
     for place, (one, media_type) in enumerate(offered):
+        media_type = media_type.partition(";")[0]  # noqa: PLW2901 -- which version it is has nobody to ask for
         kind, _, _ = media_type.partition("/")
-        # The most exact range says how much a media type is wanted.
-        matching = [given for given in ranges if given[0] in {media_type, f"{kind}/*", "*/*"}]
-        exact = [given for given in matching if given[0] == media_type] or [given for given in matching if given[0] != "*/*"] or matching
-        if not exact or exact[0][1] <= 0:
+        # The most exact range says how much a media type is wanted. Who takes JSON takes what is written in it (RFC 6839, 3.1).
+        broader = (media_type, *((JSON,) if media_type.endswith("+json") else ()), f"{kind}/*", "*/*")
+        exact = next((given for wanted in broader for given in ranges if given[0] == wanted), None)
+        if exact is None or exact[1] <= 0:
             continue
-        rank = (exact[0][1], -exact[0][2], -place)
+        rank = (exact[1], -exact[2], -place)
         if best is None or rank > best:
             best, name = rank, one
     return name
