@@ -5,7 +5,7 @@ fails at the commit still becomes a problem. Spelling the Depends again would op
 """
 
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -17,6 +17,7 @@ from api.metrics import Metrics
 from api.paging import Cursors
 from gridmgmt.database import PUBLIC, Actor, Database
 from gridmgmt.errors import ForbiddenError, UnauthenticatedError
+from gridmgmt.layers.extents import Extents
 from gridmgmt.security.passwords import Passwords
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.security.tokens import Tokens
@@ -36,6 +37,7 @@ class Parts:
     limits: Limits
     rates: Rates
     metrics: Metrics
+    extents: Extents = field(default_factory=Extents)
 
 
 def parts_of(request: Request) -> Parts:

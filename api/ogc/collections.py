@@ -1,42 +1,55 @@
 """The list of collections, and each one's own page."""
 
-from functools import cache
-from typing import Any
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-import orjson
-from sqlalchemy import func, select
 from starlette.responses import Response
 
 from api.ogc.asking import Asked, members
-from api.ogc.links import link
-from api.ogc.negotiation import GEOJSON, JSON, choose
-from geo.crs import EXCHANGES, LONLAT
-from gridmgmt.database import PUBLIC, Database
+from api.ogc.documents import representations, serve
+from api.ogc.items import FORMATS
+from api.ogc.links import Link, link
+from api.ogc.negotiation import JSON, SCHEMA
+from geo.crs import EXCHANGES, LONLAT, STORAGE
 from gridmgmt.layers import layers_for
+from gridmgmt.layers.extents import Extent
 from gridmgmt.layers.layer import Layer
-from gridmgmt.models import Area
-from gridmgmt.reads import Query, Template
+
+RELATIONS: Final = "http://www.opengis.net/def/rel/ogc/1.0"
+SCHEMAS: Final[Mapping[str, str]] = {
+    "queryables": "What a filter may name 可查询属性",
+    "sortables": "What features can be put in order by 可排序属性",
+    "schema": "What a feature holds 要素结构",
+}
+STORAGE_URI: Final = f"http://www.opengis.net/def/crs/EPSG/0/{STORAGE}"
+DISTRICT: Final = ZoneInfo("Asia/Shanghai")
 
 
 async def list_collections(asked: Asked) -> Response:
     """The collections that are there for the caller."""
-    choose(asked, {"json": JSON})
-    extent = await _extent(asked.parts.database)
+    layers = layers_for(asked.actor)
+    extents = await asked.parts.extents.read(asked.parts.database, asked.actor, layers)
     page = {
-        "links": [link("self", f"{asked.root}/collections", JSON)],
-        "collections": [_describe(asked, layer, extent) for layer in layers_for(asked.actor)],
+        "links": representations(asked, f"{asked.root}/collections"),
+        "collections": [describe(asked, layer, extent) for layer, extent in zip(layers, extents, strict=True)],
     }
-    return Response(orjson.dumps(page | members(asked)), media_type=JSON)
+    return serve(asked, page | members(asked))
 
 
 async def read_collection(asked: Asked) -> Response:
     """One collection."""
-    choose(asked, {"json": JSON})
-    return Response(orjson.dumps(_describe(asked, asked.layer, await _extent(asked.parts.database))), media_type=JSON)
+    layer = asked.layer
+    [extent] = await asked.parts.extents.read(asked.parts.database, asked.actor, [layer])
+    page = describe(asked, layer, extent)
+    page["links"] = [*representations(asked, _here(asked, layer)), *page["links"][1:]]
+    return serve(asked, page | members(asked))
 
 
-def _describe(asked: Asked, layer: Layer, extent: list[float] | None) -> dict[str, Any]:
-    here = f"{asked.root}/collections/{layer.name}"
+def describe(asked: Asked, layer: Layer, extent: Extent) -> dict[str, Any]:
+    """A layer as a collection. Its own address is the first of its links."""
+    here = _here(asked, layer)
     described: dict[str, Any] = {
         "id": layer.name,
         "title": layer.title,
@@ -44,23 +57,40 @@ def _describe(asked: Asked, layer: Layer, extent: list[float] | None) -> dict[st
         "description": layer.description,
         "itemType": "feature",
         "crs": list(EXCHANGES),
-        "storageCrs": "http://www.opengis.net/def/crs/EPSG/0/4490",
+        "storageCrs": STORAGE_URI,
         "minzoom": layer.minzoom,
-        "links": [link("self", here, JSON), link("items", f"{here}/items", GEOJSON, layer.title)],
+        "links": [link("self", here, JSON), *_items(layer, here), *(_schema(here, name, title) for name, title in SCHEMAS.items())],
     }
-    if extent is not None:
-        described["extent"] = {"spatial": {"bbox": [extent], "crs": LONLAT.uri}}
+    if extent.box is not None:
+        spatial = {"bbox": [extent.box], "crs": LONLAT.uri}
+        temporal = {"interval": [[_moment(extent.first), None]]}
+        described["extent"] = {"spatial": spatial} | ({} if layer.period == (None, None) else {"temporal": temporal})
     return described
 
 
-@cache
-def _extent_query() -> Query:
-    box = func.ST_Extent(Area.geom)
-    sides = (func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
-    return Template.of(select(*sides).where(Area.level == "district", Area.deleted_at.is_(None)), kept=True).bind()
+def _items(layer: Layer, here: str) -> list[Link]:
+    """The first representation is what is answered when nothing is said; the others are asked for by `f`."""
+    named: dict[str, str] = {}
+    for name, media_type in FORMATS.items():
+        named.setdefault(media_type, name)
+    (usual, _), *others = named.items()
+    title = f"{layer.title} {layer.title_zh}"
+    return [
+        link("items", f"{here}/items", usual, title),
+        *(link("items", f"{here}/items?f={name}", media_type, f"{title} ({name})") for media_type, name in others),
+    ]
 
 
-async def _extent(database: Database) -> list[float] | None:
-    """The box of the district, which is public; None before there is one."""
-    [[sides]] = await database.read(PUBLIC, _extent_query())
-    return None if sides[0] is None else [float(side) for side in sides if side is not None]
+def _schema(here: str, name: str, title: str) -> Link:
+    return link(f"{RELATIONS}/{name}", f"{here}/{name}", SCHEMA, title)
+
+
+def _here(asked: Asked, layer: Layer) -> str:
+    return f"{asked.root}/collections/{layer.name}"
+
+
+def _moment(day: dt.date | None) -> str | None:
+    """The beginning of the district's day."""
+    if day is None:
+        return None
+    return dt.datetime.combine(day, dt.time(), DISTRICT).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,12 +1,15 @@
 """Buildings (楼栋): footprints, or entrances where there is none."""
 
 import datetime as dt
+from typing import Final
 
 from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import Layer, Property, Statement
 from gridmgmt.models import Building
+
+NATURES: Final = ("self_built", "collective", "factory_dormitory", "commodity", "apartment", "other")
 
 
 def _rows(moment: dt.datetime | None) -> Statement:
@@ -24,7 +27,7 @@ LAYER = Layer(
         Property("house_code", "string", "House code, nineteen digits", "房屋编码"),
         Property("name", "string", "Name", "楼栋名称"),
         Property("address", "string", "Address", "地址"),
-        Property("nature", "string", "Nature", "房屋性质"),
+        Property("nature", "string", "Nature", "房屋性质", values=NATURES),
         Property("rental", "boolean", "Whether it is let", "是否出租"),
         Property("floors_above", "integer", "Floors above ground", "地上层数"),
         Property("built_year", "integer", "Year of construction", "建成年份"),
@@ -33,5 +36,6 @@ LAYER = Layer(
     nouns=("building",),
     period=(None, "retired_on"),
     id_type="uuid",
+    shape="any",
     minzoom=14,
 )

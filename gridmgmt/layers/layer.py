@@ -27,6 +27,8 @@ class Property:
     title: str
     title_zh: str
     format: Literal["date"] | None = None
+    values: tuple[str, ...] = ()
+    """All values that it can have, where the table lists them in a CHECK."""
 
     @property
     def kind(self) -> str:
@@ -52,6 +54,8 @@ class Layer:
     public: bool = False
     period: tuple[str | None, str | None] = (None, None)
     """Columns of the first day in force and of the first no longer; None where there is no such end."""
+    shape: Literal["any", "point", "multipolygon"] = "multipolygon"
+    """What its geometries are."""
     minzoom: int = 0
     """Level of the map from which single features are drawn."""
 

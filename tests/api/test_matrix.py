@@ -119,8 +119,12 @@ CASES: tuple[Case, ...] = (
     Case("GET", "/problems/{slug}", OPEN, parameters={"slug": "conflict"}),
     Case("GET", "/ogc/", OPEN),
     Case("GET", "/ogc/conformance", OPEN),
+    Case("GET", "/ogc/api", OPEN),
     Case("GET", "/ogc/collections", OPEN),
     Case("GET", "/ogc/collections/{collection}", OPEN, parameters={"collection": "communities"}),
+    Case("GET", "/ogc/collections/{collection}/queryables", OPEN, parameters={"collection": "communities"}),
+    Case("GET", "/ogc/collections/{collection}/sortables", OPEN, parameters={"collection": "communities"}),
+    Case("GET", "/ogc/collections/{collection}/schema", OPEN, parameters={"collection": "communities"}),
     Case("GET", "/ogc/collections/{collection}/items", OPEN, parameters={"collection": "communities"}),
     Case("GET", "/ogc/collections/{collection}/items/{fid}", OPEN, parameters={"collection": "communities", "fid": "4"}),
     # areas

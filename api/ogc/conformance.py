@@ -1,0 +1,29 @@
+"""The classes of requirements that are met, and where each is proved. What is not whole is not declared."""
+
+from collections.abc import Sequence
+from typing import Final
+
+_SPEC: Final = "http://www.opengis.net/spec"
+
+CONFORMS_TO: Final[Sequence[str]] = (
+    # Features Part 1: tests/api/test_ogc.py, tests/api/test_ogc_documents.py
+    f"{_SPEC}/ogcapi-common-1/1.0/conf/core",
+    f"{_SPEC}/ogcapi-common-2/1.0/conf/collections",
+    f"{_SPEC}/ogcapi-features-1/1.0/conf/core",
+    f"{_SPEC}/ogcapi-features-1/1.0/conf/geojson",
+    # Features Part 2, reference systems: tests/api/test_ogc.py
+    f"{_SPEC}/ogcapi-features-2/1.0/conf/crs",
+    # Features Part 3: tests/api/test_ogc_schemas.py
+    f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables",
+    f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables-query-parameters",
+    # Features Part 5, which is Common Part 3: tests/api/test_ogc_schemas.py
+    f"{_SPEC}/ogcapi-common-3/1.0/conf/schemas",
+    f"{_SPEC}/ogcapi-common-3/1.0/conf/advanced-property-roles",
+    f"{_SPEC}/ogcapi-common-3/1.0/conf/returnables-and-receivables",
+    f"{_SPEC}/ogcapi-common-3/1.0/conf/queryables",
+    f"{_SPEC}/ogcapi-common-3/1.0/conf/sortables",
+    # Tiles Part 1 and Tile Matrix Set 2.0: tests/api/test_ogc_tiles.py
+    *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "tilejson")),
+    f"{_SPEC}/tms/2.0/conf/tilematrixset",
+    f"{_SPEC}/tms/2.0/conf/json-tilematrixset",
+)

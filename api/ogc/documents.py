@@ -1,0 +1,43 @@
+"""Documents about layers: what they answer with, and the links by which each names its other representations."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+
+from api.conditional import has_current
+from api.ogc.asking import Asked
+from api.ogc.links import Link, link
+from api.ogc.negotiation import JSON, choose
+from gridmgmt.database import PUBLIC
+
+VARY: Final = "Accept, Accept-Language, Authorization"
+OFFERED: Final[Mapping[str, str]] = {"json": JSON}
+"""What a document is served as."""
+
+
+def serve(asked: Asked, page: Mapping[str, Any], offered: Mapping[str, str] = OFFERED) -> Response:
+    """The answer with a document, in the wanted one of what is offered; 304 when the client has it."""
+    media_type = offered[choose(asked, offered)]
+    return answer(asked, orjson.dumps(page), media_type)
+
+
+def answer(asked: Asked, body: bytes, media_type: str) -> Response:
+    """These bytes under the strong tag of themselves, or 304 when the client has them."""
+    headers = {
+        "ETag": f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"',
+        "Cache-Control": "public, no-cache" if asked.actor is PUBLIC else "private, no-cache",
+        "Vary": VARY,
+    }
+    if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def representations(asked: Asked, here: str, offered: Mapping[str, str] = OFFERED) -> list[Link]:
+    """`self` in the wanted representation, and an `alternate` for each of the others."""
+    chosen = choose(asked, offered)
+    others = [link("alternate", f"{here}?f={name}", media_type) for name, media_type in offered.items() if name != chosen]
+    return [link("self", str(asked.request.url), offered[chosen]), *others]

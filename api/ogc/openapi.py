@@ -1,0 +1,198 @@
+"""The OpenAPI 3.0 document of /ogc, made from the layers that the caller may see: each collection stands there by its own name."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from api.ogc.asking import Asked, members
+from api.ogc.documents import OFFERED as DOCUMENTS
+from api.ogc.documents import serve
+from api.ogc.items import FORMATS
+from api.ogc.negotiation import HTML, OPENAPI
+from api.ogc.parameters import PARAMETERS, choices
+from api.ogc.schemas import OFFERED as SCHEMA_FORMATS
+from api.ogc.schemas import describe
+from api.problems import SCHEMAS, declares
+from gridmgmt.layers import layers_for
+from gridmgmt.layers.layer import Layer
+
+OFFERED: Final[Mapping[str, str]] = {"json": OPENAPI} | {name: HTML for name in DOCUMENTS if name == "html"}
+
+_DOCUMENT_PROBLEMS: Final = ("invalid-parameter", "unauthenticated", "not-found", "not-acceptable", "too-many-requests", "internal", "busy")
+_GEOMETRIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "any": ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"),
+    "point": ("Point",),
+    "multipolygon": ("MultiPolygon",),
+}
+
+
+async def read_api(asked: Asked) -> Response:
+    """The document, in which the caller finds what is there for the caller."""
+    return serve(
+        asked, document(layers_for(asked.actor), asked.root) | {f"x-{name}": told for name, told in members(asked).items()}, OFFERED
+    )
+
+
+def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
+    """The document for these layers under an absolute address."""
+    paths: dict[str, Any] = {
+        "/": _page("Landing page 首页", "landingPage", DOCUMENTS),
+        "/conformance": _page("Conformance 符合性声明", "conformance", DOCUMENTS),
+        "/api": _page("This document 本文档", "api", OFFERED),
+        "/collections": _page("Collections 图层列表", "collections", DOCUMENTS),
+    }
+    for layer in layers:
+        paths |= _paths(layer)
+    return {
+        "openapi": "3.0.3",
+        "info": {
+            "title": "gridmgmt: OGC API",
+            "description": "Grids, rental buildings and areas of a district, for GIS clients 面向 GIS 客户端的网格、楼栋与区域",
+            "version": version("gridmgmt"),
+        },
+        "servers": [{"url": root}],
+        "tags": [{"name": "Capabilities"}, *({"name": layer.name, "description": f"{layer.title} {layer.title_zh}"} for layer in layers)],
+        "security": [{}, {"bearer": []}, {"access-key": []}],
+        "paths": paths,
+        "components": {
+            "parameters": PARAMETERS,
+            "responses": {f"Problem{status}": told for status, told in declares(*_DOCUMENT_PROBLEMS).items()},
+            "schemas": {**SCHEMAS, **{f"{layer.name}-feature": _feature(layer) for layer in layers}, **{
+                f"{layer.name}-features": _features(layer) for layer in layers
+            }},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "access-key": {"type": "http", "scheme": "basic", "description": "User name and personal access key"},
+            },
+        },
+    }  # fmt: skip
+
+
+def _paths(layer: Layer) -> dict[str, Any]:
+    here, name = f"/collections/{layer.name}", _camel(layer.name)
+    look = ["crs", "as_of"]
+    page = [*look, "bbox", "bbox-crs", "datetime", "limit", "cursor", "count"]
+    features, feature = {}, {}
+    for media_type in dict.fromkeys(FORMATS.values()):
+        told = "features" if media_type == "application/geo+json" else None
+        features[media_type] = {"schema": {"$ref": f"#/components/schemas/{layer.name}-features"} if told else {"type": "string"}}
+        feature[media_type] = {"schema": {"$ref": f"#/components/schemas/{layer.name}-feature"} if told else {"type": "string"}}
+    identifier = {"type": "integer", "minimum": 1} if layer.id_type == "integer" else {"type": "string", "format": "uuid"}
+    of_layer = choices(layer)
+    return {
+        here: _page(f"{layer.title} {layer.title_zh}", f"describe{name}", DOCUMENTS, layer),
+        f"{here}/items": _operation(
+            f"Features of {layer.title} {layer.title_zh}",
+            f"get{name}",
+            features,
+            layer,
+            [*(_ref(one) for one in page), *of_layer, _format(FORMATS), *(_equal(layer, place) for place in range(len(layer.properties)))],
+        ),
+        f"{here}/items/{{featureId}}": _operation(
+            f"One of {layer.title} {layer.title_zh}",
+            f"get{name}Feature",
+            feature,
+            layer,
+            [
+                {"name": "featureId", "in": "path", "required": True, "schema": identifier},
+                *(_ref(one) for one in look),
+                *(one for one in of_layer if one["name"] == "properties"),
+                _format(FORMATS),
+            ],
+        ),
+        **{
+            f"{here}/{document}": _page(f"{title} of {layer.title}", f"{document}Of{name}", SCHEMA_FORMATS, layer)
+            for document, title in (("queryables", "Queryables"), ("sortables", "Sortables"), ("schema", "Schema"))
+        },
+    }
+
+
+def _page(summary: str, operation: str, offered: Mapping[str, str], layer: Layer | None = None) -> dict[str, Any]:
+    content = {media_type: {"schema": {"type": "string" if media_type == HTML else "object"}} for media_type in offered.values()}
+    return _operation(summary, operation, content, layer, [_format(offered)])
+
+
+def _operation(
+    summary: str, operation: str, content: Mapping[str, Any], layer: Layer | None, parameters: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    problems = {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in declares(*_DOCUMENT_PROBLEMS)}
+    return {
+        "get": {
+            "summary": summary,
+            "operationId": operation,
+            "tags": ["Capabilities" if layer is None else layer.name],
+            "parameters": list(parameters),
+            "responses": {
+                "200": {
+                    "description": "What was asked for",
+                    "headers": {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}},
+                    "content": dict(content),
+                },
+                "304": {"description": "If-None-Match names what there is"},
+                **problems,
+            },
+        }
+    }
+
+
+def _feature(layer: Layer) -> dict[str, Any]:
+    identifier = {"type": "integer"} if layer.id_type == "integer" else {"type": "string", "format": "uuid"}
+    return {
+        "type": "object",
+        "required": ["type", "id", "geometry", "properties"],
+        "properties": {
+            "type": {"type": "string", "enum": ["Feature"]},
+            "id": identifier,
+            "geometry": {
+                "type": "object",
+                "nullable": True,
+                "required": ["type", "coordinates"],
+                "properties": {
+                    "type": {"type": "string", "enum": list(_GEOMETRIES[layer.shape])},
+                    "coordinates": {"type": "array", "items": {}},
+                },
+            },
+            "properties": {"type": "object", "properties": {one.name: _nullable(describe(one)) for one in layer.properties}},
+        },
+    }
+
+
+def _features(layer: Layer) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["type", "features", "links", "numberReturned"],
+        "properties": {
+            "type": {"type": "string", "enum": ["FeatureCollection"]},
+            "features": {"type": "array", "items": {"$ref": f"#/components/schemas/{layer.name}-feature"}},
+            "links": {"type": "array", "items": {"type": "object", "required": ["href", "rel"]}},
+            "numberReturned": {"type": "integer", "minimum": 0},
+            "numberMatched": {"type": "integer", "minimum": 0},
+            "numberMatchedEstimated": {"type": "integer", "minimum": 0},
+        },
+    }
+
+
+def _nullable(told: dict[str, Any]) -> dict[str, Any]:
+    enum = {"enum": [*told["enum"], None]} if "enum" in told else {}
+    return told | enum | {"nullable": True}
+
+
+def _equal(layer: Layer, place: int) -> dict[str, Any]:
+    declared = layer.properties[place]
+    told = describe(declared)
+    summary = told.pop("title")
+    return {"name": declared.name, "in": "query", "description": summary, "schema": told}
+
+
+def _format(offered: Mapping[str, str]) -> dict[str, Any]:
+    return {"name": "f", "in": "query", "description": "Representation 格式", "schema": {"type": "string", "enum": list(offered)}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("-"))

@@ -1,0 +1,84 @@
+"""What can be asked of a layer's features, and what they look like: queryables (Part 3) and schema (Part 5), as JSON Schema 2020-12."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from api.ogc.asking import Asked
+from api.ogc.documents import serve
+from api.ogc.negotiation import SCHEMA
+from gridmgmt.layers.layer import Layer, Property
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+OFFERED: Final[Mapping[str, str]] = {"json": SCHEMA}
+
+
+async def read_queryables(asked: Asked) -> Response:
+    """What a filter may name; each but the geometry is a parameter of the items too."""
+    return serve(asked, queryables(asked.layer, _address(asked, "queryables")), OFFERED)
+
+
+async def read_sortables(asked: Asked) -> Response:
+    """What `sortby` may name."""
+    return serve(asked, sortables(asked.layer, _address(asked, "sortables")), OFFERED)
+
+
+async def read_schema(asked: Asked) -> Response:
+    """What a feature holds."""
+    return serve(asked, schema(asked.layer, _address(asked, "schema")), OFFERED)
+
+
+def queryables(layer: Layer, address: str) -> dict[str, Any]:
+    """The queryables of a layer."""
+    told = {"geometry": _geometry(layer)} | {one.name: describe(one) for one in layer.properties}
+    return _head(layer, address) | {"properties": told, "additionalProperties": False}
+
+
+def sortables(layer: Layer, address: str) -> dict[str, Any]:
+    """The properties by which features can be put in order."""
+    return _head(layer, address) | {"properties": {one.name: describe(one) for one in layer.properties}, "additionalProperties": False}
+
+
+def schema(layer: Layer, address: str) -> dict[str, Any]:
+    """The schema of a layer's features: one order for all of its formats, and the part that each property plays."""
+    begins, ends = layer.period
+    roles = {begins: "primary-interval-start", ends: "primary-interval-end"}
+    identifier = {"type": "integer"} if layer.id_type == "integer" else {"type": "string", "format": "uuid"}
+    told: dict[str, dict[str, Any]] = {
+        "id": {"title": "Id 标识", **identifier, "readOnly": True, "x-ogc-role": "id"},
+        "geometry": _geometry(layer) | {"x-ogc-role": "primary-geometry"},
+    }
+    for one in layer.properties:
+        told[one.name] = describe(one) | {"readOnly": True} | ({"x-ogc-role": roles[one.name]} if one.name in roles else {})
+    for place, one in enumerate(told.values(), 1):
+        one["x-ogc-propertySeq"] = place
+    return _head(layer, address) | {"properties": told, "additionalProperties": False}
+
+
+def describe(declared: Property) -> dict[str, Any]:
+    """A property as JSON Schema, which OpenAPI 3.0 takes too."""
+    told: dict[str, Any] = {"title": f"{declared.title} {declared.title_zh}", "type": declared.type}
+    if declared.format:
+        told["format"] = declared.format
+    if declared.values:
+        told["enum"] = list(declared.values)
+    return told
+
+
+def _head(layer: Layer, address: str) -> dict[str, Any]:
+    return {
+        "$schema": DIALECT,
+        "$id": address,
+        "type": "object",
+        "title": f"{layer.title} {layer.title_zh}",
+        "description": layer.description,
+    }
+
+
+def _geometry(layer: Layer) -> dict[str, Any]:
+    return {"title": "Geometry 几何", "format": f"geometry-{layer.shape}"}
+
+
+def _address(asked: Asked, name: str) -> str:
+    return f"{asked.root}/collections/{asked.layer.name}/{name}"
