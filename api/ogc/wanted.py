@@ -12,11 +12,12 @@ from pydantic import TypeAdapter
 from api.ogc.asking import COUNT, DAY, MOMENT, Asked, read
 from api.schemas.base import EntityId, Flag
 from geo.bbox import BBoxError, parse_bbox
+from geo.cql2 import FilterError, Language, read_filter
 from geo.crs import EXCHANGES, LONLAT, Exchange
 from geo.features import Key, Look
 from gridmgmt.errors import InvalidError
 from gridmgmt.layers.layer import Property
-from gridmgmt.layers.selection import Selection
+from gridmgmt.layers.selection import Selection, queryables
 
 DEFAULT: Final = 100
 LARGEST: Final = 10_000
@@ -26,7 +27,7 @@ Count = Literal["exact", "estimate", "none"]
 
 LOOK: Final = frozenset({"crs", "properties", "f", "as_of"})
 """Parameters of one feature."""
-CHOICE: Final = LOOK | {"bbox", "bbox-crs", "datetime", "sortby", "limit", "cursor", "count"}
+CHOICE: Final = LOOK | {"bbox", "bbox-crs", "datetime", "filter", "filter-lang", "filter-crs", "sortby", "limit", "cursor", "count"}
 """Parameters of a page, besides the names of properties."""
 
 _TYPES: Final[dict[str, TypeAdapter[Any]]] = {
@@ -80,6 +81,7 @@ def read_page(asked: Asked) -> Wanted:
     selection = _with_boxes(asked, selection, values)
     selection = _with_period(asked, selection, values)
     selection = _with_equal(asked, selection, values, named)
+    selection = _with_filter(asked, selection, values)
     selection = replace(selection, order=_order(asked, named))
     selection = _with_cursor(asked, selection, values, named)
     limit = min(asked.read("limit", COUNT) or DEFAULT, LARGEST)
@@ -151,6 +153,22 @@ def read_value(name: str, text: str, declared: Property) -> object:
     if pattern is not None and not pattern.fullmatch(text):
         raise InvalidError(f"{name}: is not {'an integer' if declared.kind == 'integer' else 'a number'}", field=name)
     return read(name, text, _TYPES[declared.kind])
+
+
+def _with_filter(asked: Asked, selection: Selection, values: dict[str, Any]) -> Selection:
+    language = asked.given.get("filter-lang", "cql2-text")
+    if language not in get_args(Language):
+        raise InvalidError(f"filter-lang: takes {' or '.join(get_args(Language))}", field="filter-lang")
+    exchange = _exchange(asked, "filter-crs")
+    text = asked.given.get("filter")
+    if text is None:
+        return selection
+    try:
+        meant, held = read_filter(text, queryables(asked.layer), language=cast("Language", language), exchange=exchange)
+    except FilterError as error:
+        raise InvalidError(f"filter: {error}", field="filter") from None
+    values |= held
+    return replace(selection, filter=meant)
 
 
 def _order(asked: Asked, named: dict[str, Property]) -> tuple[Key, ...]:

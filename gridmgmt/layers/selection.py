@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from geo.cql2 import Filter
 from geo.features import Key, Look, Where, feature, page
 from geo.predicates import meets
 from gridmgmt.layers import LAYERS
@@ -57,6 +58,8 @@ class Selection:
     """Whether the boxes' sides run along meridians and parallels."""
     equal: tuple[str, ...] = ()
     """Properties that equal [p0], [p1], …"""
+    filter: Filter | None = None
+    """Meets a filter with its values [f0], [f1], …"""
     order: tuple[Key, ...] = ()
     after: tuple[bool, ...] | None = None
     """Begins after the key [a0], [a1], …: whether each of its values is there, or NULL."""
@@ -117,7 +120,7 @@ def rows_of(selection: Selection) -> FromClause:
 
 def conditions(selection: Selection) -> Where | None:
     """The conditions besides the period; None without any."""
-    if not (selection.boxes or selection.equal):
+    if not (selection.boxes or selection.equal or selection.filter):
         return None
     layer = LAYERS[selection.layer]
     named = {one.name: one for one in layer.properties}
@@ -126,9 +129,14 @@ def conditions(selection: Selection) -> Where | None:
         boxes = [func.geometry(bindparam(f"box{number}", type_=Text)) for number in range(selection.boxes)]
         met: list[ColumnElement[bool]] = [or_(*(meets(rows.c.geom, box, upright=selection.upright) for box in boxes))] if boxes else []
         met += [rows.c[name] == bindparam(f"p{place}", type_=TYPES[named[name].kind]) for place, name in enumerate(selection.equal)]
-        return met
+        return met if selection.filter is None else [*met, selection.filter(rows)]
 
     return where
+
+
+def queryables(layer: Layer) -> dict[str, str]:
+    """What a filter may name, and of which kind: a property's, or `geometry`."""
+    return {"geometry": "geometry"} | {one.name: one.kind for one in layer.properties}
 
 
 def _key(layer: Layer, selection: Selection) -> list[ColumnElement[Any] | None]:
