@@ -15,6 +15,7 @@ from api.auth import caller
 from api.limits import Limits, Rates
 from api.metrics import Metrics
 from api.paging import Cursors
+from api.turns import Turns
 from gridmgmt.database import PUBLIC, Actor, Database
 from gridmgmt.errors import ForbiddenError, UnauthenticatedError
 from gridmgmt.layers.extents import Extents
@@ -38,6 +39,10 @@ class Parts:
     rates: Rates
     metrics: Metrics
     extents: Extents = field(default_factory=Extents)
+    files: Turns = field(default_factory=lambda: Turns(2))
+    """Large files that are made at once; each needs a process."""
+    streams: Turns = field(default_factory=lambda: Turns(4))
+    """Long answers that are sent at once; each holds a connection."""
 
 
 def parts_of(request: Request) -> Parts:

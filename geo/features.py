@@ -81,7 +81,7 @@ def page(
         chosen = _collected(rows, names, beyond, where, count=limit + 1, dense=dense)
     else:
         met = () if where is None else where(rows)
-        chosen = select(*(rows.c[name] for name in names)).where(*beyond, *met).order_by(*_sorting(rows, keys)).limit(limit + 1)
+        chosen = select(*(rows.c[name] for name in names)).where(*beyond, *met).order_by(*sorting(rows, keys)).limit(limit + 1)
     numbered = _numbered(chosen.subquery("chosen"), keys)
     kept = numbered.c.place <= limit
     last = func.json_build_array(*(numbered.c[key.name] for key in keys))
@@ -123,6 +123,13 @@ def properties(row: FromClause, names: Sequence[str]) -> ColumnElement[str]:
     return cast(func.row_to_json(select(inner.table_valued()).scalar_subquery()), Text)
 
 
+def sorting(rows: FromClause, keys: Sequence[Key]) -> list[ColumnElement[Any]]:
+    """The order of a page: NULL last, and by id at the end where `keys` end so."""
+    return [
+        (rows.c[key.name].desc() if key.descending else rows.c[key.name]).nulls_last() if key.name != "id" else rows.c.id for key in keys
+    ]
+
+
 def feature_collection(features: bytes, members: Mapping[str, object]) -> bytes:
     """A FeatureCollection around the texts that `page` built, with further members (links, numberReturned) before it."""
     return orjson.dumps({"type": "FeatureCollection", **members})[:-1] + b',"features":[' + features + b"]}"
@@ -130,7 +137,7 @@ def feature_collection(features: bytes, members: Mapping[str, object]) -> bytes:
 
 def _numbered(chosen: FromClause, keys: Sequence[Key]) -> FromClause:
     """The rows in their order with their place in it."""
-    order = _sorting(chosen, keys)
+    order = sorting(chosen, keys)
     return select(*chosen.c, func.row_number().over(order_by=order).label("place")).order_by(*order).subquery("numbered")
 
 
@@ -154,12 +161,6 @@ def _collected(
     walked = select(*(walk.c[name] for name in told)).where(*where(walk)).limit(count)
     either = union_all(collected, select(walked.subquery("walked"))).subquery("either")
     return select(either)
-
-
-def _sorting(rows: FromClause, keys: Sequence[Key]) -> list[ColumnElement[Any]]:
-    return [
-        (rows.c[key.name].desc() if key.descending else rows.c[key.name]).nulls_last() if key.name != "id" else rows.c.id for key in keys
-    ]
 
 
 def _beyond(rows: FromClause, keys: Sequence[Key], after: Sequence[ColumnElement[Any] | None]) -> ColumnElement[bool]:

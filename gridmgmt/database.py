@@ -62,6 +62,8 @@ ENTER = "SELECT sec.enter(%s, %s)"
 ENTERING = b"SELECT sec.enter($1, $2)"
 PATIENCE = 5
 """Seconds in which a connection must be made, or become free."""
+BEGIN = (Query(b"BEGIN"), Query(b"SET LOCAL idle_in_transaction_session_timeout = '30s'"))
+"""Whoever takes a stream may pause for longer than whoever takes a page."""
 
 
 class Database:
@@ -147,8 +149,7 @@ class Database:
             try:
                 if actor.scope in NAMELESS:
                     return await connection.run(queries)
-                signed = self._sign(actor, connection.pgconn.backend_pid)
-                entered, *results = await connection.run((Query(ENTERING, (signed.encode(), b"%d" % actor.epoch), b"enter"), *queries))
+                entered, *results = await connection.run((self._entering(actor, connection), *queries))
                 if entered[0][0] is None:
                     raise _unknown()
                 return results
@@ -161,6 +162,45 @@ class Database:
             if told is None:
                 raise
             raise told from error
+
+    async def stream(self, actor: Actor, query: Query, *, size: int) -> AsyncGenerator[list[Record]]:
+        """The rows of one query, at most `size` at a time and at least one portion, of one snapshot, by a cursor in PostgreSQL.
+
+        Close it (`aclosing`): it holds a connection. The context is good for seconds only and is renewed with each portion. Raises as
+        `read` does, at any portion; when the task is cancelled, so is the query in PostgreSQL.
+        """
+        pool = await self._pool(actor.scope)
+        opening = (*BEGIN, Query(b"DECLARE portions NO SCROLL CURSOR FOR " + query.text, query.values))
+        fetching = Query(b"FETCH %d FROM portions" % size)
+        try:
+            connection = await pool.getconn()
+            try:
+                begun = False
+                while True:
+                    entering = () if actor.scope in NAMELESS else (self._entering(actor, connection),)
+                    before = entering if begun else (BEGIN[0], *entering, *opening[1:])
+                    *done, portion = await connection.run((*before, fetching))
+                    if entering and done[0 if begun else 1][0][0] is None:
+                        raise _unknown()
+                    begun = True
+                    yield portion
+                    if len(portion) < size:
+                        return
+            finally:
+                if not connection.closed:
+                    await connection.rollback()
+                await pool.putconn(connection)
+        except PoolTimeout as error:
+            raise BusyError("all connections to the database are in use") from error
+        except psycopg.Error as error:
+            told = explain_cause(error)
+            if told is None:
+                raise
+            raise told from error
+
+    def _entering(self, actor: Actor, connection: ReadConnection) -> Query:
+        signed = self._sign(actor, connection.pgconn.backend_pid)
+        return Query(ENTERING, (signed.encode(), b"%d" % actor.epoch), b"enter")
 
     async def _pool(self, scope: Class) -> AsyncConnectionPool[ReadConnection]:
         if scope not in self._pools:

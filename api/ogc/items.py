@@ -1,6 +1,5 @@
 """Features of a collection: pages by keyset and single ones, built by PostgreSQL, forwarded as they are."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -10,32 +9,35 @@ from starlette.responses import Response
 from api.conditional import etag, has_current
 from api.disconnection import unless_gone
 from api.ogc.asking import Asked, members
+from api.ogc.files import FILES, read_file
 from api.ogc.links import link
 from api.ogc.negotiation import GEOJSON, JSON, choose
+from api.ogc.tags import etag_of, headers_of, unless_known
 from api.ogc.wanted import Wanted, read_look, read_page, read_then, seal_cursor
-from geo.crs import Exchange
 from geo.features import feature_collection
-from gridmgmt.database import PUBLIC
 from gridmgmt.errors import NotFoundError
 from gridmgmt.layers.selection import Selection, count_of, estimate_of, feature_of, page_of
 from gridmgmt.layers.stamps import stamp_of
-from gridmgmt.reads import Query, Record
+from gridmgmt.reads import Record
 
-VARY: Final = "Accept, Authorization"
-FORMATS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON}
+FORMATS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON, **FILES}
+FORMS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON}
+"""Of one feature."""
 
 
 async def read_items(asked: Asked) -> Response:
     """A page of features, ordered by `sortby` and then by id."""
     layer = asked.layer
-    choose(asked, FORMATS)
+    form = choose(asked, FORMATS)
+    if form in FILES:
+        return await read_file(asked, form)
     wanted = read_page(asked)
     queries = [stamp_of(layer), page_of(wanted.selection).bind(**wanted.values)]
     if wanted.count == "exact":
         queries.append(count_of(wanted.selection).bind(**wanted.values))
     elif wanted.count == "estimate":
         queries.append(estimate_of(wanted.selection).bind(**wanted.values))
-    known = await _unless_known(asked, queries[0])
+    known = await unless_known(asked, queries[0])
     if known is not None:
         return known
     [[(stamp,)], [(features, last, returned, more)], *counts] = await unless_gone(
@@ -44,13 +46,13 @@ async def read_items(asked: Asked) -> Response:
     assert stamp is not None
     assert features is not None
     body = feature_collection(features, _about(asked, wanted, last if more == b"t" else None, int(returned or b"0"), counts))
-    return Response(body, media_type=GEOJSON, headers=_headers(asked, wanted.selection.look.exchange, etag_of(asked, stamp)))
+    return Response(body, media_type=GEOJSON, headers=headers_of(asked, wanted.selection.look.exchange, etag_of(asked, stamp)))
 
 
 async def read_item(asked: Asked) -> Response:
     """One feature. Its tag is its version, as /v1 knows it."""
     layer = asked.layer
-    choose(asked, FORMATS)
+    choose(asked, FORMS)
     then = read_then(asked)
     selection = Selection(layer.name, read_look(asked), then=bool(then))
     identifier = layer.read_id(asked.request.path_params["fid"])
@@ -66,44 +68,10 @@ async def read_item(asked: Asked) -> Response:
     here = f"{asked.root}/collections/{layer.name}"
     links = [link("self", str(asked.request.url), GEOJSON), link("collection", here, JSON)]
     body = text[:-1] + b"," + orjson.dumps({"links": links, **members(asked)})[1:]
-    headers = _headers(asked, selection.look.exchange, etag(int(version), body))
+    headers = headers_of(asked, selection.look.exchange, etag(int(version), body))
     if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=GEOJSON, headers=headers)
-
-
-def etag_of(asked: Asked, stamp: bytes) -> str:
-    """The strong entity tag of this representation of a layer at a stamp."""
-    request = asked.request
-    said = (
-        stamp,
-        asked.root.encode(),
-        request.url.path.encode(),
-        request.scope["query_string"],
-        request.headers.get("accept", "").encode(),
-    )
-    return f'"{hashlib.blake2b(b"|".join(said), digest_size=12).hexdigest()}"'
-
-
-def cache_control(asked: Asked) -> str:
-    """Who may keep an answer. All ask again each time, so that a change is seen at the next request."""
-    return "public, no-cache" if asked.actor is PUBLIC else "private, no-cache"
-
-
-async def _unless_known(asked: Asked, stamp: Query) -> Response | None:
-    """304 when the client has what there is; the features are not touched for it."""
-    if_none_match = asked.request.headers.get("if-none-match")
-    if if_none_match is None:
-        return None
-    [[(now,)]] = await asked.parts.database.read(asked.actor, stamp)
-    assert now is not None
-    tag = etag_of(asked, now)
-    return Response(status_code=304, headers=_headers(asked, None, tag)) if has_current(if_none_match, tag) else None
-
-
-def _headers(asked: Asked, exchange: Exchange | None, tag: str) -> dict[str, str]:
-    crs = {} if exchange is None else {"Content-Crs": f"<{exchange.uri}>"}
-    return {"ETag": tag, "Cache-Control": cache_control(asked), "Vary": VARY} | crs
 
 
 def _about(asked: Asked, wanted: Wanted, last: bytes | None, returned: int, counts: Sequence[Sequence[Record]]) -> dict[str, object]:

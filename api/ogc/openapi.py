@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.ogc.asking import Asked, members
 from api.ogc.documents import OFFERED as DOCUMENTS
 from api.ogc.documents import serve
-from api.ogc.items import FORMATS
+from api.ogc.items import FORMATS, FORMS
 from api.ogc.negotiation import HTML, OPENAPI
 from api.ogc.parameters import PARAMETERS, choices
 from api.ogc.schemas import OFFERED as SCHEMA_FORMATS
@@ -78,7 +78,8 @@ def _paths(layer: Layer) -> dict[str, Any]:
     for media_type in dict.fromkeys(FORMATS.values()):
         told = "features" if media_type == "application/geo+json" else None
         features[media_type] = {"schema": {"$ref": f"#/components/schemas/{layer.name}-features"} if told else {"type": "string"}}
-        feature[media_type] = {"schema": {"$ref": f"#/components/schemas/{layer.name}-feature"} if told else {"type": "string"}}
+        if media_type in FORMS.values():
+            feature[media_type] = {"schema": {"$ref": f"#/components/schemas/{layer.name}-feature"} if told else {"type": "string"}}
     identifier = {"type": "integer", "minimum": 1} if layer.id_type == "integer" else {"type": "string", "format": "uuid"}
     of_layer = choices(layer)
     return {
@@ -99,7 +100,7 @@ def _paths(layer: Layer) -> dict[str, Any]:
                 {"name": "featureId", "in": "path", "required": True, "schema": identifier},
                 *(_ref(one) for one in look),
                 *(one for one in of_layer if one["name"] == "properties"),
-                _format(FORMATS),
+                _format(FORMS),
             ],
         ),
         **{
