@@ -176,12 +176,22 @@ class _Reader:
         folded = column.folded or pattern.folded
         return Comparison(operator, column, (pattern,), () if folded else tuple(self._keep(one, "string") for one in begins))
 
-    def _spatial(self, operator: str, arguments: list[Any]) -> Spatial:
+    def _spatial(self, operator: str, arguments: list[Any]) -> Node:
         _count(operator, arguments, 2)
         place, turned = self._place(operator, arguments)
-        shape, upright = read_place(place, self._exchange)
         name = _REVERSED.get(operator, operator) if turned else operator
-        return Spatial(name, self._keep(shape.wkb_hex(), "string").name, upright)
+        if not (is_object(place) and place.get("type") == "GeometryCollection"):
+            return self._related(name, place)
+        parts = place.get("geometries")
+        if operator not in {"s_intersects", "s_disjoint"}:
+            raise FilterError(f"{operator} takes no collection of geometries; combine conditions")
+        if not is_list(parts) or not 1 <= len(parts) <= MOST_NODES:
+            raise FilterError(f"a collection of geometries has 1 to {MOST_NODES} parts")
+        return Junction("or" if name == "s_intersects" else "and", tuple(self._related(name, part) for part in parts))
+
+    def _related(self, operator: str, place: Any) -> Spatial:
+        shape, upright = read_place(place, self._exchange)
+        return Spatial(operator, self._keep(shape.wkb_hex(), "string").name, upright)
 
     def _near(self, operator: str, arguments: list[Any]) -> Near:
         _count(operator, arguments, 3, 4)

@@ -104,8 +104,6 @@ def read_place(told: Any, exchange: Exchange) -> tuple[Place, bool]:
     try:
         if is_object(told) and len(told) == 1 and "bbox" in told:
             return _read_box(told["bbox"], exchange)
-        if is_object(told) and told.get("type") == "GeometryCollection":
-            raise LiteralError("a collection of geometries is not taken; combine conditions with or")
         shape = build(told, max_vertices=MAX_VERTICES)
         return Place(check(_moved(shape, exchange), kinds=frozenset(DEPTHS))), False
     except (GeometryError, BBoxError) as error:
