@@ -7,10 +7,10 @@ import json
 import random
 import re
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
@@ -32,6 +32,7 @@ _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _OTHER = bytes(set(range(256)) - set(b"[]{}"))
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Result = TypeVar("Result")
 
 
 class DistrictRoute(APIRoute):
@@ -50,20 +51,29 @@ class DistrictRoute(APIRoute):
             if takes_json and await exact.body():
                 _check_media_type(exact)
                 await exact.json()  # here, because FastAPI would hide what is wrong with it
-            for attempt in range(1, TRIES + 1):
-                try:
-                    # A stack of its own for each try: the session is committed inside, and a refused commit is tried again too.
-                    async with AsyncExitStack() as stack:
-                        request.scope["fastapi_function_astack"] = stack
-                        response = await answer(exact)
-                    return _unless_current(request, response)
-                except ConflictError as error:
-                    if error.slug != "write-conflict" or attempt == TRIES:
-                        raise
-                    await anyio.sleep(random.uniform(0.005, 0.05) * attempt)  # noqa: S311 -- keeps two writers from meeting again
-            raise AssertionError
+
+            async def once() -> Response:
+                # A stack of its own for each try: the session is committed inside, and a refused commit is tried again too.
+                async with AsyncExitStack() as stack:
+                    request.scope["fastapi_function_astack"] = stack
+                    response = await answer(exact)
+                return _unless_current(request, response)
+
+            return await repeated(once)
 
         return handle
+
+
+async def repeated(work: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of `work`, begun anew when it met another writer of the same rows."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return await work()
+        except ConflictError as error:
+            if error.slug != "write-conflict" or attempt == TRIES:
+                raise
+            await anyio.sleep(random.uniform(0.005, 0.05) * attempt)  # noqa: S311 -- keeps two writers from meeting again
+    raise AssertionError
 
 
 class PersonalRoute(DistrictRoute):

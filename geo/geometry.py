@@ -47,6 +47,7 @@ class GeometryError(ValueError):
     def __init__(self, reason: str, message: str, lon: float | None = None, lat: float | None = None) -> None:
         super().__init__(message if lon is None else f"{message} at {lon:.7g}, {lat:.7g}")
         self.reason = reason
+        self.message = message
         self.lon = lon
         self.lat = lat
 

@@ -24,7 +24,7 @@ from api.ogc.links import NOTICE
 from api.problems import RequestError
 from api.schemas.base import Day, Moment, read_digits
 from gridmgmt.database import Actor
-from gridmgmt.errors import InvalidError
+from gridmgmt.errors import ForbiddenError, InvalidError
 from gridmgmt.layers import find_layer
 from gridmgmt.layers.layer import Layer
 
@@ -51,6 +51,12 @@ class Asked:
         return find_layer(self.request.path_params["collection"], self.actor)
 
     @cached_property
+    def may_write(self) -> bool:
+        """Whether the caller may write to the layer at all."""
+        writable = self.layer.writable
+        return writable is not None and self.actor.role in writable.roles
+
+    @cached_property
     def root(self) -> str:
         """Absolute address of /ogc, without a slash at its end."""
         url = self.request.url
@@ -69,6 +75,12 @@ class Asked:
 
 
 Handler = Callable[[Asked], Awaitable[Response]]
+
+BODIES: Final[Mapping[str, tuple[str, str]]] = {
+    "POST": ("Accept-Post", "application/geo+json"),
+    "PATCH": ("Accept-Patch", "application/merge-patch+json"),
+}
+"""The header that tells what a method takes, and what that is."""
 
 
 def read(name: str, value: object, adapter: TypeAdapter[Value]) -> Value:
@@ -112,8 +124,10 @@ def route(
             asked.layer  # noqa: B018 -- a hidden layer is told like a missing one, whatever is asked of it
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=allowed(asked, writes))
-        if request.method not in writes:
+        if request.method not in writes or asked.layer.writable is None:
             raise RequestError("method-not-allowed", "this method is not served here", headers=allowed(asked, writes))
+        if not asked.may_write:
+            raise ForbiddenError("you may look at this layer, not write to it")
         asked.only(frozenset())
         return await writes[request.method](asked)
 
@@ -121,8 +135,10 @@ def route(
 
 
 def allowed(asked: Asked, writes: Collection[str]) -> dict[str, str]:
-    """The header Allow of a resource: what this caller may ask of it."""
-    return {"Allow": ", ".join(["GET", "HEAD", "OPTIONS", *writes])}
+    """The header Allow of a resource: what this caller may ask of it. And which bodies are taken."""
+    methods = [*writes] if writes and asked.may_write else []
+    headers = {"Allow": ", ".join(["GET", "HEAD", "OPTIONS", *methods])}
+    return headers | {BODIES[method][0]: BODIES[method][1] for method in methods if method in BODIES}
 
 
 def _parameters(request: Request) -> dict[str, str]:

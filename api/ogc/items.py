@@ -14,6 +14,7 @@ from api.ogc.links import link
 from api.ogc.negotiation import GEOJSON, JSON, choose
 from api.ogc.tags import etag_of, headers_of, unless_known
 from api.ogc.wanted import Wanted, read_look, read_page, read_then, seal_cursor
+from geo.crs import Exchange
 from geo.features import feature_collection
 from gridmgmt.errors import NotFoundError
 from gridmgmt.layers.selection import Selection, count_of, estimate_of, feature_of, page_of
@@ -62,16 +63,20 @@ async def read_item(asked: Asked) -> Response:
         [rows] = await unless_gone(asked.request, asked.parts.database.read(asked.actor, query))
     if not rows:
         raise NotFoundError("there is no such feature, or none that you may see")
-    text, version = rows[0]
-    assert text is not None
-    assert version is not None
-    here = f"{asked.root}/collections/{layer.name}"
-    links = [link("self", str(asked.request.url), GEOJSON), link("collection", here, JSON)]
-    body = text[:-1] + b"," + orjson.dumps({"links": links, **members(asked)})[1:]
-    headers = headers_of(asked, selection.look.exchange, etag(int(version), body))
+    body, headers = represent(asked, rows[0], selection.look.exchange, str(asked.request.url))
     if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=GEOJSON, headers=headers)
+
+
+def represent(asked: Asked, row: Record, exchange: Exchange, address: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of a feature that is read at `address`."""
+    text, version = row
+    assert text is not None
+    assert version is not None
+    links = [link("self", address, GEOJSON), link("collection", f"{asked.root}/collections/{asked.layer.name}", JSON)]
+    body = text[:-1] + b"," + orjson.dumps({"links": links, **members(asked)})[1:]
+    return body, headers_of(asked, exchange, etag(int(version), body))
 
 
 def _about(asked: Asked, wanted: Wanted, last: bytes | None, returned: int, counts: Sequence[Sequence[Record]]) -> dict[str, object]:

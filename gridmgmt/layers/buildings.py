@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
-from gridmgmt.layers.layer import Layer, Property, Statement
+from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement, Writable
 from gridmgmt.models import Building
 
 NATURES: Final = ("self_built", "collective", "factory_dormitory", "commodity", "apartment", "other")
@@ -38,4 +38,10 @@ LAYER = Layer(
     id_type="uuid",
     shape="any",
     minzoom=14,
+    writable=Writable(
+        roles=REGISTER_ROLES,
+        shapes=frozenset({"Point", "Polygon", "MultiPolygon"}),
+        required=frozenset({"house_code", "name", "address", "nature", "rental", "floors_above"}),
+        changed=frozenset({"house_code", "name", "address", "nature", "rental", "floors_above", "built_year"}),
+    ),
 )

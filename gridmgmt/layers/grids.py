@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
-from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement
+from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement, Writable
 from gridmgmt.models import Area, Grid
 
 
@@ -44,4 +44,11 @@ LAYER = Layer(
     id_type="integer",
     roles=REGISTER_ROLES | {"admin"},
     minzoom=12,
+    writable=Writable(
+        roles=frozenset({"district"}),
+        shapes=frozenset({"Polygon", "MultiPolygon"}),
+        required=frozenset({"code", "name", "community", "valid_from"}),
+        changed=frozenset({"name", "valid_from"}),
+        fixed=frozenset({"code", "community"}),
+    ),
 )

@@ -37,6 +37,21 @@ class Property:
 
 
 @dataclass(frozen=True)
+class Writable:
+    """What may be written of a layer's features, and by whom; which rows, row-level security says."""
+
+    roles: frozenset[str]
+    shapes: frozenset[str]
+    """Types of GeoJSON geometries that are taken."""
+    required: frozenset[str]
+    """Properties that each feature has."""
+    changed: frozenset[str]
+    """Properties that may be changed, and are taken with a new feature."""
+    fixed: frozenset[str] = frozenset()
+    """Properties that are taken with a new feature and stay. Whatever else is shown follows from these."""
+
+
+@dataclass(frozen=True)
 class Layer:
     """What GIS may see of one noun. Rows are cut by row-level security; `roles` and `public` decide whether the layer is there at all."""
 
@@ -58,6 +73,9 @@ class Layer:
     """What its geometries are."""
     minzoom: int = 0
     """Level of the map from which single features are drawn."""
+
+    writable: Writable | None = None
+    """None where nobody writes."""
 
     def is_seen_by(self, actor: Actor) -> bool:
         """Whether the layer exists for this actor. Anonymous callers have no role."""

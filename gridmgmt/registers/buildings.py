@@ -121,16 +121,24 @@ def create(
     return made
 
 
-def correct(session: Session, actor: Actor, building_id: uuid.UUID, changes: Mapping[str, Any], *, versions: Versions) -> None:
+def correct(
+    session: Session,
+    actor: Actor,
+    building_id: uuid.UUID,
+    changes: Mapping[str, Any],
+    *,
+    versions: Versions,
+    datum: str | None = None,
+) -> None:
     """Change anything that `create` takes but the id; `entrance` is a Place, and needs `footprint` beside it where one is to stay.
 
     A new entrance may lie in somebody else's grid: then the building, its units and its residents go there, and the writer no longer
-    sees them. Raises InvalidError, ConflictError, StaleError, NotFoundError.
+    sees them. The footprint is in `datum`, or in that of the entrance. Raises InvalidError, ConflictError, StaleError, NotFoundError.
     """
     values = dict(changes)
     entrance: Place | None = values.pop("entrance", None)
     if values.get("footprint") is not None:
-        values["footprint"] = _footprint(values["footprint"], entrance or _entrance(session, building_id))
+        values["footprint"] = _footprint(values["footprint"], entrance or _entrance(session, building_id), datum)
     if entrance is None:
         write(session, Building, building_id, values, versions=versions)
     else:
@@ -238,11 +246,12 @@ def _point(entrance: Place) -> shapely.Point:
     return shapely.Point(float(lon), float(lat))
 
 
-def _footprint(document: Mapping[str, Any], entrance: Place) -> Any:
-    """The footprint as a multipolygon for SQL, its datum undone like the entrance's."""
+def _footprint(document: Mapping[str, Any], entrance: Place, datum: str | None = None) -> Any:
+    """The footprint as a multipolygon for SQL, its datum undone, which unless named is the entrance's."""
+    drawn = Datum(datum or entrance.datum)
     try:
         given = as_multipolygon(parse_geojson(document))
-        shape = given if entrance.datum == Datum.CGCS2000 else check(_undone(given, Datum(entrance.datum)))
+        shape = given if drawn == Datum.CGCS2000 else check(_undone(given, drawn))
     except GeometryError as error:
         raise refused(error, "footprint") from None
     door, outline = reproject([_point(entrance), shape], STORAGE, METRIC)

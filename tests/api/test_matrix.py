@@ -23,6 +23,8 @@ from tests.places import NORTH, PASSWORD, SOUTH, SPARE_NUMBER, WEST, Places, poi
 VISITORS = ("nobody", "worker", "worker-east", "community", "subdistrict", "subdistrict-east", "district", "admin", "auditor")
 SPARE = uuid.UUID("01900009-0000-7000-8000-000000000001")
 """A building without units and a person without a residence, in south-west."""
+MADE = uuid.UUID("01900009-0000-7000-8000-000000000002")
+"""A building that is made as a feature."""
 
 
 def statuses(text: str) -> dict[str, int]:
@@ -45,6 +47,10 @@ OFFICE_DROPS = statuses("401   403    403       403         403    403      204 
 AUDITOR = statuses("    401    403    403       403         403    403      403   403     200")
 HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
 
+FEATURE = statuses("     404    200    404       200         200    404      200   404     404")
+FEATURE_MAKES = statuses("404   201    400       201         201    400      201   404     404")
+FEATURE_DROPS = statuses("404   204    404       204         204    404      204   404     404")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -56,6 +62,7 @@ class Case:
     id: Callable[[Places], object] = lambda _: ""
     body: Callable[[Places], dict[str, Any]] | None = None
     parameters: dict[str, str] = field(default_factory=dict[str, str])
+    media_type: str = "application/json"
 
 
 def of(kind: str, name: str) -> Callable[[Places], object]:
@@ -80,6 +87,12 @@ def building(code: str, x: float, y: float, **more: Any) -> dict[str, Any]:
     return {"house_code": code, "entrance": {"lon": lon, "lat": lat}, **rest, **more}
 
 
+def feature(house_code: str = "4403990010010000097", **more: Any) -> dict[str, Any]:
+    told = building(house_code, 450, 350)
+    lon, lat = told.pop("entrance").values()
+    return {"type": "Feature", "geometry": {"type": "Point", "coordinates": [lon, lat]}, "properties": told, **more}
+
+
 def halves() -> list[dict[str, Any]]:
     """North-east cut in two along the straight line in degrees from the middle of its south to the middle of its north."""
     (a, b), (d, c) = ((point(500, y), point(1000, y)) for y in (400, 800))
@@ -102,6 +115,10 @@ def noun(path: str, expected_list: dict[str, int], one: Callable[[Places], objec
 
 
 PERSON = {"registration": "floating", "grid": f"{SOUTH}001"}
+ITEMS = "/ogc/collections/{collection}/items"
+LAYER = {"collection": "buildings"}
+MERGE_PATCH = "application/merge-patch+json"
+ONE = LAYER | {"fid": str(MADE)}
 WHY = {"purpose": "correction", "reason": "asked at the counter"}
 AREA = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square(0, 0)}
 GRID = {"name": "g", "community": SOUTH, "valid_from": "2024-01-01"}
@@ -194,6 +211,11 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/buildings", ENTERS, body=says(**building("4403990010010000098", 450, 350))),
     Case("POST", "/v1/buildings/{id}/end", OWNERS, spare, says(on="2025-01-01")),
     Case("DELETE", "/v1/buildings/{id}", LEAVES, spare),
+    # buildings as features
+    Case("POST", ITEMS, FEATURE_MAKES, body=says(**feature(id=str(MADE))), parameters=LAYER),
+    Case("PATCH", f"{ITEMS}/{{fid}}", FEATURE, body=says(properties={"name": "f"}), parameters=ONE, media_type=MERGE_PATCH),
+    Case("PUT", f"{ITEMS}/{{fid}}", FEATURE, body=says(**feature(house_code="4403990010010000096")), parameters=ONE),
+    Case("DELETE", f"{ITEMS}/{{fid}}", FEATURE_DROPS, parameters=ONE),
 )  # fmt: skip
 
 
@@ -216,7 +238,8 @@ def test_visitor_gets_from_every_route_what_is_listed(client: TestClient, log_in
     for case in CASES:
         path = case.route.format(id=case.id(places), **case.parameters)
         body = None if case.body is None else case.body(places)
-        answer = asking.request(case.method, path, headers={"If-Match": "*"}, json=body)
+        headers = {"If-Match": "*"} | ({"Content-Type": case.media_type} if body is not None else {})
+        answer = asking.request(case.method, path, headers=headers, json=body)
         if answer.status_code != case.expected[visitor]:
             surprises.append(f"{case.method} {case.route}: {answer.status_code}, not {case.expected[visitor]}: {answer.text[:200]}")
     assert surprises == []
