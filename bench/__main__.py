@@ -9,13 +9,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import building, imports, keys, maps, requests
+from bench import building, formats, imports, keys, maps, requests
 from bench.stage import Figure, Stage, staged
 
 CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "demo_build": building.measure,
     "primary_key": keys.measure,
     "map_box": maps.measure,
+    "formats": formats.measure,
     "requests": requests.measure,
     "lease_import": imports.measure,
 }

@@ -44,10 +44,17 @@ def measure(stage: Stage) -> Iterator[Figure]:
 @contextmanager
 def serving(stage: Stage) -> Generator[int]:
     """The server as `gridmgmt serve` starts it, on a free port."""
+    with served(stage, workers=WORKERS) as (port, _):
+        yield port
+
+
+@contextmanager
+def served(stage: Stage, *, workers: int) -> Generator[tuple[int, int]]:
+    """Port and process of a server; with one worker that process is the one that answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    words = ["--factory", "api.app:serve", "--port", str(port), "--workers", str(WORKERS), "--no-access-log", "--log-level", "error"]
+    words = ["--factory", "api.app:serve", "--port", str(port), "--workers", str(workers), "--no-access-log", "--log-level", "error"]
     environment = os.environ | {"GRIDMGMT_HOME": str(stage.settings.places.home), "GRIDMGMT_DEMO_MODE": "true"}
     with subprocess.Popen(
         [sys.executable, "-m", "uvicorn", *words],
@@ -58,7 +65,7 @@ def serving(stage: Stage) -> Generator[int]:
     ) as server:
         try:
             wait_for(f"http://127.0.0.1:{port}/readyz")
-            yield port
+            yield port, server.pid
         finally:
             server.terminate()
 

@@ -1,0 +1,109 @@
+"""Files by a real server: clients who hang up in the middle, and answers that fail in it."""
+
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from api.app import create_app
+from api.ogc.chunks import ChunkResponse
+from gridmgmt.settings import Settings
+from tests.api.conftest import GENEROUS
+from tests.drawn import Drawn
+from tests.places import KEYS
+
+READS = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%portions%' AND pid <> pg_backend_pid()"
+
+
+async def half(_: object) -> ChunkResponse:
+    async def chunks() -> AsyncGenerator[bytes]:
+        yield b"half an answer"
+        raise ArithmeticError
+
+    return ChunkResponse(chunks(), headers={}, media_type="text/plain")
+
+
+@pytest.fixture
+def served_app(configured: Settings, drawn: Drawn) -> FastAPI:
+    app = create_app(configured, KEYS, drawn.database, limits=GENEROUS)
+    app.router.routes.append(Route("/half", half))
+    return app
+
+
+@pytest.fixture
+def address(served_app: FastAPI) -> Iterator[tuple[str, int]]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host, port = listening.getsockname()
+        server = uvicorn.Server(uvicorn.Config(served_app, access_log=False, server_header=False, log_level="critical"))
+        running = threading.Thread(target=server.run, args=([listening],))
+        running.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield host, port
+        server.should_exit = True
+        running.join(20)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files, empty."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
+def becomes(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether something is so before the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_answer_that_fails_in_the_middle_does_not_look_whole(address: tuple[str, int]) -> None:
+    with pytest.raises(httpx2.RemoteProtocolError):
+        httpx2.get(f"http://{address[0]}:{address[1]}/half")
+
+
+@pytest.mark.parametrize("form", ["csv", "geojsonseq", "gpkg", "fgb", "parquet"])
+def test_client_who_hangs_up_leaves_no_query_no_file_and_no_turn(
+    address: tuple[str, int], served_app: FastAPI, drawn: Drawn, temporary: Path, form: str
+) -> None:
+    token = served_app.state.parts.tokens.issue(drawn.places.accounts["district"])
+    with psycopg.connect(drawn.address.conninfo("postgres")) as locking, psycopg.connect(drawn.address.conninfo("postgres")) as looking:
+        looking.autocommit = True
+
+        def reading() -> bool:
+            [found] = looking.execute(READS).fetchall()
+            return bool(found[0])
+
+        locking.execute("LOCK TABLE reg.building IN ACCESS EXCLUSIVE MODE")  # the reader waits for it for two seconds
+        with socket.create_connection(address) as client:
+            path = f"/ogc/collections/buildings/items?f={form}"
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            assert becomes(reading, 2)
+        assert becomes(lambda: not reading(), 1)
+        assert becomes(lambda: list(temporary.iterdir()) == [], 1)
+    parts = served_app.state.parts
+    with (
+        parts.files.taken(),
+        parts.files.taken(),
+        parts.streams.taken(),
+        parts.streams.taken(),
+        parts.streams.taken(),
+        parts.streams.taken(),
+    ):
+        pass
+    answer = httpx2.get(f"http://{address[0]}:{address[1]}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    assert answer.status_code == 200
