@@ -40,6 +40,11 @@ async def caller(request: Request, database: Database, tokens: Tokens, rates: Ra
             raise UnauthenticatedError("the Authorization header takes Bearer or Basic")
 
 
+def has_key(request: Request) -> bool:
+    """Whether the caller shows a personal access key, which only reads."""
+    return request.headers.get("authorization", "")[:6].lower() == "basic "
+
+
 def _split(credentials: str) -> tuple[str, str]:
     try:
         username, colon, key = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from api.auth import caller
+from api.auth import caller, has_key
 from api.dependencies import Parts, parts_of
 from api.ogc.links import NOTICE
 from api.problems import RequestError
@@ -52,9 +52,9 @@ class Asked:
 
     @cached_property
     def may_write(self) -> bool:
-        """Whether the caller may write to the layer at all."""
+        """Whether the caller may write to the layer at all. Who shows an access key only reads."""
         writable = self.layer.writable
-        return writable is not None and self.actor.role in writable.roles
+        return writable is not None and self.actor.role in writable.roles and not has_key(self.request)
 
     @cached_property
     def root(self) -> str:

@@ -16,6 +16,8 @@ CONFORMS_TO: Final[Sequence[str]] = (
     # Features Part 3: tests/api/test_ogc_schemas.py
     f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables",
     f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables-query-parameters",
+    # Features Part 4: tests/api/test_editing.py, tests/api/test_editing_grids.py
+    *(f"{_SPEC}/ogcapi-features-4/1.0/conf/{name}" for name in ("create-replace-delete", "update", "optimistic-locking-etags")),
     # Features Part 5, which is Common Part 3: tests/api/test_ogc_schemas.py
     f"{_SPEC}/ogcapi-common-3/1.0/conf/schemas",
     f"{_SPEC}/ogcapi-common-3/1.0/conf/advanced-property-roles",
