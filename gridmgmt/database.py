@@ -271,9 +271,14 @@ def rendered(statement: Select[*tuple[Any, ...]]) -> tuple[bytes, dict[str, Any]
 
 
 async def _read_only(connection: AsyncConnection) -> None:
-    """Whatever is read in one transaction is of one snapshot."""
+    """Whatever is read in one transaction is of one snapshot, and by one process.
+
+    Workers that PostgreSQL starts for a part of a plan which then is not needed cost a page of few features tens of milliseconds, and
+    under load there is no processor to spare for them. The same holds for compiling.
+    """
     await connection.set_autocommit(True)
     await connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    await connection.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
     await connection.set_autocommit(False)
 
 
