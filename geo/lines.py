@@ -1,4 +1,4 @@
-"""Rows to lines of text for whole layers: GeoJSON text sequences (RFC 8142), CSV, and the lines from which geo/tables.py writes files.
+"""Rows to lines of text for whole layers: GeoJSON text sequences (RFC 8142), CSV, and the lines from which geo/writing.py makes files.
 
 As in geo/features.py, PostgreSQL builds the text and Python forwards it. Rows are what is said there.
 """

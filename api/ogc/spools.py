@@ -15,6 +15,8 @@ from gridmgmt.errors import BusyError
 LONGEST: Final = 300.0
 """Seconds for one file."""
 PIECE: Final = 256 * 1024
+FRUGAL: Final = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""The environment of the process: memory is given back at once, and nothing of ours is in it."""
 
 
 class SpoolError(Exception):
@@ -22,7 +24,7 @@ class SpoolError(Exception):
 
 
 async def spool(table: Table, lines: AsyncIterator[bytes]) -> BinaryIO:
-    """The file that geo/tables.py makes of lines, open, and nowhere on the disk any more once it is closed.
+    """The file that geo/writing.py makes of lines, open, and nowhere on the disk any more once it is closed.
 
     Raises BusyError when it takes too long, SpoolError when the process fails, and whatever `lines` raises. When the task is cancelled,
     so is the process.
@@ -48,8 +50,8 @@ async def pieces(file: BinaryIO) -> AsyncGenerator[bytes]:
 
 async def _write(path: Path, said: Path, table: Table, lines: AsyncIterator[bytes]) -> int:
     with said.open("wb") as errors:
-        program = (sys.executable, "-P", "-m", "geo.tables", str(path))
-        child = await asyncio.create_subprocess_exec(*program, stdin=PIPE, stdout=DEVNULL, stderr=errors, env={})
+        program = (sys.executable, "-P", "-m", "geo.writing", str(path))
+        child = await asyncio.create_subprocess_exec(*program, stdin=PIPE, stdout=DEVNULL, stderr=errors, env=FRUGAL)
     assert child.stdin is not None
     try:
         with suppress(BrokenPipeError, ConnectionResetError):  # it has ended, and says why

@@ -15,7 +15,7 @@ ROW = b'["a", 1, "0101000000000000000000F03F0000000000000040"]\n'
 
 def run(path: Path, form: Form, lines: bytes) -> subprocess.CompletedProcess[bytes]:
     table = Table("things", form, (("id", "string"), ("n", "integer")), "point", "EPSG:4490", CRS(4490).to_json_dict())
-    return subprocess.run([sys.executable, "-m", "geo.tables", str(path)], input=table.heading() + lines, capture_output=True, check=False)
+    return subprocess.run([sys.executable, "-m", "geo.writing", str(path)], input=table.heading() + lines, capture_output=True, check=False)
 
 
 @pytest.mark.parametrize("form", FORMS)
