@@ -20,6 +20,7 @@ from api.paging import Cursors
 from api.problems import COMMON, SCHEMAS, declares, handle_problems
 from api.routes import ROUTERS
 from gridmgmt.database import Database
+from gridmgmt.layers.tiles import Tiles
 from gridmgmt.operations.cluster import address
 from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys, load_keys
@@ -60,6 +61,7 @@ def create_app(
         limits=limits or Limits(body=settings.server.max_body),
         rates=Rates(),
         metrics=Metrics(database),
+        tiles=Tiles(settings.server.tile_cache),
     )
 
     @asynccontextmanager

@@ -19,6 +19,7 @@ from api.turns import Turns
 from gridmgmt.database import PUBLIC, Actor, Database
 from gridmgmt.errors import ForbiddenError, UnauthenticatedError
 from gridmgmt.layers.extents import Extents
+from gridmgmt.layers.tiles import Tiles
 from gridmgmt.security.passwords import Passwords
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.security.tokens import Tokens
@@ -38,6 +39,7 @@ class Parts:
     limits: Limits
     rates: Rates
     metrics: Metrics
+    tiles: Tiles
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))
     """Large files that are made at once; each needs a process."""

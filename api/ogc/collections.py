@@ -59,7 +59,7 @@ def describe(asked: Asked, layer: Layer, extent: Extent) -> dict[str, Any]:
         "crs": list(EXCHANGES),
         "storageCrs": STORAGE_URI,
         "minzoom": layer.minzoom,
-        "links": [link("self", here, JSON), *_items(layer, here), *(_schema(here, name, title) for name, title in SCHEMAS.items())],
+        "links": [*_links(layer, here)],
     }
     if extent.box is not None:
         spatial = {"bbox": [extent.box], "crs": LONLAT.uri}
@@ -83,6 +83,12 @@ def _items(layer: Layer, here: str) -> list[Link]:
 
 def _schema(here: str, name: str, title: str) -> Link:
     return link(f"{RELATIONS}/{name}", f"{here}/{name}", SCHEMA, title)
+
+
+def _links(layer: Layer, here: str) -> list[Link]:
+    schemas = [_schema(here, name, title) for name, title in SCHEMAS.items()]
+    tiles = link(f"{RELATIONS}/tilesets-vector", f"{here}/tiles", JSON, "Map tiles 矢量瓦片")
+    return [link("self", here, JSON), *_items(layer, here), *schemas, tiles]
 
 
 def _here(asked: Asked, layer: Layer) -> str:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from api.ogc.asking import Asked, members
 from api.ogc.conformance import CONFORMS_TO
 from api.ogc.documents import representations, serve
-from api.ogc.links import link
+from api.ogc.links import RELATIONS, link
 from api.ogc.negotiation import JSON, OPENAPI
 
 
@@ -21,6 +21,7 @@ async def read_landing(asked: Asked) -> Response:
             link("http://www.opengis.net/def/rel/ogc/1.0/conformance", f"{here}/conformance", JSON, "What this service conforms to"),
             link("data", f"{here}/collections", JSON, "Collections"),
             link("http://www.opengis.net/def/rel/ogc/1.0/data", f"{here}/collections", JSON, "Collections"),
+            link(f"{RELATIONS}/tiling-schemes", f"{here}/tileMatrixSets", JSON, "Tile matrix sets"),
             link("service-desc", f"{here}/api", OPENAPI, "OpenAPI 3.0"),
         ],
     }

@@ -5,6 +5,9 @@ from typing import Final
 NOTICE: Final = "演示数据"
 """Stands in every document in demo mode."""
 
+RELATIONS: Final = "http://www.opengis.net/def/rel/ogc/1.0"
+"""What the names of OGC's own relations begin with."""
+
 Link = dict[str, str]
 
 

@@ -10,11 +10,13 @@ from api.ogc.asking import Asked, members
 from api.ogc.documents import OFFERED as DOCUMENTS
 from api.ogc.documents import serve
 from api.ogc.items import FORMATS, FORMS
-from api.ogc.negotiation import HTML, OPENAPI
+from api.ogc.negotiation import HTML, JSON, OPENAPI
 from api.ogc.parameters import PARAMETERS, choices
 from api.ogc.schemas import OFFERED as SCHEMA_FORMATS
 from api.ogc.schemas import describe
+from api.ogc.tiles import DRAWN, TILEJSON
 from api.problems import SCHEMAS, declares
+from geo.tiles import MEDIA_TYPE, NAMES
 from gridmgmt.layers import layers_for
 from gridmgmt.layers.layer import Layer
 
@@ -43,8 +45,9 @@ def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
         "/api": _page("This document 本文档", "api", OFFERED),
         "/collections": _page("Collections 图层列表", "collections", DOCUMENTS),
     }
+    paths |= _set_paths()
     for layer in layers:
-        paths |= _paths(layer)
+        paths |= _paths(layer) | _tile_paths(layer)
     return {
         "openapi": "3.0.3",
         "info": {
@@ -108,6 +111,35 @@ def _paths(layer: Layer) -> dict[str, Any]:
             for document, title in (("queryables", "Queryables"), ("sortables", "Sortables"), ("schema", "Schema"))
         },
     }
+
+
+def _set_paths() -> dict[str, Any]:
+    content = {JSON: {"schema": {"type": "object"}}}
+    return {
+        "/tileMatrixSets": _page("Tile matrix sets 瓦片矩阵集", "tileMatrixSets", {"json": JSON}),
+        "/tileMatrixSets/{tms}": _operation("A tile matrix set", "tileMatrixSet", content, None, [_tms(), _format({"json": JSON})]),
+    }
+
+
+def _tile_paths(layer: Layer) -> dict[str, Any]:
+    here, name = f"/collections/{layer.name}/tiles", _camel(layer.name)
+    offered = {"json": JSON, "tilejson": TILEJSON}
+    content = {media_type: {"schema": {"type": "object"}} for media_type in offered.values()}
+    places = [
+        {"name": place, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}} for place in ("level", "row", "column")
+    ]
+    drawn = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+    tile = _operation(f"A vector tile of {layer.title}", f"get{name}Tile", drawn, layer, [_tms(), *places, _ref("as_of"), _format(DRAWN)])
+    tile["get"]["responses"]["204"] = {"description": "Nothing lies in the tile"}
+    return {
+        here: _page(f"Tilesets of {layer.title}", f"tilesetsOf{name}", {"json": JSON}, layer),
+        f"{here}/{{tms}}": _operation(f"A tileset of {layer.title}", f"tilesetOf{name}", content, layer, [_tms(), _format(offered)]),
+        f"{here}/{{tms}}/{{level}}/{{row}}/{{column}}": tile,
+    }
+
+
+def _tms() -> dict[str, Any]:
+    return {"name": "tms", "in": "path", "required": True, "schema": {"type": "string", "enum": list(NAMES)}}
 
 
 def _page(summary: str, operation: str, offered: Mapping[str, str], layer: Layer | None = None) -> dict[str, Any]:

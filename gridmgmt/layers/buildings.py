@@ -14,8 +14,9 @@ NATURES: Final = ("self_built", "collective", "factory_dormitory", "commodity", 
 
 def _rows(moment: dt.datetime | None) -> Statement:
     building = known(Building, moment)
-    names = ("id", "version", "geom", "house_code", "name", "address", "nature", "rental", "floors_above", "built_year", "retired_on")
-    return select(*(building.c[name] for name in names)).where(building.c.deleted_at.is_(None))
+    kept = ("id", "version", "geom", "geom_3857", "retired_on")
+    told = ("house_code", "name", "address", "nature", "rental", "floors_above", "built_year")
+    return select(*(building.c[name] for name in (*kept, *told))).where(building.c.deleted_at.is_(None))
 
 
 LAYER = Layer(
@@ -37,6 +38,8 @@ LAYER = Layer(
     period=(None, "retired_on"),
     id_type="uuid",
     shape="any",
+    drawn=("nature", "rental"),
+    far="cells",
     minzoom=14,
     writable=Writable(
         roles=REGISTER_ROLES,

@@ -16,6 +16,8 @@ def _rows(moment: dt.datetime | None) -> Statement:
             area.c.id,
             area.c.version,
             area.c.geom,
+            area.c.geom_3857,
+            area.c.parent_id,
             area.c.code,
             area.c.name,
             parent.c.code.label("subdistrict"),
@@ -45,5 +47,7 @@ LAYER = Layer(
     period=("valid_from", "valid_to"),
     id_type="integer",
     public=True,
+    drawn=("code", "name"),
+    far="parents",
     minzoom=10,
 )

@@ -16,6 +16,8 @@ def _rows(moment: dt.datetime | None) -> Statement:
             grid.c.id,
             grid.c.version,
             grid.c.geom,
+            grid.c.geom_3857,
+            grid.c.community_id.label("parent_id"),
             grid.c.code,
             grid.c.name,
             community.c.code.label("community"),
@@ -43,6 +45,8 @@ LAYER = Layer(
     period=("valid_from", "valid_to"),
     id_type="integer",
     roles=REGISTER_ROLES | {"admin"},
+    drawn=("code", "name"),
+    far="parents",
     minzoom=12,
     writable=Writable(
         roles=frozenset({"district"}),

@@ -73,6 +73,10 @@ class Layer:
     """What its geometries are."""
     minzoom: int = 0
     """Level of the map from which single features are drawn."""
+    drawn: tuple[str, ...] = ()
+    """Properties that map tiles carry besides the id: few, because each costs its bytes in every tile. The first two unless said."""
+    far: Literal["cells", "parents"] | None = None
+    """What is drawn below `minzoom`: buildings counted by cells of the map, or rows counted by the area in their `parent_id`."""
 
     writable: Writable | None = None
     """None where nobody writes."""

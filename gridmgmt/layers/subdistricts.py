@@ -12,7 +12,16 @@ from gridmgmt.models import Area
 def _rows(moment: dt.datetime | None) -> Statement:
     area = known(Area, moment)
     return select(
-        area.c.id, area.c.version, area.c.geom, area.c.code, area.c.name, area.c.valid_from, area.c.valid_to, area.c.approximate
+        area.c.id,
+        area.c.version,
+        area.c.geom,
+        area.c.geom_3857,
+        area.c.parent_id,
+        area.c.code,
+        area.c.name,
+        area.c.valid_from,
+        area.c.valid_to,
+        area.c.approximate,
     ).where(area.c.level == "subdistrict", area.c.deleted_at.is_(None))
 
 
@@ -32,5 +41,7 @@ LAYER = Layer(
     period=("valid_from", "valid_to"),
     id_type="integer",
     public=True,
+    drawn=("code", "name"),
+    far="parents",
     minzoom=8,
 )

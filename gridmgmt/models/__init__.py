@@ -4,6 +4,7 @@ from gridmgmt.models.accounts import AccessKey, Account, AreaGrant, GridAssignme
 from gridmgmt.models.areas import Area, AreaLineage
 from gridmgmt.models.base import Base
 from gridmgmt.models.buildings import Building
+from gridmgmt.models.cells import BuildingCell
 from gridmgmt.models.grids import Grid, GridLineage, Layer
 from gridmgmt.models.landlords import Landlord
 from gridmgmt.models.leases import Lease
@@ -23,6 +24,7 @@ __all__ = [
     "Audit",
     "Base",
     "Building",
+    "BuildingCell",
     "Change",
     "Discrepancy",
     "Grid",

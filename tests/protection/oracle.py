@@ -208,6 +208,10 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
     "reg.person_secret": ("INSERT INTO reg.person_secret (person_id) VALUES (gen_random_uuid())", NOBODY),
     "reg.layer": ("INSERT INTO reg.layer VALUES ('new')", NOBODY),
     "reg.layer_change": ("INSERT INTO reg.layer_change VALUES ('new')", NOBODY),
+    "reg.building_cell": (
+        "INSERT INTO reg.building_cell (x, y, grid_id, subdistrict_id, buildings, rental) VALUES (1, 1, 1, 1, 1, 0)",
+        NOBODY,
+    ),
     "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
     **{name: (f"INSERT INTO {name} (id) SELECT NULL", NOBODY) for name in BY_NAME if name.endswith("_past")},
 }

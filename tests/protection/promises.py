@@ -146,6 +146,28 @@ def gives(statements: str, question: str, answer: str) -> Promise:
     return promise
 
 
+def counts_cells(statements: str) -> Promise:
+    """After the statements the cells hold as many buildings, and as many of them let, as a recount finds."""
+    kept = (
+        "SELECT x, y, grid_id, retired_on, sum(buildings), sum(rental) FROM reg.building_cell"
+        " GROUP BY 1, 2, 3, 4 HAVING sum(buildings) <> 0"
+    )
+    counted = (
+        "SELECT floor((public.ST_X(entrance) + 180) / 360 * 2 ^ 17)::int,"
+        " floor((1 - ln(tan(radians(public.ST_Y(entrance))) + 1 / cos(radians(public.ST_Y(entrance)))) / pi()) / 2 * 2 ^ 17)::int,"
+        " grid_id, retired_on, count(*), count(*) FILTER (WHERE rental) FROM reg.building WHERE deleted_at IS NULL GROUP BY 1, 2, 3, 4"
+    )
+
+    def promise(root: Root, _: Register) -> str | None:
+        with undone(root):
+            before = run(root, kept)
+            run(root, statements)
+            after = run(root, kept)
+            return None if before != after and sorted(after, key=str) == sorted(run(root, counted), key=str) else "the counts of the cells"
+
+    return promise
+
+
 STAMPED = ("area", "building", "grid", "lease", "manager", "residence", "unit")
 GRID_OF = "SELECT g.name FROM reg.{0} t JOIN reg.grid g ON g.id = t.grid_id WHERE t.{1}"
 BOX = "UPDATE reg.grid SET geom = public.ST_Multi(public.ST_MakeEnvelope({}, 22.70, {}, 22.71, 4490)) WHERE name = 'Grid {} 演'"
@@ -156,6 +178,11 @@ PROMISES: dict[tuple[str, str], Promise] = {
     **{(f"reg.{noun}", "note_change"): changes_stamp(noun) for noun in STAMPED},
     ("reg.grid", "grid_no_overlap"): refuses(BOX.format(113.80, 113.815, 1), "grid_no_overlap"),
     ("reg.grid", "grid_keeps_its_buildings"): refuses(BOX.format(113.83, 113.831, 4), "grid_keeps_its_buildings"),
+    ("reg.building", "count_insert"): counts_cells(BUILDING),
+    ("reg.building", "count_update"): counts_cells("UPDATE reg.building SET rental = NOT rental WHERE house_code = lpad('501', 19, '0')"),
+    ("reg.building", "count_delete"): counts_cells(
+        f"{BUILDING}; DELETE FROM reg.building WHERE house_code = repeat('9', 19); UPDATE reg.building SET rental = NOT rental"
+    ),
     ("reg.building", "place_building"): gives(BUILDING, GRID_OF.format("building", "house_code = repeat('9', 19)"), "Grid 7 演"),
     ("reg.building", "building_empty"): refuses(
         "UPDATE reg.building SET retired_on = '2020-01-01' WHERE house_code = lpad('501', 19, '0')", "building_empty"

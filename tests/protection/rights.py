@@ -52,6 +52,7 @@ TABLES = (
     Table("reg.area_lineage", dict.fromkeys(EVERYBODY, "all"), {}, key=LINEAGE, column="kind", value="'split'"),
     Table("reg.layer", dict.fromkeys(EVERYBODY, "all"), {}, key="layer"),
     Table("reg.layer_change", dict.fromkeys(EVERYBODY, "all"), {}, key="noun || '-' || t.xid", column="noun", value="'X'"),
+    Table("reg.building_cell", BY_SCOPE, {}, column="buildings"),
     Table("reg.grid", BY_SCOPE | {"admin": "signed"}, OFFICE, column="name", value="'X'", grid="id"),
     _past("grid", BY_SCOPE, grid="id"),
     Table("reg.grid_lineage", OFFICE, {}, key=LINEAGE, column="kind", value="'split'"),

@@ -1,0 +1,196 @@
+"""OGC API - Tiles: the sets of tiles, which of them a collection has, and the tiles themselves, drawn by PostgreSQL."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field, TypeAdapter
+from starlette.responses import Response
+
+from api.conditional import has_current
+from api.disconnection import unless_gone
+from api.ogc.asking import Asked, members, read, route
+from api.ogc.documents import representations, serve
+from api.ogc.links import RELATIONS, Link, link
+from api.ogc.negotiation import JSON, choose
+from api.ogc.tags import VARY, cache_control, etag_of
+from api.ogc.wanted import read_then
+from api.schemas.base import read_digits
+from geo.crs import LONLAT
+from geo.tiles import DEEPEST, MEDIA_TYPE, Bounds, Quad, definition, quads
+from gridmgmt.errors import NotFoundError
+from gridmgmt.layers.layer import Layer
+from gridmgmt.layers.stamps import stamp_of
+from gridmgmt.layers.tiles import drawn_properties, read_tile, tile_of
+from gridmgmt.reads import Query
+
+TILEJSON: Final = "application/vnd.mapbox.tile+json"
+DRAWN: Final = {"mvt": MEDIA_TYPE}
+MERCATOR: Final = "WebMercatorQuad"
+NUMBER: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, BeforeValidator(read_digits), Field(ge=0)])
+_NAMED: Final = {"level": "tileMatrix", "row": "tileRow", "column": "tileCol"}
+_JSON_TYPES: Final = {"integer": "Number", "number": "Number", "boolean": "Boolean", "string": "String"}
+
+
+async def list_tile_matrix_sets(asked: Asked) -> Response:
+    """The sets by which tiles are counted."""
+    sets = [
+        {"id": quad.name, "title": quad.title, "uri": quad.uri, "crs": quad.crs, "links": [_scheme(asked, quad, "self")]}
+        for quad in quads().values()
+    ]
+    return serve(asked, {"links": representations(asked, f"{asked.root}/tileMatrixSets"), "tileMatrixSets": sets} | members(asked))
+
+
+async def read_tile_matrix_set(asked: Asked) -> Response:
+    """The definition of one set."""
+    return serve(asked, {**definition(_quad(asked).name), **members(asked)})
+
+
+async def list_tilesets(asked: Asked) -> Response:
+    """The tilesets of a collection: one for each set."""
+    layer = asked.layer
+    here = _here(asked, layer)
+    listed = [_about(layer, quad) | {"links": _links(asked, layer, quad)} for quad in quads().values()]
+    return serve(asked, {"links": representations(asked, here), "tilesets": listed} | members(asked))
+
+
+async def read_tileset(asked: Asked) -> Response:
+    """What tiles a collection has in one set, and how to ask for them: as OGC says it, or as TileJSON 3.0."""
+    layer, quad = asked.layer, _quad(asked)
+    offered = {"json": JSON} | ({"tilejson": TILEJSON} if quad.name == MERCATOR else {})
+    [extent] = await asked.parts.extents.read(asked.parts.database, asked.actor, [layer])
+    if choose(asked, offered) == "tilejson":
+        return serve(asked, _tilejson(asked, layer, quad, extent.box) | members(asked), offered)
+    page = _about(layer, quad) | {
+        "links": _links(asked, layer, quad),
+        "layers": [_described(layer)],
+        "tileMatrixSetLimits": _limits(quad, extent.box),
+    }
+    if extent.box is not None:
+        west, south, east, north = extent.box
+        page["boundingBox"] = {"lowerLeft": [west, south], "upperRight": [east, north], "crs": LONLAT.uri}
+    return serve(asked, page | members(asked), offered)
+
+
+async def draw_tile(asked: Asked) -> Response:
+    """One tile: 204 where nothing lies in it. What was drawn is kept as long as the layer's stamp is the same."""
+    layer, quad = asked.layer, _quad(asked)
+    choose(asked, DRAWN)
+    level, row, column = (read(told, asked.request.path_params[name], NUMBER) for name, told in _NAMED.items())
+    if not quad.holds(level, row, column):
+        raise NotFoundError("there is no such tile in the set")
+    moment = read_then(asked).get("moment")
+    [[(stamp,)]] = await asked.parts.database.read(asked.actor, stamp_of(layer))
+    assert stamp is not None
+    if has_current(asked.request.headers.get("if-none-match"), etag_of(asked, stamp)):
+        return Response(status_code=304, headers=_headers(asked, stamp))
+    drawn = asked.parts.tiles.find((layer.name, quad.name, level, row, column, moment, stamp))
+    if drawn is None:
+        stamp, drawn = await unless_gone(asked.request, _draw(asked, tile_of(layer, quad, level, row, column, moment=moment)))
+        asked.parts.tiles.keep((layer.name, quad.name, level, row, column, moment, stamp), drawn)
+    if not drawn:
+        return Response(status_code=204, headers=_headers(asked, stamp))
+    return Response(drawn, media_type=MEDIA_TYPE, headers=_headers(asked, stamp))
+
+
+async def _draw(asked: Asked, query: Query) -> tuple[bytes, bytes]:
+    """The tile with the stamp of its own snapshot: a write may have come between."""
+    [[(stamp,)], [(told,)]] = await asked.parts.database.read(asked.actor, stamp_of(asked.layer), query)
+    assert stamp is not None
+    assert told is not None
+    return stamp, read_tile(told)
+
+
+def _headers(asked: Asked, stamp: bytes) -> dict[str, str]:
+    return {"ETag": etag_of(asked, stamp), "Cache-Control": cache_control(asked), "Vary": VARY}
+
+
+def _quad(asked: Asked) -> Quad:
+    quad = quads().get(asked.request.path_params["tms"])
+    if quad is None:
+        raise NotFoundError(f"there is no such tile matrix set; there are {', '.join(quads())}")
+    return quad
+
+
+def _here(asked: Asked, layer: Layer) -> str:
+    return f"{asked.root}/collections/{layer.name}/tiles"
+
+
+def _scheme(asked: Asked, quad: Quad, rel: str) -> Link:
+    return link(rel, f"{asked.root}/tileMatrixSets/{quad.name}", JSON, quad.title)
+
+
+def _about(layer: Layer, quad: Quad) -> dict[str, Any]:
+    return {"title": layer.title, "dataType": "vector", "crs": quad.crs, "tileMatrixSetURI": quad.uri}
+
+
+def _links(asked: Asked, layer: Layer, quad: Quad) -> list[dict[str, Any]]:
+    here = f"{_here(asked, layer)}/{quad.name}"
+    links: list[dict[str, Any]] = [
+        dict(link("self", here, JSON, layer.title)),
+        dict(_scheme(asked, quad, f"{RELATIONS}/tiling-scheme")),
+        {**link("item", f"{here}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}?f=mvt", MEDIA_TYPE, "Tiles"), "templated": True},
+        dict(link(f"{RELATIONS}/geodata", f"{asked.root}/collections/{layer.name}", JSON, layer.title)),
+    ]
+    if quad.name == MERCATOR:
+        links.append(dict(link("describedby", f"{here}?f=tilejson", TILEJSON, "TileJSON")))
+    return links
+
+
+def _described(layer: Layer) -> dict[str, Any]:
+    named = {one.name: one for one in layer.properties}
+    told = {name: {"type": named[name].type, "title": named[name].title} for name in drawn_properties(layer)}
+    return {
+        "id": layer.name,
+        "title": layer.title,
+        "dataType": "vector",
+        "minTileMatrix": "0",
+        "maxTileMatrix": str(DEEPEST),
+        "propertiesSchema": {"type": "object", "properties": told},
+    }
+
+
+def _limits(quad: Quad, box: Bounds | None) -> list[dict[str, Any]]:
+    """Which tiles may hold something at each level."""
+    if box is None:
+        return []
+    limits: list[dict[str, Any]] = []
+    for level in range(quad.deepest + 1):
+        first_row, last_row, first_column, last_column = quad.limits(level, box)
+        limits.append(
+            {
+                "tileMatrix": str(level),
+                "minTileRow": first_row,
+                "maxTileRow": last_row,
+                "minTileCol": first_column,
+                "maxTileCol": last_column,
+            }
+        )
+    return limits
+
+
+def _tilejson(asked: Asked, layer: Layer, quad: Quad, box: Bounds | None) -> dict[str, Any]:
+    named = {one.name: one for one in layer.properties}
+    fields = {name: _JSON_TYPES[named[name].type] for name in drawn_properties(layer)}
+    page: dict[str, Any] = {
+        "tilejson": "3.0.0",
+        "name": f"{layer.title} {layer.title_zh}",
+        "description": layer.description,
+        "scheme": "xyz",
+        "tiles": [f"{_here(asked, layer)}/{quad.name}/{{z}}/{{y}}/{{x}}?f=mvt"],
+        "minzoom": 0,
+        "maxzoom": quad.deepest,
+        "vector_layers": [{"id": layer.name, "description": layer.title, "minzoom": 0, "maxzoom": quad.deepest, "fields": fields}],
+    }
+    if box is not None:
+        page["bounds"] = list(box)
+    return page
+
+
+_F: Final = frozenset({"f"})
+ROUTES: Final = (
+    # The row stands before the column, as OGC counts; z/x/y of other services is turned by the template of the TileJSON.
+    route("/collections/{collection}/tiles/{tms}/{level}/{row}/{column}", draw_tile, parameters=_F | {"as_of"}),
+    route("/collections/{collection}/tiles/{tms}", read_tileset, parameters=_F),
+    route("/collections/{collection}/tiles", list_tilesets, parameters=_F),
+    route("/tileMatrixSets/{tms}", read_tile_matrix_set, parameters=_F),
+    route("/tileMatrixSets", list_tile_matrix_sets, parameters=_F),
+)

@@ -1,0 +1,111 @@
+"""Vector tiles of a layer: the statement for one tile, and the tiles that were drawn lately."""
+
+import datetime as dt
+from binascii import unhexlify
+from collections import OrderedDict
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Float, FromClause, Integer, Text, bindparam, cast, func, literal_column
+
+from geo.crs import STORAGE, WEB
+from geo.features import Look
+from geo.tiles import Quad, around, envelope, quads, tile
+from gridmgmt.layers import LAYERS
+from gridmgmt.layers.far import cell_values, cells, far_properties, parents
+from gridmgmt.layers.layer import Layer
+from gridmgmt.layers.selection import MOMENT, Selection, rows_of
+from gridmgmt.reads import Query, Template
+
+SIDES: Final = ("west", "south", "east", "north")
+OTHER_SIDES: Final = ("other_west", "other_south", "other_east", "other_north")
+"""The tile with its buffer in the other reference system."""
+OVERHEAD: Final = 400
+"""Bytes of memory that a kept tile costs beside its own."""
+
+Key = tuple[str, str, int, int, int, dt.datetime | None, bytes]
+"""Layer, set, level, row, column, as of when, stamp."""
+
+
+class Tiles:
+    """The tiles that were drawn lately. Their keys hold the stamp, which holds the caller's scope, so that nobody is shown another's."""
+
+    def __init__(self, most: int) -> None:
+        """Keeps `most` bytes, and forgets what was not asked for longest."""
+        self._most = most
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self.size = 0
+
+    def find(self, key: Key) -> bytes | None:
+        """The tile, None unless it is kept."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def keep(self, key: Key, drawn: bytes) -> None:
+        """Keep a tile, unless it is larger than all that may be kept."""
+        if len(drawn) + OVERHEAD > self._most or key in self._kept:
+            return
+        self._kept[key] = drawn
+        self.size += len(drawn) + OVERHEAD
+        while self.size > self._most:
+            _, gone = self._kept.popitem(last=False)
+            self.size -= len(gone) + OVERHEAD
+
+
+def tile_of(layer: Layer, quad: Quad, level: int, row: int, column: int, *, moment: dt.datetime | None = None) -> Query:
+    """The statement for a tile: one row with its bytes, for `read_tile`."""
+    bounds = quad.bounds(level, row, column)
+    values: dict[str, Any] = dict(zip(SIDES, bounds, strict=True)) | {"margin": quad.margin(level), "moment": moment}
+    values |= zip(OTHER_SIDES, quad.other(quad.padded(level, row, column)), strict=True)
+    far = is_far(layer, level)
+    if far and layer.far == "cells":
+        values |= cell_values(level, bounds if quad.srid == WEB else quad.other(bounds))
+    return _template(layer.name, quad.name, then=moment is not None, far=far).bind(**values)
+
+
+def is_far(layer: Layer, level: int) -> bool:
+    """Whether something else stands for the layer's features at this level."""
+    return layer.far is not None and level < layer.minzoom
+
+
+def read_tile(told: bytes) -> bytes:
+    r"""The bytes of a tile as PostgreSQL wrote them (`\x…`)."""
+    return unhexlify(memoryview(told)[2:])
+
+
+def drawn_properties(layer: Layer) -> tuple[str, ...]:
+    """The properties that tiles carry besides the id."""
+    return layer.drawn or tuple(one.name for one in layer.properties[:2])
+
+
+@lru_cache(maxsize=200)
+def _template(name: str, quad_name: str, *, then: bool, far: bool) -> Template:
+    layer, quad = LAYERS[name], quads()[quad_name]
+    rows = rows_of(Selection(name, Look(()), then=then))
+    told = drawn_properties(layer)
+    if far:
+        moment = MOMENT if then else None
+        rows, told = (cells(moment) if layer.far == "cells" else parents(rows, moment)), far_properties(layer)
+    bounds: list[ColumnElement[Any]] = [bindparam(side, type_=Float) for side in SIDES]
+    shape, met = _shape(rows, quad, bounds)
+    columns: list[ColumnElement[Any]] = [rows.c[one] for one in told]
+    number = None
+    if "id" in rows.c:
+        if layer.id_type == "integer":
+            number = rows.c.id
+        else:  # a feature of a tile has an integer for its id, or none
+            columns.insert(0, cast(rows.c.id, Text).label("id"))
+    drawn = tile(rows, shape, layer=name, bounds=bounds, srid=quad.srid, where=[met], feature_id=number, told=columns)
+    return Template.of(drawn)
+
+
+def _shape(rows: FromClause, quad: Quad, bounds: list[Any]) -> tuple[ColumnElement[Any], ColumnElement[bool]]:
+    """What is drawn, and whether it comes near: by the column that is kept in the set's own system, where there is one."""
+    box = around(bounds, bindparam("margin", type_=Float), quad.srid)
+    kept, other, srid = ("geom", "geom_3857", WEB) if quad.srid == STORAGE else ("geom_3857", "geom", STORAGE)
+    if kept in rows.c:
+        return rows.c[kept], rows.c[kept].bool_op("&&")(box)
+    turned = envelope([bindparam(side, type_=Float) for side in OTHER_SIDES], srid)
+    return func.ST_Transform(rows.c[other], literal_column(str(quad.srid), Integer)), rows.c[other].bool_op("&&")(turned)
