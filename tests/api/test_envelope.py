@@ -42,7 +42,7 @@ def test_every_answer_has_the_headers_of_security(client: TestClient) -> None:
         assert headers["strict-transport-security"].startswith("max-age=31536000"), address
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
-        assert headers["cache-control"] == ("public, no-cache" if address.endswith("items") else "no-store"), address
+        assert headers["cache-control"] == ("public, no-cache" if address.startswith("/ogc/") else "no-store"), address
         policy = headers["content-security-policy"]
         assert policy.startswith("default-src 'self';")
         assert "frame-ancestors 'none'" in policy
