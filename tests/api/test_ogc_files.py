@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ ITEMS = "/ogc/collections/buildings/items"
 EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 FORMS = list(FILES)
 MADE = ["gpkg", "fgb", "parquet"]
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Iterator[Path]:
+    """The folder of temporary files, empty."""
+    before, folder = tempfile.tempdir, tmp_path / "temporary"
+    folder.mkdir()
+    tempfile.tempdir = str(folder)
+    yield folder
+    tempfile.tempdir = before
 
 
 def fetch(client: TestClient, form: str, query: str = "", *, address: str = ITEMS) -> bytes:
@@ -193,8 +204,7 @@ def test_more_files_at_once_than_may_be_are_refused(app: FastAPI, log_in: LogIn)
     assert log_in("district").get(f"{ITEMS}?f=gpkg").status_code == 200
 
 
-def test_no_file_is_left_behind(log_in: LogIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_no_file_is_left_behind(log_in: LogIn, temporary: Path) -> None:
     for form in MADE:
         fetch(log_in("district"), form)
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []

@@ -54,11 +54,13 @@ def address(served_app: FastAPI) -> Iterator[tuple[str, int]]:
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary(tmp_path: Path) -> Iterator[Path]:
     """The folder of temporary files, empty."""
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    return tmp_path / "temporary"
+    before, folder = tempfile.tempdir, tmp_path / "temporary"
+    folder.mkdir()
+    tempfile.tempdir = str(folder)
+    yield folder
+    tempfile.tempdir = before
 
 
 def becomes(condition: Callable[[], bool], seconds: float) -> bool:
