@@ -25,10 +25,6 @@ CONFORMS_TO: Final[Sequence[str]] = (
     f"{_SPEC}/ogcapi-common-3/1.0/conf/queryables",
     f"{_SPEC}/ogcapi-common-3/1.0/conf/sortables",
     # Tiles Part 1 and Tile Matrix Set 2.0: tests/api/test_ogc_tiles.py
-    *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "tilejson")),
-    f"{_SPEC}/tms/2.0/conf/tilematrixset",
-    f"{_SPEC}/tms/2.0/conf/json-tilematrixset",
-    # Tiles Part 1 and Tile Matrix Set 2.0: tests/api/test_ogc_tiles.py
     *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt")),
     *(f"{_SPEC}/tms/2.0/conf/{name}" for name in ("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata")),
 )
