@@ -30,6 +30,7 @@ from gridmgmt.layers.layer import Layer
 
 Value = TypeVar("Value")
 
+LANGUAGES: Final = ("zh", "en")
 MOMENT: Final[TypeAdapter[dt.datetime]] = TypeAdapter(Moment)
 DAY: Final[TypeAdapter[dt.date]] = TypeAdapter(Day)
 COUNT: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, BeforeValidator(read_digits), Field(ge=1)])
@@ -65,7 +66,10 @@ class Asked:
     def only(self, known: Set[str]) -> None:
         """Raise RequestError (400) for a parameter that is not known here."""
         for name in self.given:
-            if name not in known:
+            if name == "lang" and "f" in known:  # pages for people are told in either language
+                if self.given[name] not in LANGUAGES:
+                    raise RequestError("invalid-parameter", f"lang: takes {' or '.join(LANGUAGES)}", field=name)
+            elif name not in known:
                 raise RequestError("invalid-parameter", "there is no such parameter", field=name[:100])
 
     def read(self, name: str, adapter: TypeAdapter[Value]) -> Value | None:

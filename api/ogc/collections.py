@@ -35,7 +35,7 @@ async def list_collections(asked: Asked) -> Response:
         "links": representations(asked, f"{asked.root}/collections"),
         "collections": [describe(asked, layer, extent) for layer, extent in zip(layers, extents, strict=True)],
     }
-    return serve(asked, page | members(asked))
+    return serve(asked, page | members(asked), template="collections.html")
 
 
 async def read_collection(asked: Asked) -> Response:
@@ -44,7 +44,7 @@ async def read_collection(asked: Asked) -> Response:
     [extent] = await asked.parts.extents.read(asked.parts.database, asked.actor, [layer])
     page = describe(asked, layer, extent)
     page["links"] = [*representations(asked, _here(asked, layer)), *page["links"][1:]]
-    return serve(asked, page | members(asked))
+    return serve(asked, page | members(asked), template="collection.html")
 
 
 def describe(asked: Asked, layer: Layer, extent: Extent) -> dict[str, Any]:

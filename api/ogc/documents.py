@@ -9,19 +9,24 @@ from starlette.responses import Response
 
 from api.conditional import has_current
 from api.ogc.asking import Asked
+from api.ogc.html import render
 from api.ogc.links import Link, link
-from api.ogc.negotiation import JSON, choose
+from api.ogc.negotiation import PAGES, choose
 from gridmgmt.database import PUBLIC
 
 VARY: Final = "Accept, Accept-Language, Authorization"
-OFFERED: Final[Mapping[str, str]] = {"json": JSON}
-"""What a document is served as."""
 
 
-def serve(asked: Asked, page: Mapping[str, Any], offered: Mapping[str, str] = OFFERED) -> Response:
-    """The answer with a document, in the wanted one of what is offered; 304 when the client has it."""
-    media_type = offered[choose(asked, offered)]
-    return answer(asked, orjson.dumps(page), media_type)
+def serve(
+    asked: Asked, page: Mapping[str, Any], offered: Mapping[str, str] = PAGES, *, template: str = "document.html", **more: Any
+) -> Response:
+    """The answer with a document, in the wanted one of what is offered; 304 when the client has it.
+
+    As HTML it is made by the template, which finds `more` beside the page.
+    """
+    chosen = choose(asked, offered)
+    body = render(asked, template, page, **more) if chosen == "html" else orjson.dumps(page)
+    return answer(asked, body, offered[chosen])
 
 
 def answer(asked: Asked, body: bytes, media_type: str) -> Response:
@@ -36,7 +41,7 @@ def answer(asked: Asked, body: bytes, media_type: str) -> Response:
     return Response(body, media_type=media_type, headers=headers)
 
 
-def representations(asked: Asked, here: str, offered: Mapping[str, str] = OFFERED) -> list[Link]:
+def representations(asked: Asked, here: str, offered: Mapping[str, str] = PAGES) -> list[Link]:
     """`self` in the wanted representation, and an `alternate` for each of the others."""
     chosen = choose(asked, offered)
     others = [link("alternate", f"{here}?f={name}", media_type) for name, media_type in offered.items() if name != chosen]

@@ -11,7 +11,8 @@ from api.disconnection import unless_gone
 from api.ogc.asking import Asked, members
 from api.ogc.files import FILES, read_file
 from api.ogc.links import link
-from api.ogc.negotiation import GEOJSON, JSON, choose
+from api.ogc.negotiation import GEOJSON, HTML, JSON, choose
+from api.ogc.shown import alternates, show_item, show_items
 from api.ogc.tags import etag_of, headers_of, unless_known
 from api.ogc.wanted import Wanted, read_look, read_page, read_then, seal_cursor
 from geo.crs import Exchange
@@ -21,8 +22,8 @@ from gridmgmt.layers.selection import Selection, count_of, estimate_of, feature_
 from gridmgmt.layers.stamps import stamp_of
 from gridmgmt.reads import Record
 
-FORMATS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON, **FILES}
-FORMS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON}
+FORMATS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON, "html": HTML, **FILES}
+FORMS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON, "html": HTML}
 """Of one feature."""
 
 
@@ -47,13 +48,15 @@ async def read_items(asked: Asked) -> Response:
     assert stamp is not None
     assert features is not None
     body = feature_collection(features, _about(asked, wanted, last if more == b"t" else None, int(returned or b"0"), counts))
+    if form == "html":
+        return show_items(asked, body, wanted.selection.look, FORMATS)
     return Response(body, media_type=GEOJSON, headers=headers_of(asked, wanted.selection.look.exchange, etag_of(asked, stamp)))
 
 
 async def read_item(asked: Asked) -> Response:
     """One feature. Its tag is its version, as /v1 knows it."""
     layer = asked.layer
-    choose(asked, FORMS)
+    form = choose(asked, FORMS)
     then = read_then(asked)
     selection = Selection(layer.name, read_look(asked), then=bool(then))
     identifier = layer.read_id(asked.request.path_params["fid"])
@@ -64,6 +67,8 @@ async def read_item(asked: Asked) -> Response:
     if not rows:
         raise NotFoundError("there is no such feature, or none that you may see")
     body, headers = represent(asked, rows[0], selection.look.exchange, str(asked.request.url))
+    if form == "html":
+        return show_item(asked, body, selection.look, FORMS)
     if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=GEOJSON, headers=headers)
@@ -75,6 +80,7 @@ def represent(asked: Asked, row: Record, exchange: Exchange, address: str) -> tu
     assert text is not None
     assert version is not None
     links = [link("self", address, GEOJSON), link("collection", f"{asked.root}/collections/{asked.layer.name}", JSON)]
+    links += alternates(address, FORMS)
     body = text[:-1] + b"," + orjson.dumps({"links": links, **members(asked)})[1:]
     return body, headers_of(asked, exchange, etag(int(version), body))
 
@@ -83,6 +89,7 @@ def _about(asked: Asked, wanted: Wanted, last: bytes | None, returned: int, coun
     """The members of a page beside its features. Nothing in it changes unless the features do, as a strong tag promises."""
     url = asked.request.url
     links = [link("self", str(url), GEOJSON), link("collection", f"{asked.root}/collections/{asked.layer.name}", JSON)]
+    links += alternates(str(url), FORMATS)
     if last is not None:
         links.append(link("next", str(url.include_query_params(cursor=seal_cursor(asked, last))), GEOJSON))
     about: dict[str, object] = {"links": links, "numberReturned": returned}

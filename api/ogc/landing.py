@@ -6,7 +6,7 @@ from api.ogc.asking import Asked, members
 from api.ogc.conformance import CONFORMS_TO
 from api.ogc.documents import representations, serve
 from api.ogc.links import RELATIONS, link
-from api.ogc.negotiation import JSON, OPENAPI
+from api.ogc.negotiation import HTML, JSON, OPENAPI
 
 
 async def read_landing(asked: Asked) -> Response:
@@ -23,11 +23,13 @@ async def read_landing(asked: Asked) -> Response:
             link("http://www.opengis.net/def/rel/ogc/1.0/data", f"{here}/collections", JSON, "Collections"),
             link(f"{RELATIONS}/tiling-schemes", f"{here}/tileMatrixSets", JSON, "Tile matrix sets"),
             link("service-desc", f"{here}/api", OPENAPI, "OpenAPI 3.0"),
+            link("service-doc", f"{here}/api?f=html", HTML, "What can be asked of this service"),
         ],
     }
-    return serve(asked, page | members(asked))
+    return serve(asked, page | members(asked), template="landing.html")
 
 
 async def read_conformance(asked: Asked) -> Response:
     """The classes of requirements that are met."""
-    return serve(asked, {"links": representations(asked, f"{asked.root}/conformance"), "conformsTo": CONFORMS_TO})
+    page = {"links": representations(asked, f"{asked.root}/conformance"), "conformsTo": CONFORMS_TO}
+    return serve(asked, page | members(asked), template="conformance.html")

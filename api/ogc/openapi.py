@@ -7,10 +7,9 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from api.ogc.asking import Asked, members
-from api.ogc.documents import OFFERED as DOCUMENTS
 from api.ogc.documents import serve
 from api.ogc.items import FORMATS, FORMS
-from api.ogc.negotiation import HTML, JSON, OPENAPI
+from api.ogc.negotiation import HTML, JSON, OPENAPI, PAGES
 from api.ogc.parameters import PARAMETERS, choices
 from api.ogc.schemas import OFFERED as SCHEMA_FORMATS
 from api.ogc.schemas import describe
@@ -20,9 +19,9 @@ from geo.tiles import MEDIA_TYPE, NAMES
 from gridmgmt.layers import layers_for
 from gridmgmt.layers.layer import Layer
 
-OFFERED: Final[Mapping[str, str]] = {"json": OPENAPI} | {name: HTML for name in DOCUMENTS if name == "html"}
+OFFERED: Final[Mapping[str, str]] = {"json": OPENAPI, "html": HTML}
 
-_DOCUMENT_PROBLEMS: Final = ("invalid-parameter", "unauthenticated", "not-found", "not-acceptable", "too-many-requests", "internal", "busy")
+_PROBLEMS: Final = ("invalid-parameter", "unauthenticated", "not-found", "not-acceptable", "too-many-requests", "internal", "busy")
 _GEOMETRIES: Final[Mapping[str, tuple[str, ...]]] = {
     "any": ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"),
     "point": ("Point",),
@@ -32,18 +31,17 @@ _GEOMETRIES: Final[Mapping[str, tuple[str, ...]]] = {
 
 async def read_api(asked: Asked) -> Response:
     """The document, in which the caller finds what is there for the caller."""
-    return serve(
-        asked, document(layers_for(asked.actor), asked.root) | {f"x-{name}": told for name, told in members(asked).items()}, OFFERED
-    )
+    page = document(layers_for(asked.actor), asked.root) | {f"x-{name}": told for name, told in members(asked).items()}
+    return serve(asked, page, OFFERED, template="api.html")
 
 
 def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
     """The document for these layers under an absolute address."""
     paths: dict[str, Any] = {
-        "/": _page("Landing page 首页", "landingPage", DOCUMENTS),
-        "/conformance": _page("Conformance 符合性声明", "conformance", DOCUMENTS),
+        "/": _page("Landing page 首页", "landingPage", PAGES),
+        "/conformance": _page("Conformance 符合性声明", "conformance", PAGES),
         "/api": _page("This document 本文档", "api", OFFERED),
-        "/collections": _page("Collections 图层列表", "collections", DOCUMENTS),
+        "/collections": _page("Collections 图层列表", "collections", PAGES),
     }
     paths |= _set_paths()
     for layer in layers:
@@ -61,7 +59,7 @@ def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "parameters": PARAMETERS,
-            "responses": {f"Problem{status}": told for status, told in declares(*_DOCUMENT_PROBLEMS).items()},
+            "responses": {f"Problem{status}": told for status, told in declares(*_PROBLEMS).items()},
             "schemas": {**SCHEMAS, **{f"{layer.name}-feature": _feature(layer) for layer in layers}, **{
                 f"{layer.name}-features": _features(layer) for layer in layers
             }},
@@ -76,7 +74,7 @@ def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
 def _paths(layer: Layer) -> dict[str, Any]:
     here, name = f"/collections/{layer.name}", _camel(layer.name)
     look = ["crs", "as_of"]
-    page = [*look, "bbox", "bbox-crs", "datetime", "limit", "cursor", "count"]
+    page = [*look, "bbox", "bbox-crs", "datetime", "filter", "filter-lang", "filter-crs", "limit", "cursor", "count"]
     features, feature = {}, {}
     for media_type in dict.fromkeys(FORMATS.values()):
         told = "features" if media_type == "application/geo+json" else None
@@ -86,13 +84,19 @@ def _paths(layer: Layer) -> dict[str, Any]:
     identifier = {"type": "integer", "minimum": 1} if layer.id_type == "integer" else {"type": "string", "format": "uuid"}
     of_layer = choices(layer)
     return {
-        here: _page(f"{layer.title} {layer.title_zh}", f"describe{name}", DOCUMENTS, layer),
+        here: _page(f"{layer.title} {layer.title_zh}", f"describe{name}", PAGES, layer),
         f"{here}/items": _operation(
             f"Features of {layer.title} {layer.title_zh}",
             f"get{name}",
             features,
             layer,
-            [*(_ref(one) for one in page), *of_layer, _format(FORMATS), *(_equal(layer, place) for place in range(len(layer.properties)))],
+            [
+                *(_ref(one) for one in page),
+                *of_layer,
+                _format(FORMATS),
+                _ref("lang"),
+                *(_equal(layer, place) for place in range(len(layer.properties))),
+            ],
         ),
         f"{here}/items/{{featureId}}": _operation(
             f"One of {layer.title} {layer.title_zh}",
@@ -104,6 +108,7 @@ def _paths(layer: Layer) -> dict[str, Any]:
                 *(_ref(one) for one in look),
                 *(one for one in of_layer if one["name"] == "properties"),
                 _format(FORMS),
+                _ref("lang"),
             ],
         ),
         **{
@@ -144,13 +149,13 @@ def _tms() -> dict[str, Any]:
 
 def _page(summary: str, operation: str, offered: Mapping[str, str], layer: Layer | None = None) -> dict[str, Any]:
     content = {media_type: {"schema": {"type": "string" if media_type == HTML else "object"}} for media_type in offered.values()}
-    return _operation(summary, operation, content, layer, [_format(offered)])
+    return _operation(summary, operation, content, layer, [_format(offered), _ref("lang")])
 
 
 def _operation(
     summary: str, operation: str, content: Mapping[str, Any], layer: Layer | None, parameters: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    problems = {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in declares(*_DOCUMENT_PROBLEMS)}
+    problems = {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in declares(*_PROBLEMS)}
     return {
         "get": {
             "summary": summary,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from api.ogc.asking import LANGUAGES
 from api.ogc.wanted import DEFAULT, LARGEST
 from geo.crs import EXCHANGES, LONLAT
 from gridmgmt.layers.layer import Layer
@@ -32,6 +33,10 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         ),
         _query("cursor", "Where the page begins, as the link next has it", {"type": "string"}),
         _query("count", "Whether to count all that match", {"type": "string", "enum": ["exact", "estimate", "none"], "default": "none"}),
+        _query("filter", "Features that meet a condition in CQL2", {"type": "string"}),
+        _query("filter-lang", "How the filter is written", {"type": "string", "enum": ["cql2-text", "cql2-json"], "default": "cql2-text"}),
+        _query("filter-crs", "Reference system of the filter's coordinates", _CRS),
+        _query("lang", "Language of a page for people", {"type": "string", "enum": list(LANGUAGES)}),
         _query("as_of", "As it was known at this time", {"type": "string", "format": "date-time"}),
     )
 }  # fmt: skip

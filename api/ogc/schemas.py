@@ -7,26 +7,26 @@ from starlette.responses import Response
 
 from api.ogc.asking import Asked
 from api.ogc.documents import serve
-from api.ogc.negotiation import SCHEMA
+from api.ogc.negotiation import HTML, SCHEMA
 from gridmgmt.layers.layer import Layer, Property
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-OFFERED: Final[Mapping[str, str]] = {"json": SCHEMA}
+OFFERED: Final[Mapping[str, str]] = {"json": SCHEMA, "html": HTML}
 
 
 async def read_queryables(asked: Asked) -> Response:
     """What a filter may name; each but the geometry is a parameter of the items too."""
-    return serve(asked, queryables(asked.layer, _address(asked, "queryables")), OFFERED)
+    return _serve(asked, "queryables", queryables(asked.layer, _address(asked, "queryables")))
 
 
 async def read_sortables(asked: Asked) -> Response:
     """What `sortby` may name."""
-    return serve(asked, sortables(asked.layer, _address(asked, "sortables")), OFFERED)
+    return _serve(asked, "sortables", sortables(asked.layer, _address(asked, "sortables")))
 
 
 async def read_schema(asked: Asked) -> Response:
     """What a feature holds."""
-    return serve(asked, schema(asked.layer, _address(asked, "schema")), OFFERED)
+    return _serve(asked, "schema", schema(asked.layer, _address(asked, "schema")))
 
 
 def queryables(layer: Layer, address: str) -> dict[str, Any]:
@@ -64,6 +64,10 @@ def describe(declared: Property) -> dict[str, Any]:
     if declared.values:
         told["enum"] = list(declared.values)
     return told
+
+
+def _serve(asked: Asked, name: str, page: dict[str, Any]) -> Response:
+    return serve(asked, page, OFFERED, template="schema.html", document=name, layer=asked.layer.name)
 
 
 def _head(layer: Layer, address: str) -> dict[str, Any]:

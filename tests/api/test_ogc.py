@@ -60,7 +60,7 @@ def test_feature_of_another_grid_is_told_like_one_that_never_was(log_in: LogIn, 
         ("limit=0", "limit"), ("limit=-1", "limit"), ("limit=1_0", "limit"), ("limit=x", "limit"), ("limit=", "limit"),
         ("bbox=abc", "bbox"),
         ("bbox=1,2,3", "bbox"), ("bbox=1,2,3,NaN", "bbox"), ("bbox=0,50,1,40", "bbox"), ("bbox=", "bbox"), ("bbox=500,0,501,1", "bbox"),
-        ("cursor=abc", "cursor"), ("cursor=", "cursor"), ("as_of=yesterday", "as_of"), ("as_of=2024-01-01", "as_of"), ("f=html", "f"),
+        ("cursor=abc", "cursor"), ("cursor=", "cursor"), ("as_of=yesterday", "as_of"), ("as_of=2024-01-01", "as_of"), ("f=xml", "f"),
         ("crs=EPSG:4490", "crs"), ("crs=", "crs"), ("bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4214", "bbox-crs"),
         ("bbox=114,22,115,23&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4490", "bbox"),
         ("filter=1=1", "filter"),
@@ -146,7 +146,7 @@ def test_one_feature_has_the_properties_of_its_layer_and_its_links(log_in: LogIn
         "house_code": "4403990010010000001", "name": "tower", "address": "测试路1号", "nature": "commodity", "rental": True,
         "floors_above": 30, "built_year": 2001,
     }  # fmt: skip
-    assert [link["rel"] for link in feature["links"]] == ["self", "collection"]
+    assert [link["rel"] for link in feature["links"]] == ["self", "collection", "alternate"]
 
 
 def test_as_of_a_time_before_anything_was_known_there_is_nothing(client: TestClient) -> None:

@@ -12,6 +12,7 @@ from tests.api.conftest import LogIn
 
 ROOT = "http://testserver/ogc"
 RELATIONS = "http://www.opengis.net/def/rel/ogc/1.0"
+FILES = ("f=gpkg", "f=fgb", "f=parquet")
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 
 
@@ -49,14 +50,14 @@ def test_every_link_leads_to_what_it_says(client: TestClient, log_in: LogIn, rol
     waiting: list[tuple[str, str | None]] = [(f"{ROOT}/", None)]
     while waiting:
         address, media_type = waiting.pop()
-        if address in seen:
+        if address in seen or address.endswith(FILES):  # whole files have tests of their own
             continue
         seen.add(address)
         answer = asking.get(address, headers={"Accept": media_type or "*/*"})
         assert answer.status_code == 200, (address, answer.text)
         if media_type is not None:
-            assert answer.headers["content-type"].removesuffix("; charset=utf-8") == media_type, address
-        if "json" in answer.headers["content-type"]:
+            assert answer.headers["content-type"].partition(";")[0] == media_type.partition(";")[0], address
+        if answer.headers["content-type"].partition(";")[0].endswith("json"):
             waiting += [(link["href"], link.get("type")) for link in links_of(answer.json()) if "{" not in link["href"]]
     hidden = {"worker": 0, "district": 0, "admin": 1}.get(role or "", 2)
     assert sum(f"{ROOT}/collections/{name}" in seen for name in ("grids", "buildings")) == 2 - hidden
@@ -111,7 +112,7 @@ def test_api_holds_every_address_and_every_parameter_of_it(log_in: LogIn) -> Non
     items = document["paths"]["/collections/buildings/items"]["get"]["parameters"]
     names = {one.get("name") or one["$ref"].rpartition("/")[2] for one in items}
     assert {"house_code", "nature", "rental", "bbox", "bbox-crs", "crs", "datetime", "limit", "cursor", "sortby", "properties"} <= names
-    values = {"bbox": "114,22,115,23", "datetime": "2024-01-01", "as_of": "2150-01-01T00:00:00Z", "limit": "1"}
+    values = {"bbox": "114,22,115,23", "datetime": "2024-01-01", "as_of": "2150-01-01T00:00:00Z", "limit": "1", "filter": "rental = true"}
     for one in items:
         parameter = document["components"]["parameters"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one
         if parameter["name"] == "cursor":
