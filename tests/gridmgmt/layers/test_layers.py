@@ -20,7 +20,8 @@ def actor(role: str) -> Actor:
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=list(LAYERS))
 def test_rows_have_an_id_a_version_a_geometry_and_exactly_what_is_declared(layer: Layer) -> None:
     properties = [one.name for one in layer.properties]
-    declared = {"id", "version", "geom", *properties, *(name for name in layer.period if name is not None)}
+    drawn = {"geom_3857", "parent_id"} if layer.far == "parents" else {"geom_3857"}
+    declared = {"id", "version", "geom", *drawn, *properties, *(name for name in layer.period if name is not None)}
     for moment in (None, NOW):
         columns = [column.name for column in layer.rows(moment).selected_columns]
         assert set(columns) == declared
