@@ -21,7 +21,13 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         _query(
             "bbox",
             "Features that meet the box: west, south, east, north in the order of the axes of bbox-crs, or with heights, which are ignored",
-            {"type": "array", "oneOf": [{"minItems": 4, "maxItems": 4}, {"minItems": 6, "maxItems": 6}], "items": {"type": "number"}},
+            {
+                "type": "array",
+                "minItems": 4,
+                "maxItems": 6,
+                "oneOf": [{"minItems": 4, "maxItems": 4}, {"minItems": 6, "maxItems": 6}],
+                "items": {"type": "number"},
+            },
         ),
         _query("bbox-crs", "Reference system of bbox", _CRS),
         _query("crs", "Reference system of the answer; coordinates come in the order of its authority", _CRS),

@@ -66,8 +66,10 @@ def by_code(code: str) -> Exchange:
 def test_a_bbox_in_degrees_of_the_authority_begins_with_the_latitude(code: str) -> None:
     box = parse_bbox("22.5,113.75,22.875,114", by_code(code))
     assert (box.west, box.south, box.east, box.north) == (113.75, 22.5, 114.0, 22.875)
+    beyond = parse_bbox("113.75,22.5,114,22.875", by_code(code))
+    assert (beyond.south, beyond.north) == (113.75, 114.0)  # where nothing is
     with pytest.raises(BBoxError, match="latitudes lie between"):
-        parse_bbox("113.75,22.5,114,22.875", by_code(code))
+        parse_bbox("180.5,22.5,181,22.875", by_code(code))
 
 
 def test_a_bbox_in_metres_is_a_bent_quadrangle_of_degrees() -> None:
