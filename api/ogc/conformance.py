@@ -38,7 +38,10 @@ CONFORMS_TO: Final[Sequence[str]] = (
     f"{_SPEC}/ogcapi-common-3/1.0/conf/returnables-and-receivables",
     f"{_SPEC}/ogcapi-common-3/1.0/conf/queryables",
     f"{_SPEC}/ogcapi-common-3/1.0/conf/sortables",
+    # and as the drafts of Features Part 5 named it, which clients look for
+    *(f"{_SPEC}/ogcapi-features-5/1.0/conf/{name}" for name in ("schemas", "core-roles-features", "returnables-and-receivables")),
+    *(f"{_SPEC}/ogcapi-features-5/1.0/conf/{name}" for name in ("queryables", "sortables")),
     # Tiles Part 1 and Tile Matrix Set 2.0: tests/api/test_ogc_tiles.py
-    *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt")),
+    *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30")),
     *(f"{_SPEC}/tms/2.0/conf/{name}" for name in ("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata")),
 )

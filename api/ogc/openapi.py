@@ -127,18 +127,18 @@ def _set_paths() -> dict[str, Any]:
 
 
 def _tile_paths(layer: Layer) -> dict[str, Any]:
-    here, name = f"/collections/{layer.name}/tiles", _camel(layer.name)
+    here, name = f"/collections/{layer.name}/tiles", f"{layer.name}.collection.vector"  # as Tiles wants it, 14.2
     offered = {"json": JSON, "tilejson": TILEJSON}
     content = {media_type: {"schema": {"type": "object"}} for media_type in offered.values()}
     places = [
         {"name": place, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}} for place in ("level", "row", "column")
     ]
     drawn = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
-    tile = _operation(f"A vector tile of {layer.title}", f"get{name}Tile", drawn, layer, [_tms(), *places, _ref("as_of"), _format(DRAWN)])
+    tile = _operation(f"A vector tile of {layer.title}", f"{name}.getTile", drawn, layer, [_tms(), *places, _ref("as_of"), _format(DRAWN)])
     tile["get"]["responses"]["204"] = {"description": "Nothing lies in the tile"}
     return {
-        here: _page(f"Tilesets of {layer.title}", f"tilesetsOf{name}", {"json": JSON}, layer),
-        f"{here}/{{tms}}": _operation(f"A tileset of {layer.title}", f"tilesetOf{name}", content, layer, [_tms(), _format(offered)]),
+        here: _page(f"Tilesets of {layer.title}", f"{name}.getTileSetsList", {"json": JSON}, layer),
+        f"{here}/{{tms}}": _operation(f"A tileset of {layer.title}", f"{name}.getTileSet", content, layer, [_tms(), _format(offered)]),
         f"{here}/{{tms}}/{{level}}/{{row}}/{{column}}": tile,
     }
 
