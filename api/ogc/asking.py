@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from api.auth import caller, has_key
+from api.auth import caller, may_write
 from api.dependencies import Parts, parts_of
 from api.ogc.links import NOTICE
 from api.problems import RequestError
@@ -53,9 +53,9 @@ class Asked:
 
     @cached_property
     def may_write(self) -> bool:
-        """Whether the caller may write to the layer at all. Who shows an access key only reads."""
+        """Whether the caller may write to the layer at all. Access keys only read unless they were issued to write."""
         writable = self.layer.writable
-        return writable is not None and self.actor.role in writable.roles and not has_key(self.request)
+        return writable is not None and self.actor.role in writable.roles and may_write(self.request)
 
     @cached_property
     def root(self) -> str:
@@ -117,7 +117,7 @@ def route(
         request.state.route = path
         parts = parts_of(request)
         given = _parameters(request)
-        actor = await caller(request, parts.database, parts.tokens, parts.rates, parts.limits)
+        actor = await caller(request, parts.database, parts.tokens, parts.rates, parts.limits, keys_write=True)
         request.state.actor = actor
         asked = Asked(request, parts, actor, given)
         if request.method == "GET":
@@ -127,15 +127,22 @@ def route(
         if "collection" in request.path_params:
             asked.layer  # noqa: B018 -- a hidden layer is told like a missing one, whatever is asked of it
         if request.method == "OPTIONS":
-            return Response(status_code=204, headers=allowed(asked, writes))
+            return Response(headers=allowed(asked, writes))
         if request.method not in writes or asked.layer.writable is None:
             raise RequestError("method-not-allowed", "this method is not served here", headers=allowed(asked, writes))
         if not asked.may_write:
-            raise ForbiddenError("you may look at this layer, not write to it")
+            raise _refusal(asked)
         asked.only(frozenset())
         return await writes[request.method](asked)
 
     return Resource(path, answer, methods=["GET", *writes], name=handler.__name__)
+
+
+def _refusal(asked: Asked) -> ForbiddenError:
+    writable = asked.layer.writable
+    if writable is not None and asked.actor.role in writable.roles:
+        return ForbiddenError("this access key only reads: ask for one that writes, or log in for a bearer token")
+    return ForbiddenError("you may look at this layer, not write to it")
 
 
 def allowed(asked: Asked, writes: Collection[str]) -> dict[str, str]:

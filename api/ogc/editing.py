@@ -1,10 +1,14 @@
 """Create, replace, update and delete features (Part 4), by the verbs that /v1 has too.
 
+A change names the version that was read (If-Match). QGIS cannot: with an access key that writes it may leave that out of PATCH and
+DELETE, and is refused where it would undo what somebody else has done lately.
+
 The blocking verbs run in a thread. A change that has begun is finished even when the client hangs up: it hears of it when it asks again.
 """
 
+import datetime as dt
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 from anyio.to_thread import run_sync
@@ -12,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from api.auth import has_key
 from api.conditional import read_if_match
 from api.ogc.asking import Asked
 from api.ogc.items import represent
@@ -21,12 +26,18 @@ from api.ogc.writers import WRITERS, Change, Creation, rename
 from api.routing import repeated
 from geo.crs import LONLAT
 from geo.features import Look, feature
-from gridmgmt.errors import DistrictError, InvalidError, NotFoundError
+from gridmgmt.errors import DistrictError, InvalidError, NotFoundError, StaleError
+from gridmgmt.history.lately import oldest_read
 from gridmgmt.layers.layer import Layer
 from gridmgmt.layers.selection import Selection, feature_of, rows_of
+from gridmgmt.models import Building, Grid
 from gridmgmt.security.access import Versions
 
 Result = TypeVar("Result")
+
+LATELY: Final = dt.timedelta(hours=12)
+"""For so long a map may have been open: who cannot say which version was read is taken to have read one as old as this."""
+_NOWHERE: Final = object()
 
 
 async def create_item(asked: Asked) -> Response:
@@ -44,51 +55,58 @@ async def create_item(asked: Asked) -> Response:
 
 
 async def replace_item(asked: Asked) -> Response:
-    """Put a whole feature in the place of the one that was read. What has not changed is not written: the version stays then.
-
-    The answer has no ETag, as RFC 9110 (9.3.4) wants where what was sent is not kept as it was sent.
-    """
+    """Put a whole feature in the place of the one that was read. What has not changed is not written: the version stays then."""
     versions = read_if_match(asked.request.headers.get("if-match"))
     given = await read_feature(asked)
     _require_all(asked.layer, given)
     assert asked.layer.writable is not None
     absent = dict.fromkeys(asked.layer.writable.changed)
-    response = await _changed(asked, Received(given.id, given.geometry, absent | dict(given.properties)), versions)
-    if "etag" in response.headers:
-        del response.headers["etag"]
-    return response
+    return await _changed(asked, Received(given.id, given.geometry, absent | dict(given.properties)), versions, blind=False)
 
 
 async def update_item(asked: Asked) -> Response:
     """Change what a merge patch names."""
-    versions = read_if_match(asked.request.headers.get("if-match"))
-    return await _changed(asked, await read_patch(asked), versions)
+    versions, blind = _read_versions(asked)
+    return await _changed(asked, await read_patch(asked), versions, blind=blind)
 
 
 async def delete_item(asked: Asked) -> Response:
     """Strike out a feature that was entered by mistake."""
-    versions = read_if_match(asked.request.headers.get("if-match"))
+    versions, blind = _read_versions(asked)
     identifier = _identifier(asked)
     writer = WRITERS[asked.layer.name]
 
     def strike(session: Session) -> None:
-        writer.lock(session, identifier, versions)
+        held = writer.lock(session, identifier, versions)
         _current(session, asked.layer, identifier)
+        if blind and oldest_read(session, type(held), identifier, _lately()) is not None:
+            raise _unseen("it", held)
         writer.delete(session, asked.actor, identifier, versions)
 
     await _written(asked, strike)
     return Response(status_code=204)
 
 
-async def _changed(asked: Asked, given: Received, versions: Versions) -> Response:
+def _read_versions(asked: Asked) -> tuple[Versions, bool]:
+    """What If-Match names, and whether it is missing where that is taken."""
+    header = asked.request.headers.get("if-match")
+    if header is None and has_key(asked.request):
+        return None, True
+    return read_if_match(header), False
+
+
+async def _changed(asked: Asked, given: Received, versions: Versions, *, blind: bool) -> Response:
     identifier = _identifier(asked)
     writer = WRITERS[asked.layer.name]
     if given.id is not None and given.id != identifier and given.id != str(identifier):
         raise InvalidError("the id is another than that of the address", field="id")
 
     def change(session: Session) -> None:
-        writer.lock(session, identifier, versions)
-        difference = _difference(asked.layer, _current(session, asked.layer, identifier), given)
+        held = writer.lock(session, identifier, versions)
+        shown = _current(session, asked.layer, identifier)
+        difference = _difference(asked.layer, shown, given)
+        if blind:
+            _spare_others(session, asked.layer, held, shown, difference)
         if difference.properties or difference.geometry is not None:
             writer.correct(session, asked.actor, identifier, difference, versions)
 
@@ -108,6 +126,28 @@ def _difference(layer: Layer, shown: dict[str, Any], given: Received) -> Change:
             raise InvalidError("this property stays as it is", field=f"properties.{name}")
     unchanged = given.geometry is None or is_shown(given.geometry, shown["geometry"])
     return Change(changes, None if unchanged else given.geometry)
+
+
+def _spare_others(session: Session, layer: Layer, held: Building | Grid, shown: dict[str, Any], difference: Change) -> None:
+    """Raise StaleError when somebody else had a hand in what would be changed, and did so lately."""
+    then = oldest_read(session, type(held), held.id, _lately())
+    if then is None:
+        return
+    before = _shown_at(session, layer, held.id, then) or {"properties": {}, "geometry": None}
+    gone = [name for name in difference.properties if before["properties"].get(name, _NOWHERE) != shown["properties"][name]]
+    if difference.geometry is not None and before["geometry"] != shown["geometry"]:
+        gone.append("geometry")
+    if gone:
+        raise _unseen(", ".join(gone), held)
+
+
+def _lately() -> dt.datetime:
+    return dt.datetime.now(dt.UTC) - LATELY
+
+
+def _unseen(what: str, held: Building | Grid) -> StaleError:
+    said = f"somebody else changed {what} within the last {LATELY // dt.timedelta(hours=1)} hours"
+    return StaleError(f"{said}, and your program does not say by If-Match that it knows", version=held.version)
 
 
 def _same(one: object, other: object) -> bool:
@@ -133,11 +173,18 @@ def _require_all(layer: Layer, given: Received) -> None:
 
 def _current(session: Session, layer: Layer, identifier: Any) -> dict[str, Any]:
     """The feature as a GET shows it. Raises NotFoundError for one that is not shown, as one that ended."""
-    rows = rows_of(Selection(layer.name, _look(layer)))
-    text = session.execute(select(feature(rows, _look(layer))).where(rows.c.id == identifier)).scalar_one_or_none()
-    if text is None:
+    found = _shown_at(session, layer, identifier, None)
+    if found is None:
         raise _unknown()
-    return orjson.loads(text)
+    return found
+
+
+def _shown_at(session: Session, layer: Layer, identifier: Any, moment: dt.datetime | None) -> dict[str, Any] | None:
+    """The feature as it was shown at a moment, or is now; None where none was."""
+    rows = rows_of(Selection(layer.name, _look(layer), then=moment is not None))
+    told = select(feature(rows, _look(layer))).where(rows.c.id == identifier)
+    text = session.execute(told, {} if moment is None else {"moment": moment}).scalar_one_or_none()
+    return None if text is None else orjson.loads(text)
 
 
 async def _written(asked: Asked, work: Callable[[Session], Result]) -> Result:

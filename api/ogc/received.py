@@ -122,6 +122,8 @@ def _require_media_type(asked: Asked, like: str, taken: Collection[str]) -> None
     media_type = asked.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in taken:
         name, wanted = BODIES[like]
+        if not media_type:
+            raise RequestError("malformed-request", f"say what the body is: Content-Type: {wanted}", field="Content-Type")
         headers = {name: wanted} if asked.request.method in BODIES else {}
         raise RequestError("unsupported-media-type", f"send the body as {wanted}", headers=headers)
 

@@ -50,7 +50,7 @@ class Change:
 class Writer:
     """The verbs of one layer."""
 
-    lock: Callable[[Session, Any, Versions], object]
+    lock: Callable[[Session, Any, Versions], Building | Grid]
     """Holds the row of that id for who has read one of the versions."""
     create: Callable[[Session, Actor, Creation], tuple[object, bool]]
     """Gives the id, and whether the feature is new."""

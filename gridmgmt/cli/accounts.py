@@ -94,12 +94,13 @@ def key(
     *,
     label: Annotated[str, Parameter(help="What the key is for.")] = "command line",
     days: Annotated[PositiveInt, Parameter(help="Days for which it is good.")] = accounts.KEY_DAYS,
+    write: Annotated[bool, Parameter(negative=(), help="Let it write the layers too that the account may write.")] = False,
     json: AsJson = False,
 ) -> None:
     """Issue a personal access key, for GIS clients that know only user name and password; it is shown once."""
     with open_register(load_settings()) as register, register.database.transaction(register.admin) as session:
-        identifier, secret = accounts.issue_key(session, username, label=label, days=days)
-    report({"username": username, "id": identifier, "key": secret, "days": days}, [secret], as_json=json)
+        identifier, secret = accounts.issue_key(session, username, label=label, days=days, writes=write)
+    report({"username": username, "id": identifier, "key": secret, "days": days, "write": write}, [secret], as_json=json)
 
 
 @app.command

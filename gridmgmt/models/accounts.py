@@ -38,6 +38,8 @@ class AccessKey(Base):
     created_at: Mapped[dt.datetime] = mapped_column(server_default=text("transaction_timestamp()"))
     expires_at: Mapped[dt.datetime]
     revoked_at: Mapped[dt.datetime | None]
+    writes: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether features may be written with it."""
 
 
 class Post(Base):

@@ -24,7 +24,7 @@ from gridmgmt.security.passwords import Passwords
 
 KEY_DAYS: Final = 365
 KEY_BYTES: Final = 32
-_BY_KEY: Final = b"SELECT id, role, epoch FROM sec.account_by_key($1, decode($2, 'hex'))"
+_BY_KEY: Final = b"SELECT id, role, epoch, writes FROM sec.account_by_key($1, decode($2, 'hex'))"
 _REFUSED: Final = "user name or password is wrong, or the account is disabled"
 
 
@@ -47,8 +47,10 @@ def log_in(database: Database, passwords: Passwords, username: str, password: st
     return Actor(known.id, username, known.role, CLASS_OF_ROLE[known.role], known.epoch)
 
 
-async def by_access_key(database: Database, username: str, key: str) -> Actor:
-    """Whose personal access key this is. Raises UnauthenticatedError for an unknown, revoked or expired one; refusals are audited.
+async def by_access_key(database: Database, username: str, key: str) -> tuple[Actor, bool]:
+    """Whose personal access key this is, and whether it may write.
+
+    Raises UnauthenticatedError for an unknown, revoked or expired one; refusals are audited.
 
     Clients send it with each request, so it is looked up as the hot reads are.
     """
@@ -56,8 +58,8 @@ async def by_access_key(database: Database, username: str, key: str) -> Actor:
     if not rows:
         await asyncio.to_thread(_record_refused_key, database)
         raise UnauthenticatedError("the access key is wrong or has expired")
-    identifier, role, epoch = (value.decode() for value in rows[0] if value is not None)
-    return Actor(int(identifier), username, role, CLASS_OF_ROLE[role], int(epoch))
+    identifier, role, epoch, writes = (value.decode() for value in rows[0] if value is not None)
+    return Actor(int(identifier), username, role, CLASS_OF_ROLE[role], int(epoch)), writes == "t"
 
 
 def known_as(database: Database, username: str) -> Actor:
@@ -104,17 +106,22 @@ def set_password(session: Session, username: str, password_hash: str) -> None:
     record(session, "set-password", "account", account.id)
 
 
-def issue_key(session: Session, username: str, *, label: str, days: int = KEY_DAYS) -> tuple[uuid.UUID, str]:
-    """A new personal access key: its id and the key, which is shown once and kept as its SHA-256 only. Good for `days`."""
+def issue_key(session: Session, username: str, *, label: str, days: int = KEY_DAYS, writes: bool = False) -> tuple[uuid.UUID, str]:
+    """A new personal access key: its id and the key, which is shown once and kept as its SHA-256 only. Good for `days`.
+
+    It reads; with `writes` the layers that the account may write can be written with it too.
+    """
     account = _account(session, username)
     if account.disabled_at is not None:
         raise ConflictError("the account is disabled")
     key = secrets.token_urlsafe(KEY_BYTES)
     expires = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
     made = session.execute(
-        insert(AccessKey).values(account_id=account.id, label=label, key_hash=_hash(key), expires_at=expires).returning(AccessKey.id)
+        insert(AccessKey)
+        .values(account_id=account.id, label=label, key_hash=_hash(key), expires_at=expires, writes=writes)
+        .returning(AccessKey.id)
     ).scalar_one()
-    record(session, "issue", "access-key", made, detail={"account": account.id})
+    record(session, "issue", "access-key", made, detail={"account": account.id, "writes": writes})
     return made, key
 
 

@@ -105,8 +105,8 @@ def test_only_administrators_administer(drawn: Drawn) -> None:
         assert refusal.value.slug == "outside-scope"
 
 
-def owner_of(drawn: Drawn, username: str, key: str) -> Actor:
-    async def ask() -> Actor:
+def owner_of(drawn: Drawn, username: str, key: str) -> tuple[Actor, bool]:
+    async def ask() -> tuple[Actor, bool]:
         database = register(drawn.address)
         try:
             return await accounts.by_access_key(database, username, key)
@@ -121,7 +121,7 @@ def test_access_key_opens_its_account_until_it_is_revoked_or_expires(drawn: Draw
         identifier, key = accounts.issue_key(session, "worker", label="QGIS")
         _, expired = accounts.issue_key(session, "worker", label="old", days=-1)
     assert len(key) == 43  # 32 random bytes
-    assert owner_of(drawn, "worker", key) == drawn.places.accounts["worker"]
+    assert owner_of(drawn, "worker", key) == (drawn.places.accounts["worker"], False)
     with psycopg.connect(drawn.address.conninfo("postgres")) as superuser:
         kept = superuser.execute("SELECT octet_length(key_hash) FROM reg.access_key").fetchall()
     assert kept == [(32,), (32,)]
