@@ -122,7 +122,7 @@ def _set_paths() -> dict[str, Any]:
     content = {JSON: {"schema": {"type": "object"}}}
     return {
         "/tileMatrixSets": _page("Tile matrix sets 瓦片矩阵集", "tileMatrixSets", {"json": JSON}),
-        "/tileMatrixSets/{tms}": _operation("A tile matrix set", "tileMatrixSet", content, None, [_tms(), _format({"json": JSON})]),
+        "/tileMatrixSets/{tileMatrixSetId}": _operation("A tile matrix set", "tileMatrixSet", content, None, [_tms(), _format({"json": JSON})]),
     }
 
 
@@ -130,21 +130,20 @@ def _tile_paths(layer: Layer) -> dict[str, Any]:
     here, name = f"/collections/{layer.name}/tiles", f"{layer.name}.collection.vector"  # as Tiles wants it, 14.2
     offered = {"json": JSON, "tilejson": TILEJSON}
     content = {media_type: {"schema": {"type": "object"}} for media_type in offered.values()}
-    places = [
-        {"name": place, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}} for place in ("level", "row", "column")
-    ]
+    number = {"type": "integer", "minimum": 0}
+    places = [{"name": place, "in": "path", "required": True, "schema": number} for place in ("tileMatrix", "tileRow", "tileCol")]
     drawn = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
     tile = _operation(f"A vector tile of {layer.title}", f"{name}.getTile", drawn, layer, [_tms(), *places, _ref("as_of"), _format(DRAWN)])
     tile["get"]["responses"]["204"] = {"description": "Nothing lies in the tile"}
     return {
         here: _page(f"Tilesets of {layer.title}", f"{name}.getTileSetsList", {"json": JSON}, layer),
-        f"{here}/{{tms}}": _operation(f"A tileset of {layer.title}", f"{name}.getTileSet", content, layer, [_tms(), _format(offered)]),
-        f"{here}/{{tms}}/{{level}}/{{row}}/{{column}}": tile,
+        f"{here}/{{tileMatrixSetId}}": _operation(f"A tileset of {layer.title}", f"{name}.getTileSet", content, layer, [_tms(), _format(offered)]),
+        f"{here}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}": tile,
     }
 
 
 def _tms() -> dict[str, Any]:
-    return {"name": "tms", "in": "path", "required": True, "schema": {"type": "string", "enum": list(NAMES)}}
+    return {"name": "tileMatrixSetId", "in": "path", "required": True, "schema": {"type": "string", "enum": list(NAMES)}}
 
 
 def _page(summary: str, operation: str, offered: Mapping[str, str], layer: Layer | None = None) -> dict[str, Any]:

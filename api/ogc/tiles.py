@@ -26,7 +26,7 @@ TILEJSON: Final = "application/vnd.mapbox.tile+json"
 DRAWN: Final = {"mvt": MEDIA_TYPE}
 MERCATOR: Final = "WebMercatorQuad"
 NUMBER: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, BeforeValidator(read_digits), Field(ge=0)])
-_NAMED: Final = {"level": "tileMatrix", "row": "tileRow", "column": "tileCol"}
+_PLACE: Final = ("tileMatrix", "tileRow", "tileCol")
 _JSON_TYPES: Final = {"integer": "Number", "number": "Number", "boolean": "Boolean", "string": "String"}
 
 
@@ -74,7 +74,7 @@ async def draw_tile(asked: Asked) -> Response:
     """One tile: 204 where nothing lies in it. What was drawn is kept as long as the layer's stamp is the same."""
     layer, quad = asked.layer, _quad(asked)
     choose(asked, DRAWN)
-    level, row, column = (read(told, asked.request.path_params[name], NUMBER) for name, told in _NAMED.items())
+    level, row, column = (read(name, asked.request.path_params[name], NUMBER) for name in _PLACE)
     if not quad.holds(level, row, column):
         raise NotFoundError("there is no such tile in the set")
     moment = read_then(asked).get("moment")
@@ -104,7 +104,7 @@ def _headers(asked: Asked, stamp: bytes) -> dict[str, str]:
 
 
 def _quad(asked: Asked) -> Quad:
-    quad = quads().get(asked.request.path_params["tms"])
+    quad = quads().get(asked.request.path_params["tileMatrixSetId"])
     if quad is None:
         raise NotFoundError(f"there is no such tile matrix set; there are {', '.join(quads())}")
     return quad
@@ -119,7 +119,8 @@ def _scheme(asked: Asked, quad: Quad, rel: str) -> Link:
 
 
 def _about(layer: Layer, quad: Quad) -> dict[str, Any]:
-    return {"title": layer.title, "dataType": "vector", "crs": quad.crs, "tileMatrixSetURI": quad.uri}
+    named = {"tileMatrixSetId": quad.name, "tileMatrixSetURI": quad.uri}
+    return {"title": layer.title, "dataType": "vector", "crs": quad.crs} | named
 
 
 def _links(asked: Asked, layer: Layer, quad: Quad) -> list[dict[str, Any]]:
@@ -188,9 +189,9 @@ def _tilejson(asked: Asked, layer: Layer, quad: Quad, box: Bounds | None) -> dic
 _F: Final = frozenset({"f"})
 ROUTES: Final = (
     # The row stands before the column, as OGC counts; z/x/y of other services is turned by the template of the TileJSON.
-    route("/collections/{collection}/tiles/{tms}/{level}/{row}/{column}", draw_tile, parameters=_F | {"as_of"}),
-    route("/collections/{collection}/tiles/{tms}", read_tileset, parameters=_F),
+    route("/collections/{collection}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}", draw_tile, parameters=_F | {"as_of"}),
+    route("/collections/{collection}/tiles/{tileMatrixSetId}", read_tileset, parameters=_F),
     route("/collections/{collection}/tiles", list_tilesets, parameters=_F),
-    route("/tileMatrixSets/{tms}", read_tile_matrix_set, parameters=_F),
+    route("/tileMatrixSets/{tileMatrixSetId}", read_tile_matrix_set, parameters=_F),
     route("/tileMatrixSets", list_tile_matrix_sets, parameters=_F),
 )

@@ -122,7 +122,7 @@ ONE = LAYER | {"fid": str(MADE)}
 WHY = {"purpose": "correction", "reason": "asked at the counter"}
 AREA = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square(0, 0)}
 GRID = {"name": "g", "community": SOUTH, "valid_from": "2024-01-01"}
-TILES = {"collection": "communities", "tms": "WebMercatorQuad", "level": "12", "row": "1783", "column": "3345"}
+TILES = {"collection": "communities", "tileMatrixSetId": "WebMercatorQuad", "tileMatrix": "12", "tileRow": "1783", "tileCol": "3345"}
 
 CASES: tuple[Case, ...] = (
     Case("POST", "/v1/auth/token", OPEN, body=says(username="worker", password=PASSWORD)),
@@ -146,10 +146,10 @@ CASES: tuple[Case, ...] = (
     Case("GET", "/ogc/collections/{collection}/items", OPEN, parameters={"collection": "communities"}),
     Case("GET", "/ogc/collections/{collection}/items/{fid}", OPEN, parameters={"collection": "communities", "fid": "4"}),
     Case("GET", "/ogc/tileMatrixSets", OPEN),
-    Case("GET", "/ogc/tileMatrixSets/{tms}", OPEN, parameters=TILES),
+    Case("GET", "/ogc/tileMatrixSets/{tileMatrixSetId}", OPEN, parameters=TILES),
     Case("GET", "/ogc/collections/{collection}/tiles", OPEN, parameters=TILES),
-    Case("GET", "/ogc/collections/{collection}/tiles/{tms}", OPEN, parameters=TILES),
-    Case("GET", "/ogc/collections/{collection}/tiles/{tms}/{level}/{row}/{column}", OPEN, parameters=TILES),
+    Case("GET", "/ogc/collections/{collection}/tiles/{tileMatrixSetId}", OPEN, parameters=TILES),
+    Case("GET", "/ogc/collections/{collection}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}", OPEN, parameters=TILES),
     # areas
     Case("GET", "/v1/areas", SIGNED_IN),
     Case("GET", "/v1/areas/{id}", SIGNED_IN, of("areas", SOUTH)),
