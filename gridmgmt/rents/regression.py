@@ -1,0 +1,156 @@
+"""The regression beneath the hedonic indices: y = d_t + c_community + s_stratum + x'b + e, fitted from sums.
+
+Dummies stand in full, see linear.py; residuals and robust errors take one pass over the leases.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy import sparse
+
+from gridmgmt.rents.leases import Leases
+from gridmgmt.rents.linear import Fit, Normal, sandwich, solve
+from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
+
+
+class Errors(StrEnum):
+    """What the standard errors allow for."""
+
+    ORDINARY = "ordinary"
+    """Leases independent, of one variance."""
+    HC1 = "hc1"
+    """Leases independent, of any variance."""
+    UNIT = "unit"
+    """Leases of one unit go together."""
+    BUILDING = "building"
+    """Leases of one building go together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """What the p columns of the equations stand for: T periods, then `communities`, then `strata` (codes, ascending), then k attributes."""
+
+    periods: int
+    communities: IntArray
+    strata: IntArray
+    attributes: int
+
+    @property
+    def size(self) -> int:
+        """How many columns there are: p."""
+        return self.periods + len(self.communities) + len(self.strata) + self.attributes
+
+    @property
+    def attributes_from(self) -> int:
+        """The place of the first attribute."""
+        return self.size - self.attributes
+
+    def places(self, period: IntArray, community: IntArray, stratum: IntArray) -> IntArray:
+        """For each row the columns of its three dummies, (n, 3). A community or stratum that has no column gets another's: see `has`."""
+        first, second = self.periods, self.periods + len(self.communities)
+        return np.column_stack((period, first + self._at(self.communities, community), second + self._at(self.strata, stratum)))
+
+    def has(self, community: IntArray, stratum: IntArray) -> BoolArray:
+        """Whether both have a column, (n,)."""
+        return np.isin(community, self.communities) & np.isin(stratum, self.strata)
+
+    @staticmethod
+    def _at(codes: IntArray, wanted: IntArray) -> IntArray:
+        return np.minimum(np.searchsorted(codes, wanted), len(codes) - 1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regression:
+    """A fitted time-dummy model. `middle_y` and `middle_x` (k,) were taken off first, so that squares keep their digits.
+
+    `counts` (T,): leases it was made from.
+    """
+
+    columns: Columns
+    normal: Normal
+    fit: Fit
+    middle_y: float
+    middle_x: FloatArray
+    counts: IntArray
+
+    @property
+    def slopes(self) -> FloatArray:
+        """The attributes' coefficients b, (k,)."""
+        return self.fit.coefficients[self.columns.attributes_from :]
+
+    def predictions(self, leases: Leases) -> FloatArray:
+        """Fitted log rents (n,); NaN for a period, community or stratum that the fit does not know."""
+        columns, known = self.columns, self.fit.coefficients
+        places = columns.places(leases.period, leases.community, leases.stratum)
+        fitted = self.middle_y + known[places].sum(axis=1) + (leases.x - self.middle_x) @ self.slopes
+        had = columns.has(leases.community, leases.stratum) & (self.counts[leases.period] > 0)
+        return np.where(had, fitted, np.nan)
+
+    def residuals(self, leases: Leases) -> FloatArray:
+        """y − fitted, (n,); 0 where the fit knows nothing of the lease's period, community or stratum, so that nobody calls it an error."""
+        return np.nan_to_num(leases.y - self.predictions(leases), nan=0.0)
+
+    def covariance(self, leases: Leases, errors: Errors) -> FloatArray:
+        """Covariance (p, p) of the coefficients; `leases` are those of the fit."""
+        if errors is Errors.ORDINARY:
+            return self.fit.covariance
+        scores = self._rows(leases).multiply(self.residuals(leases)[:, None]).tocsr()
+        if errors is Errors.HC1:
+            return sandwich(self.fit, _crossed(scores))
+        _, cluster = np.unique(leases.unit if errors is Errors.UNIT else leases.building, return_inverse=True)
+        clusters = 1 + int(cluster.max())
+        sums = sparse.csr_array((np.ones(len(leases)), (cluster, np.arange(len(leases)))), shape=(clusters, len(leases)))
+        return sandwich(self.fit, _crossed(sums @ scores), clusters=clusters)
+
+    def _rows(self, leases: Leases) -> "sparse.csr_array[np.float64]":
+        columns = self.columns
+        places = columns.places(leases.period, leases.community, leases.stratum)
+        n, k = leases.x.shape
+        at = np.hstack((places, np.broadcast_to(columns.attributes_from + np.arange(k), (n, k))))
+        values = np.hstack((np.ones((n, 3)), leases.x - self.middle_x))
+        return sparse.csr_array((values.ravel(), at.ravel(), np.arange(0, n * (k + 3) + 1, k + 3)), shape=(n, columns.size))
+
+
+def regress(moments: Moments) -> Regression:
+    """Fit the time-dummy model. Raises EstimationError (no_observations)."""
+    n = float(moments.n.sum())
+    if not n:
+        raise EstimationError(Reason.NO_OBSERVATIONS)
+    columns = Columns(moments.periods, np.unique(moments.community), np.unique(moments.stratum), moments.attributes)
+    middle_y, middle_x = float(moments.sum_y.sum() / n), moments.sum_x.sum(axis=0) / n
+    normal = normal_of(moments, columns, middle_y, middle_x)
+    return Regression(columns, normal, solve(normal), middle_y, middle_x, moments.counts)
+
+
+def normal_of(moments: Moments, columns: Columns, middle_y: float, middle_x: FloatArray) -> Normal:
+    """The normal equations of the dummies and the attributes, with y and x counted from `middle_y` and `middle_x` (k,)."""
+    size, dummies = columns.size, columns.attributes_from
+    places = columns.places(moments.period, moments.community, moments.stratum)
+    n = moments.n.astype(np.float64)
+    y = moments.sum_y - n * middle_y
+    x = moments.sum_x - n[:, None] * middle_x
+
+    matrix, right = np.zeros((size, size)), np.zeros(size)
+    for one in places.T:
+        right[:dummies] += np.bincount(one, y, minlength=dummies)
+        for other in places.T:
+            matrix[:dummies, :dummies] += np.bincount(one * dummies + other, n, minlength=dummies * dummies).reshape(dummies, dummies)
+        for attribute in range(moments.attributes):
+            matrix[:dummies, dummies + attribute] += np.bincount(one, x[:, attribute], minlength=dummies)
+    matrix[dummies:, :dummies] = matrix[:dummies, dummies:].T
+
+    xx = np.zeros((moments.attributes, moments.attributes))
+    xx[np.triu_indices(moments.attributes)] = moments.sum_xx.sum(axis=0)
+    xx += np.triu(xx, 1).T
+    sum_x, total = moments.sum_x.sum(axis=0), n.sum()
+    shift = np.outer(middle_x, sum_x)
+    matrix[dummies:, dummies:] = xx - shift - shift.T + total * np.outer(middle_x, middle_x)
+    right[dummies:] = moments.sum_xy.sum(axis=0) - middle_x * moments.sum_y.sum() - middle_y * x.sum(axis=0)
+    squares = moments.sum_yy.sum() - 2 * middle_y * moments.sum_y.sum() + total * middle_y**2
+    return Normal(matrix, right, float(squares), int(moments.n.sum()))
+
+
+def _crossed(scores: "sparse.csr_array[np.float64]") -> FloatArray:
+    return np.asarray((scores.T @ scores).toarray(), np.float64)
