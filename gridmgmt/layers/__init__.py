@@ -7,10 +7,20 @@ from collections.abc import Mapping, Sequence
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import NotFoundError
-from gridmgmt.layers import buildings, communities, grids, subdistricts
+from gridmgmt.layers import buildings, communities, grids, lease_density, managers_coverage, subdistricts
 from gridmgmt.layers.layer import Layer
 
-LAYERS: Mapping[str, Layer] = {layer.name: layer for layer in (subdistricts.LAYER, communities.LAYER, grids.LAYER, buildings.LAYER)}
+LAYERS: Mapping[str, Layer] = {
+    layer.name: layer
+    for layer in (
+        subdistricts.LAYER,
+        communities.LAYER,
+        managers_coverage.LAYER,
+        lease_density.LAYER,
+        grids.LAYER,
+        buildings.LAYER,
+    )
+}
 
 
 def layers_for(actor: Actor) -> Sequence[Layer]:

@@ -29,6 +29,7 @@ TYPES: Final[Mapping[tuple[str, str | None], type]] = {
     ("string", None): str,
     ("string", "date"): date,
     ("integer", None): int,
+    ("number", None): float,
     ("boolean", None): bool,
 }
 MIXED: Final = frozenset({"buildings"})

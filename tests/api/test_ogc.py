@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from gridmgmt.layers import LAYERS
 from tests.api.conftest import LogIn
 from tests.drawn import Drawn
 from tests.places import point
@@ -96,7 +97,7 @@ def test_everybody_sees_the_own_features(log_in: LogIn) -> None:
     assert seen == {
         "worker": (1, 2), "worker-east": (1, 1), "community": (2, 3), "subdistrict": (4, 4), "subdistrict-east": (2, 1), "district": (6, 5),
     }  # fmt: skip
-    assert collections(log_in("worker")) == ["subdistricts", "communities", "grids", "buildings"]
+    assert collections(log_in("worker")) == list(LAYERS)
 
 
 def test_box_holds_what_it_touches(log_in: LogIn) -> None:

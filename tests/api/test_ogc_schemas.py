@@ -7,9 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
+from gridmgmt.layers import LAYERS
 from tests.api.conftest import LogIn
-
-EVERY = ("subdistricts", "communities", "grids", "buildings")
 
 
 def read(client: TestClient, address: str) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def test_document_of_a_hidden_layer_is_not_there(client: TestClient, log_in: Log
 
 
 def test_documents_are_json_schema_under_their_own_address(log_in: LogIn) -> None:
-    for name in EVERY:
+    for name in LAYERS:
         for document in ("queryables", "sortables", "schema"):
             address = f"http://testserver/ogc/collections/{name}/{document}"
             told = read(log_in("district"), address)
@@ -71,7 +70,7 @@ def test_schema_names_the_part_that_each_property_plays(client: TestClient) -> N
 
 def test_every_feature_fits_the_schema_of_its_layer(log_in: LogIn) -> None:
     district = log_in("district")
-    for name in EVERY:
+    for name in LAYERS:
         told = read(district, f"/ogc/collections/{name}/schema")
         features = district.get(f"/ogc/collections/{name}/items").json()["features"]
         assert features

@@ -1,0 +1,63 @@
+"""Coverage by building managers (楼管员覆盖率): how many of a grid's rental buildings have one who is at work."""
+
+import datetime as dt
+
+from sqlalchemy import ColumnElement, FromClause, exists, func, or_, select
+
+from gridmgmt.history.beliefs import known
+from gridmgmt.layers.counted import DAY, GRID, day_of, per_grid, percent
+from gridmgmt.layers.layer import Layer, Property, Statement
+from gridmgmt.models import Building, Manager, Unit
+
+
+def _rows(moment: dt.datetime | None) -> Statement:
+    day = day_of(moment)
+    building, unit, manager = known(Building, moment), known(Unit, moment), known(Manager, moment)
+    inhabitable = exists().where(unit.c.building_id == building.c.id, *_standing(unit, day)).correlate(building)
+    managed = (
+        exists()
+        .where(
+            manager.c.building_id == building.c.id,
+            manager.c.deleted_at.is_(None),
+            manager.c.state == "active",
+            manager.c.valid_from <= day,
+            or_(manager.c.valid_to.is_(None), manager.c.valid_to > day),
+        )
+        .correlate(building)
+    )
+    source = select(
+        building.c.grid_id, func.count().label("rental_buildings"), func.count().filter(managed).label("managed_buildings")
+    ).where(building.c.rental, *_standing(building, day), inhabitable)
+    _, [counted], statement = per_grid(moment, source)
+    rental, managed_ = (func.coalesce(counted.c[name], 0) for name in ("rental_buildings", "managed_buildings"))
+    return statement.add_columns(
+        rental.label("rental_buildings"), managed_.label("managed_buildings"), percent(managed_, rental).label("coverage")
+    )
+
+
+def _standing(rows: FromClause, day: ColumnElement[dt.date]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return rows.c.deleted_at.is_(None), or_(rows.c.retired_on.is_(None), rows.c.retired_on > day)
+
+
+LAYER = Layer(
+    name="managers-coverage",
+    title="Coverage by building managers",
+    title_zh="楼管员覆盖率",
+    description=(
+        "For each base grid the rental buildings that stand and have a unit, how many of them have a building manager whose appointment "
+        "is active on the day, and the share of these in percent"
+    ),
+    properties=(
+        *GRID,
+        DAY,
+        Property("rental_buildings", "integer", "Rental buildings that stand and have a unit", "在用出租楼栋数"),
+        Property("managed_buildings", "integer", "Of these, with an active building manager", "其中有在岗楼管员的楼栋数"),
+        Property("coverage", "number", "Share with an active building manager, in percent", "楼管员覆盖率（%）"),
+    ),
+    rows=_rows,
+    nouns=("area", "building", "grid", "manager", "unit"),
+    period=("valid_from", "valid_to"),
+    id_type="integer",
+    drawn=("rental_buildings", "managed_buildings", "coverage"),
+    minzoom=10,
+)
