@@ -88,7 +88,8 @@ def _schema(here: str, name: str, title: str) -> Link:
 def _links(layer: Layer, here: str) -> list[Link]:
     schemas = [_schema(here, name, title) for name, title in SCHEMAS.items()]
     tiles = link(f"{RELATIONS}/tilesets-vector", f"{here}/tiles", JSON, "Map tiles 矢量瓦片")
-    return [link("self", here, JSON), *_items(layer, here), *schemas, tiles]
+    styles = link(f"{RELATIONS}/styles", f"{here}/styles", JSON, "Map styles 地图样式")
+    return [link("self", here, JSON), *_items(layer, here), *schemas, tiles, styles]
 
 
 def _here(asked: Asked, layer: Layer) -> str:

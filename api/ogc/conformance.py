@@ -44,4 +44,6 @@ CONFORMS_TO: Final[Sequence[str]] = (
     # Tiles Part 1 and Tile Matrix Set 2.0: tests/api/test_ogc_tiles.py
     *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30")),
     *(f"{_SPEC}/tms/2.0/conf/{name}" for name in ("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata")),
+    # Styles Part 1, a draft: tests/api/test_ogc_styles.py
+    *(f"{_SPEC}/ogcapi-styles-1/1.0/conf/{name}" for name in ("core", "global-styles", "collection-styles", "mapbox-styles")),
 )

@@ -49,6 +49,9 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "none": ("没有可见的图层", "There are no layers that you may see"),
     "address": ("地址", "Address"),
     "parameters": ("参数", "Parameters"),
+    "styles": ("地图样式", "Map styles"),
+    "legend": ("图例", "Legend"),
+    "stylesheet": ("样式文件（MapLibre）", "Stylesheet (MapLibre)"),
 }
 
 

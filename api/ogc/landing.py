@@ -22,6 +22,7 @@ async def read_landing(asked: Asked) -> Response:
             link("data", f"{here}/collections", JSON, "Collections"),
             link("http://www.opengis.net/def/rel/ogc/1.0/data", f"{here}/collections", JSON, "Collections"),
             link(f"{RELATIONS}/tiling-schemes", f"{here}/tileMatrixSets", JSON, "Tile matrix sets"),
+            link(f"{RELATIONS}/styles", f"{here}/styles", JSON, "Maps 地图样式"),
             link("service-desc", f"{here}/api", OPENAPI, "OpenAPI 3.0"),
             link("service-doc", f"{here}/api?f=html", HTML, "What can be asked of this service"),
         ],

@@ -13,11 +13,13 @@ from api.ogc.negotiation import HTML, JSON, OPENAPI, PAGES
 from api.ogc.parameters import PARAMETERS, choices
 from api.ogc.schemas import OFFERED as SCHEMA_FORMATS
 from api.ogc.schemas import describe
+from api.ogc.styles import OFFERED as STYLE_FORMATS
 from api.ogc.tiles import DRAWN, TILEJSON
 from api.problems import SCHEMAS, declares
 from geo.tiles import MEDIA_TYPE, NAMES
 from gridmgmt.layers import layers_for
 from gridmgmt.layers.layer import Layer
+from gridmgmt.layers.styles import styles_of
 
 OFFERED: Final[Mapping[str, str]] = {"json": OPENAPI, "html": HTML}
 
@@ -43,9 +45,9 @@ def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
         "/api": _page("This document 本文档", "api", OFFERED),
         "/collections": _page("Collections 图层列表", "collections", PAGES),
     }
-    paths |= _set_paths()
+    paths |= _set_paths() | _style_paths(None)
     for layer in layers:
-        paths |= _paths(layer) | _tile_paths(layer)
+        paths |= _paths(layer) | _tile_paths(layer) | _style_paths(layer)
     return {
         "openapi": "3.0.3",
         "info": {
@@ -140,6 +142,18 @@ def _tile_paths(layer: Layer) -> dict[str, Any]:
         f"{here}/{{tileMatrixSetId}}": _operation(f"A tileset of {layer.title}", f"{name}.getTileSet", content, layer, [_tms(), _format(offered)]),
         f"{here}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}": tile,
     }
+
+
+def _style_paths(layer: Layer | None) -> dict[str, Any]:
+    """The styles of a layer, or of whole maps."""
+    here, name = ("/styles", "Map") if layer is None else (f"/collections/{layer.name}/styles", _camel(layer.name))
+    of = "Maps 地图" if layer is None else f"Styles of {layer.title} {layer.title_zh}"
+    style: dict[str, Any] = {"name": "style", "in": "path", "required": True, "schema": {"type": "string"}}
+    if layer is not None:
+        style["schema"]["enum"] = [one.name for one in styles_of(layer)]
+    one = _page(f"One of {of}", f"get{name}Style", STYLE_FORMATS, layer)
+    one["get"]["parameters"].insert(0, style)
+    return {here: _page(of, f"list{name}Styles", PAGES, layer), f"{here}/{{style}}": one}
 
 
 def _tms() -> dict[str, Any]:

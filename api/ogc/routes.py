@@ -11,6 +11,7 @@ from api.ogc.items import read_item, read_items
 from api.ogc.landing import read_conformance, read_landing
 from api.ogc.openapi import read_api
 from api.ogc.schemas import read_queryables, read_schema, read_sortables
+from api.ogc.styles import ROUTES as STYLES
 from api.ogc.tiles import ROUTES as TILES
 from api.ogc.wanted import LOOK
 
@@ -22,6 +23,7 @@ ROUTES: Sequence[BaseRoute] = (
     route("/collections/{collection}/items", read_items, parameters=None, writes=MAKING),
     route("/collections/{collection}/items/{fid}", read_item, parameters=LOOK, writes=CHANGING),
     *TILES,
+    *STYLES,
     route("/", read_landing, parameters=F),
     route("/conformance", read_conformance, parameters=F),
     route("/api", read_api, parameters=F),

@@ -7,9 +7,19 @@ from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement, Writable
+from gridmgmt.layers.style import Shade, Style
 from gridmgmt.models import Building
+from gridmgmt.registers.terms import NATURES as TERMS
 
-NATURES: Final = ("self_built", "collective", "factory_dormitory", "commodity", "apartment", "other")
+COLOURS: Final = {
+    "self_built": "#c2572d",
+    "collective": "#e0a030",
+    "factory_dormitory": "#6d4c9f",
+    "commodity": "#2f78b4",
+    "apartment": "#2b9c83",
+    "other": "#8c8c8c",
+}
+NATURES: Final = tuple(COLOURS)
 
 
 def _rows(moment: dt.datetime | None) -> Statement:
@@ -41,6 +51,29 @@ LAYER = Layer(
     drawn=("nature", "rental"),
     far="cells",
     minzoom=14,
+    styles=(
+        Style(
+            name="nature",
+            title="Nature",
+            title_zh="房屋性质",
+            colour="#8c8c8c",
+            property="nature",
+            shades=tuple(Shade(word, colour, TERMS[word].en.capitalize(), TERMS[word].zh) for word, colour in COLOURS.items()),
+        ),
+        Style(
+            name="rental",
+            title="Let or not",
+            title_zh="是否出租",
+            colour="#8c8c8c",
+            property="rental",
+            shades=(
+                Shade(value=True, colour="#c2572d", title="Let", title_zh="出租"),
+                Shade(value=False, colour="#8da3b8", title="Not let", title_zh="非出租"),
+            ),
+            share="rental",
+        ),
+        Style("density", "Density", "楼栋密度", "#8c8c8c", counted=True),
+    ),
     writable=Writable(
         roles=REGISTER_ROLES,
         shapes=frozenset({"Point", "Polygon", "MultiPolygon"}),

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import Layer, Property, Statement
+from gridmgmt.layers.style import Style
 from gridmgmt.models import Area
 
 
@@ -50,4 +51,6 @@ LAYER = Layer(
     drawn=("code", "name"),
     far="parents",
     minzoom=10,
+    styles=(Style("border", "Borders", "边界", "#5b7fa6", opacity=0.06, label="name"),),
+    ground=True,
 )

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement, Writable
+from gridmgmt.layers.style import Style
 from gridmgmt.models import Area, Grid
 
 
@@ -48,6 +49,8 @@ LAYER = Layer(
     drawn=("code", "name"),
     far="parents",
     minzoom=12,
+    styles=(Style("border", "Borders", "边界", "#d97706", opacity=0.08, label="name"),),
+    ground=True,
     writable=Writable(
         roles=frozenset({"district"}),
         shapes=frozenset({"Polygon", "MultiPolygon"}),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Select
 
 from gridmgmt.database import Actor
+from gridmgmt.layers.style import Style
 
 Statement = Select[*tuple[Any, ...]]
 """A SELECT of `id`, `geom`, the layer's properties and the ends of its period, as geo/features.py reads it."""
@@ -77,7 +78,10 @@ class Layer:
     """Properties that map tiles carry besides the id: few, because each costs its bytes in every tile. The first two unless said."""
     far: Literal["cells", "parents"] | None = None
     """What is drawn below `minzoom`: buildings counted by cells of the map, or rows counted by the area in their `parent_id`."""
-
+    styles: tuple[Style, ...] = ()
+    """How maps draw it; the first is the usual one. One colour unless said."""
+    ground: bool = False
+    """Whether it is drawn below every other layer on the map of the district."""
     writable: Writable | None = None
     """None where nobody writes."""
 

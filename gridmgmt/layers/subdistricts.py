@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import Layer, Property, Statement
+from gridmgmt.layers.style import Style
 from gridmgmt.models import Area
 
 
@@ -44,4 +45,6 @@ LAYER = Layer(
     drawn=("code", "name"),
     far="parents",
     minzoom=8,
+    styles=(Style("border", "Borders", "边界", "#1d3557", opacity=0.0, width=2.5, label="name"),),
+    ground=True,
 )

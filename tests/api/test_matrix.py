@@ -122,6 +122,7 @@ ONE = LAYER | {"fid": str(MADE)}
 WHY = {"purpose": "correction", "reason": "asked at the counter"}
 AREA = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square(0, 0)}
 GRID = {"name": "g", "community": SOUTH, "valid_from": "2024-01-01"}
+STYLES = {"collection": "communities", "style": "border"}
 TILES = {"collection": "communities", "tileMatrixSetId": "WebMercatorQuad", "tileMatrix": "12", "tileRow": "1783", "tileCol": "3345"}
 
 CASES: tuple[Case, ...] = (
@@ -147,6 +148,10 @@ CASES: tuple[Case, ...] = (
     Case("GET", "/ogc/collections/{collection}/items/{fid}", OPEN, parameters={"collection": "communities", "fid": "4"}),
     Case("GET", "/ogc/tileMatrixSets", OPEN),
     Case("GET", "/ogc/tileMatrixSets/{tileMatrixSetId}", OPEN, parameters=TILES),
+    Case("GET", "/ogc/styles", OPEN),
+    Case("GET", "/ogc/styles/{style}", OPEN, parameters={"style": "ground"}),
+    Case("GET", "/ogc/collections/{collection}/styles", OPEN, parameters=STYLES),
+    Case("GET", "/ogc/collections/{collection}/styles/{style}", OPEN, parameters=STYLES),
     Case("GET", "/ogc/collections/{collection}/tiles", OPEN, parameters=TILES),
     Case("GET", "/ogc/collections/{collection}/tiles/{tileMatrixSetId}", OPEN, parameters=TILES),
     Case("GET", "/ogc/collections/{collection}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}", OPEN, parameters=TILES),
