@@ -124,7 +124,9 @@ def _set_paths() -> dict[str, Any]:
     content = {JSON: {"schema": {"type": "object"}}}
     return {
         "/tileMatrixSets": _page("Tile matrix sets 瓦片矩阵集", "tileMatrixSets", {"json": JSON}),
-        "/tileMatrixSets/{tileMatrixSetId}": _operation("A tile matrix set", "tileMatrixSet", content, None, [_tms(), _format({"json": JSON})]),
+        "/tileMatrixSets/{tileMatrixSetId}": _operation(
+            "A tile matrix set", "tileMatrixSet", content, None, [_tms(), _format({"json": JSON})]
+        ),
     }
 
 
@@ -139,7 +141,9 @@ def _tile_paths(layer: Layer) -> dict[str, Any]:
     tile["get"]["responses"]["204"] = {"description": "Nothing lies in the tile"}
     return {
         here: _page(f"Tilesets of {layer.title}", f"{name}.getTileSetsList", {"json": JSON}, layer),
-        f"{here}/{{tileMatrixSetId}}": _operation(f"A tileset of {layer.title}", f"{name}.getTileSet", content, layer, [_tms(), _format(offered)]),
+        f"{here}/{{tileMatrixSetId}}": _operation(
+            f"A tileset of {layer.title}", f"{name}.getTileSet", content, layer, [_tms(), _format(offered)]
+        ),
         f"{here}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}": tile,
     }
 
