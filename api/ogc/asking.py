@@ -54,8 +54,11 @@ class Asked:
     @cached_property
     def may_write(self) -> bool:
         """Whether the caller may write to the layer at all. Access keys only read unless they were issued to write."""
-        writable = self.layer.writable
-        return writable is not None and self.actor.role in writable.roles and may_write(self.request)
+        return self.writes(self.layer)
+
+    def writes(self, layer: Layer) -> bool:
+        """The same of any layer."""
+        return layer.writable is not None and self.actor.role in layer.writable.roles and may_write(self.request)
 
     @cached_property
     def root(self) -> str:

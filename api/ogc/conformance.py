@@ -19,7 +19,9 @@ CONFORMS_TO: Final[Sequence[str]] = (
     f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables",
     f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables-query-parameters",
     # Features Part 4: tests/api/test_editing.py, tests/api/test_editing_grids.py
-    *(f"{_SPEC}/ogcapi-features-4/1.0/conf/{name}" for name in ("create-replace-delete", "update", "optimistic-locking-etags")),
+    *(f"{_SPEC}/ogcapi-features-4/1.0/conf/{name}" for name in ("create-replace-delete", "update", "optimistic-locking-etags", "features")),
+    # the first three are Common Part 5 by their newer names
+    *(f"{_SPEC}/ogcapi-common-5/1.0/conf/{name}" for name in ("create-replace-delete", "update", "optimistic-locking-etags")),
     # and its filters, in CQL2: tests/api/test_ogc_filters.py, tests/geo/test_cql2.py
     f"{_SPEC}/ogcapi-features-3/1.0/conf/filter",
     f"{_SPEC}/ogcapi-features-3/1.0/conf/features-filter",

@@ -1,6 +1,6 @@
 """The OpenAPI 3.0 document of /ogc, made from the layers that the caller may see: each collection stands there by its own name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -10,6 +10,9 @@ from api.ogc.asking import Asked, members
 from api.ogc.documents import serve
 from api.ogc.items import FORMATS, FORMS
 from api.ogc.negotiation import HTML, JSON, OPENAPI, PAGES
+from api.ogc.openapi_writes import PARAMETERS as HEADERS
+from api.ogc.openapi_writes import PROBLEMS as REFUSALS
+from api.ogc.openapi_writes import bodies, changing, making
 from api.ogc.parameters import PARAMETERS, choices
 from api.ogc.schemas import OFFERED as SCHEMA_FORMATS
 from api.ogc.schemas import describe
@@ -33,12 +36,14 @@ _GEOMETRIES: Final[Mapping[str, tuple[str, ...]]] = {
 
 async def read_api(asked: Asked) -> Response:
     """The document, in which the caller finds what is there for the caller."""
-    page = document(layers_for(asked.actor), asked.root) | {f"x-{name}": told for name, told in members(asked).items()}
+    layers = layers_for(asked.actor)
+    writable = {layer.name for layer in layers if asked.writes(layer)}
+    page = document(layers, asked.root, writable) | {f"x-{name}": told for name, told in members(asked).items()}
     return serve(asked, page, OFFERED, template="api.html")
 
 
-def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
-    """The document for these layers under an absolute address."""
+def document(layers: Sequence[Layer], root: str, writable: Set[str]) -> dict[str, Any]:
+    """The document for these layers under an absolute address, of which the caller may write those that are named in `writable`."""
     paths: dict[str, Any] = {
         "/": _page("Landing page 首页", "landingPage", PAGES),
         "/conformance": _page("Conformance 符合性声明", "conformance", PAGES),
@@ -48,6 +53,14 @@ def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
     paths |= _set_paths() | _style_paths(None)
     for layer in layers:
         paths |= _paths(layer) | _tile_paths(layer) | _style_paths(layer)
+        if layer.name in writable:
+            items = f"/collections/{layer.name}/items"
+            paths[items] |= making(layer, _camel(layer.name))
+            # What stands beside the methods holds for each of them.
+            one = paths[f"{items}/{{featureId}}"]
+            one |= {"parameters": [one["get"]["parameters"].pop(0)]} | changing(layer, _camel(layer.name))
+    written = {name: told for layer in layers if layer.name in writable for name, told in bodies(layer).items()}
+    problems = (*_PROBLEMS, *(REFUSALS if writable else ()))
     return {
         "openapi": "3.0.3",
         "info": {
@@ -60,9 +73,9 @@ def document(layers: Sequence[Layer], root: str) -> dict[str, Any]:
         "security": [{}, {"bearer": []}, {"access-key": []}],
         "paths": paths,
         "components": {
-            "parameters": PARAMETERS,
-            "responses": {f"Problem{status}": told for status, told in declares(*_PROBLEMS).items()},
-            "schemas": {**SCHEMAS, **{f"{layer.name}-feature": _feature(layer) for layer in layers}, **{
+            "parameters": {**PARAMETERS, **(HEADERS if writable else {})},
+            "responses": {f"Problem{status}": told for status, told in declares(*dict.fromkeys(problems)).items()},
+            "schemas": {**SCHEMAS, **written, **{f"{layer.name}-feature": _feature(layer) for layer in layers}, **{
                 f"{layer.name}-features": _features(layer) for layer in layers
             }},
             "securitySchemes": {

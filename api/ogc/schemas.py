@@ -41,7 +41,7 @@ def sortables(layer: Layer, address: str) -> dict[str, Any]:
 
 
 def schema(layer: Layer, address: str) -> dict[str, Any]:
-    """The schema of a layer's features: one order for all of its formats, and the part that each property plays."""
+    """The schema of a layer's features: one order for all of its formats, the part that each property plays, and what may be written."""
     begins, ends = layer.period
     roles = {begins: "primary-interval-start", ends: "primary-interval-end"}
     identifier = {"type": "integer"} if layer.id_type == "integer" else {"type": "string", "format": "uuid"}
@@ -49,11 +49,17 @@ def schema(layer: Layer, address: str) -> dict[str, Any]:
         "id": {"title": "Id 标识", **identifier, "readOnly": True, "x-ogc-role": "id"},
         "geometry": _geometry(layer) | {"x-ogc-role": "primary-geometry"},
     }
+    written = frozenset[str]() if layer.writable is None else layer.writable.changed | layer.writable.fixed
     for one in layer.properties:
-        told[one.name] = describe(one) | {"readOnly": True} | ({"x-ogc-role": roles[one.name]} if one.name in roles else {})
+        told[one.name] = (
+            describe(one)
+            | ({} if one.name in written else {"readOnly": True})
+            | ({"x-ogc-role": roles[one.name]} if one.name in roles else {})
+        )
     for place, one in enumerate(told.values(), 1):
         one["x-ogc-propertySeq"] = place
-    return _head(layer, address) | {"properties": told, "additionalProperties": False}
+    required = {} if layer.writable is None else {"required": ["geometry", *sorted(layer.writable.required)]}
+    return _head(layer, address) | {"properties": told, "additionalProperties": False} | required
 
 
 def describe(declared: Property) -> dict[str, Any]:
