@@ -1,24 +1,20 @@
-"""A server of its own over the drawn district with a crowd of buildings, as GIS clients meet it: over the network."""
+"""One server for all tests of this folder, over the drawn district with a crowd of buildings. Who changes something undoes it."""
 
-import asyncio
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import psycopg
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
 from api.app import create_app
+from gridmgmt import settings
+from gridmgmt.operations.cluster import Cluster
 from gridmgmt.settings import Settings
-from tests.api.conftest import GENEROUS, configured
+from tests.api.conftest import GENEROUS
+from tests.conftest import clone
 from tests.drawn import Drawn, drawn, drawn_template
-from tests.places import KEYS, register
+from tests.places import KEYS, Places, register
+from tests.served import Served, serving
 
-__all__ = ["configured", "drawn", "drawn_template"]
+__all__ = ["drawn", "drawn_template"]
 
 CROWD = 1_200
 """Buildings beside those of the district."""
@@ -37,54 +33,23 @@ INSERT INTO reg.building
 """Around the tower, with many equal names and storeys and with years that are missing; ids anywhere in their order."""
 
 
-@dataclass(frozen=True)
-class Served:
-    """A server that listens, and a token for each account."""
-
-    host: str
-    port: int
-    app: FastAPI
-    drawn: Drawn
-
-    @property
-    def root(self) -> str:
-        """Address of the landing page, without a slash at its end."""
-        return f"http://{self.host}:{self.port}/ogc"
-
-    def token(self, username: str) -> str:
-        """A token of the account of that name."""
-        return self.app.state.parts.tokens.issue(self.drawn.places.accounts[username])
-
-    def superuser(self) -> psycopg.Connection[tuple[object, ...]]:
-        """A connection that commits each statement and fires no triggers."""
-        connection = psycopg.connect(self.drawn.address.conninfo("postgres"), autocommit=True)
-        connection.execute("SET session_replication_role = replica")
-        return connection
-
-
-@pytest.fixture
-def served(configured: Settings, drawn: Drawn) -> Iterator[Served]:
+@pytest.fixture(scope="session")
+def served(cluster: Cluster, drawn_template: tuple[str, Places], worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The application on a port of its own, over a crowd of buildings."""
-    database = register(drawn.address)
+    configured = Settings(
+        places=settings.Places(home=tmp_path_factory.mktemp("served")),
+        database=settings.Database(pool_size=4),
+        server=settings.Server(),
+        access=settings.Access(demo_mode=True),
+    )
+    address = clone(cluster, drawn_template[0], f"served_{worker}")
+    database = register(address)
+    beside = register(address, pool_size=1)
     app = create_app(configured, KEYS, database, limits=GENEROUS)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        host, port = listening.getsockname()
-        made = Served(host, port, app, drawn)
+    with serving(app, database=database) as (host, port):
+        made = Served(host, port, app, Drawn(address, beside, drawn_template[1]))
         with made.superuser() as superuser:
             superuser.execute(MORE.encode(), {"prefix": "4403998", "first": 0, "count": CROWD})
             superuser.execute("ANALYZE reg.building")
-        server = uvicorn.Server(uvicorn.Config(app, access_log=False, server_header=False, log_level="warning"))
-
-        async def run() -> None:
-            await server.serve(sockets=[listening])
-            await database.aclose()
-
-        running = threading.Thread(target=asyncio.run, args=(run(),))
-        running.start()
-        try:
-            while not server.started:
-                time.sleep(0.01)
-            yield made
-        finally:
-            server.should_exit = True
-            running.join(20)
+        yield made
+    beside.close()
