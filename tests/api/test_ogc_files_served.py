@@ -2,24 +2,25 @@
 
 import socket
 import tempfile
-import threading
-import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
 import psycopg
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from starlette.routing import Route
 
 from api.app import create_app
 from api.ogc.chunks import ChunkResponse
+from api.turns import Turns
+from gridmgmt.errors import BusyError
 from gridmgmt.settings import Settings
 from tests.api.conftest import GENEROUS
 from tests.drawn import Drawn
 from tests.places import KEYS
+from tests.served import becomes, serving
 
 READS = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%portions%' AND pid <> pg_backend_pid()"
 
@@ -41,16 +42,8 @@ def served_app(configured: Settings, drawn: Drawn) -> FastAPI:
 
 @pytest.fixture
 def address(served_app: FastAPI) -> Iterator[tuple[str, int]]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        host, port = listening.getsockname()
-        server = uvicorn.Server(uvicorn.Config(served_app, access_log=False, server_header=False, log_level="critical"))
-        running = threading.Thread(target=server.run, args=([listening],))
-        running.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield host, port
-        server.should_exit = True
-        running.join(20)
+    with serving(served_app, log_level="critical") as listening:
+        yield listening
 
 
 @pytest.fixture
@@ -63,14 +56,15 @@ def temporary(tmp_path: Path) -> Iterator[Path]:
     tempfile.tempdir = before
 
 
-def becomes(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether something is so before the time is over."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
+def free(turns: Turns, number: int) -> bool:
+    """Whether so many turns are there to be taken."""
+    try:
+        with ExitStack() as taken:
+            for _ in range(number):
+                taken.enter_context(turns.taken())
+    except BusyError:
+        return False
+    return True
 
 
 def test_answer_that_fails_in_the_middle_does_not_look_whole(address: tuple[str, int]) -> None:
@@ -98,14 +92,6 @@ def test_client_who_hangs_up_leaves_no_query_no_file_and_no_turn(
         assert becomes(lambda: not reading(), 1)
         assert becomes(lambda: list(temporary.iterdir()) == [], 1)
     parts = served_app.state.parts
-    with (
-        parts.files.taken(),
-        parts.files.taken(),
-        parts.streams.taken(),
-        parts.streams.taken(),
-        parts.streams.taken(),
-        parts.streams.taken(),
-    ):
-        pass
+    assert becomes(lambda: free(parts.files, 2) and free(parts.streams, 4), 2)
     answer = httpx2.get(f"http://{address[0]}:{address[1]}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert answer.status_code == 200
