@@ -21,6 +21,8 @@ from gridmgmt.layers.styles import legend, map_layers, source_levels, styles_of
 MEDIA_TYPE: Final = "application/vnd.mapbox.style+json"
 OFFERED: Final[Mapping[str, str]] = {"mapbox": MEDIA_TYPE, "json": MEDIA_TYPE, "html": HTML}
 BACKGROUND: Final = "#f4f1ea"
+ORDER: Final = ("fill", "line", "circle", "symbol")
+"""From the ground up: no area hides a border, and nothing hides writing."""
 DEEPEST: Final = 17
 """Level of the last tiles that maps ask for: a step of such a tile is a few centimetres, so it is good for all levels beyond."""
 SMALLEST: Final = 0.001
@@ -34,7 +36,12 @@ class Drawing:
     title: str
     title_zh: str
     drawn: Sequence[tuple[Layer, Style]]
-    """From the ground up; the last is what it is about."""
+    """From the ground up; the last is what it is about, and the only one that is drawn from afar too."""
+
+    @property
+    def parts(self) -> Sequence[tuple[Layer, Style, bool]]:
+        """The same, with whether it is drawn from afar."""
+        return [(layer, style, layer is self.drawn[-1][0]) for layer, style in self.drawn]
 
 
 async def list_maps(asked: Asked) -> Response:
@@ -109,24 +116,27 @@ async def _read(asked: Asked, drawings: Mapping[str, Drawing], layer: Layer | No
 
 def _style(asked: Asked, drawing: Drawing, boxes: Sequence[Bounds | None]) -> dict[str, Any]:
     """A MapLibre style. What it says beside its own lies in `metadata`, because nothing else may stand in a style."""
-    # Writing stands above everything that is drawn.
-    layers = sorted((one for pair in drawing.drawn for one in map_layers(*pair)), key=lambda one: one["type"] == "symbol")
+    layers = [one for layer, style, far in drawing.parts for one in map_layers(layer, style, far=far)]
     return {
         "version": 8,
         "name": f"{drawing.title} {drawing.title_zh}",
         "metadata": {
             "gridmgmt:title": {"en": drawing.title, "zh": drawing.title_zh},
-            "gridmgmt:legend": [entry for pair in reversed(drawing.drawn) for entry in legend(*pair)],
+            "gridmgmt:about": drawing.drawn[-1][0].name,
+            "gridmgmt:legend": [entry for layer, style, far in drawing.parts[::-1] for entry in legend(layer, style, far=far)],
             **{f"gridmgmt:{key}": told for key, told in members(asked).items()},
         },
-        **_view([box for box in boxes if box is not None]),
-        "sources": {layer.name: _source(asked, layer, style, box) for (layer, style), box in zip(drawing.drawn, boxes, strict=True)},
-        "layers": [{"id": "background", "type": "background", "paint": {"background-color": BACKGROUND}}, *layers],
+        **_view(boxes[-1]),
+        "sources": {part[0].name: _source(asked, *part, box) for part, box in zip(drawing.parts, boxes, strict=True)},
+        "layers": [
+            {"id": "background", "type": "background", "paint": {"background-color": BACKGROUND}},
+            *sorted(layers, key=lambda one: ORDER.index(one["type"])),
+        ],
     }
 
 
-def _source(asked: Asked, layer: Layer, style: Style, box: Bounds | None) -> dict[str, Any]:
-    first, last = source_levels(layer, style, DEEPEST)
+def _source(asked: Asked, layer: Layer, style: Style, far: bool, box: Bounds | None) -> dict[str, Any]:  # noqa: FBT001 -- see Drawing.parts
+    first, last = source_levels(layer, style, DEEPEST, far=far)
     source: dict[str, Any] = {
         "type": "vector",
         "tiles": [f"{asked.root}/collections/{layer.name}/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}?f=mvt"],
@@ -140,14 +150,15 @@ def _source(asked: Asked, layer: Layer, style: Style, box: Bounds | None) -> dic
     return source | ({"attribution": NOTICE} if members(asked) else {})
 
 
-def _view(boxes: Sequence[Bounds]) -> dict[str, Any]:
-    """Where a map begins: so that all that it draws fits into a small one."""
-    if not boxes:
+def _view(box: Bounds | None) -> dict[str, Any]:
+    """Where a map begins: so that what it is about fits into a small one."""
+    if box is None:
         return {}
-    wests, souths, easts, norths = zip(*boxes, strict=True)
-    west, south, east, north = min(wests), min(souths), max(easts), max(norths)
-    widest = max(east - west, north - south, SMALLEST)
-    return {"center": [round((west + east) / 2, 6), round((south + north) / 2, 6)], "zoom": round(math.log2(360 / widest), 2)}
+    west, south, east, north = box
+    middle = (south + north) / 2
+    # A degree to the north is longer on the map than one to the east.
+    widest = max(east - west, (north - south) / math.cos(math.radians(middle)), SMALLEST)
+    return {"center": [round((west + east) / 2, 6), round(middle, 6)], "zoom": round(math.log2(360 / widest), 2)}
 
 
 ROUTES: Final = (

@@ -15,11 +15,11 @@ from gridmgmt.layers.style import Shade, Style
 USUAL: Final = Style("usual", "Features", "要素", "#2b5c8a", opacity=0.25)
 """The style of a layer that declares none."""
 COUNTS: Final = (
-    Shade(1, "#fde0c5", "1–4 buildings in 300 × 300 m", "每 300 米见方 1–4 栋"),
-    Shade(5, "#facba6", "5–14", "5–14 栋"),
-    Shade(15, "#f2a07b", "15–39", "15–39 栋"),
-    Shade(40, "#dc6e57", "40–99", "40–99 栋"),
-    Shade(100, "#b13f64", "100 or more", "100 栋及以上"),
+    Shade(0, "#fdeadb", "Under 1 building in 300 × 300 m", "每 300 米见方不足 1 栋"),
+    Shade(1, "#fad0ae", "1 or 2", "1–2 栋"),
+    Shade(3, "#f2a47c", "3–9", "3–9 栋"),
+    Shade(10, "#db6b57", "10–29", "10–29 栋"),
+    Shade(30, "#a93a63", "30 or more", "30 栋及以上"),
 )
 SHARES: Final = (
     Shade(0.0, "#d7e1ea", "Under a quarter", "不足四分之一"),
@@ -42,26 +42,29 @@ def styles_of(layer: Layer) -> Sequence[Style]:
     return layer.styles or (USUAL,)
 
 
-def map_layers(layer: Layer, style: Style) -> list[MapLayer]:
-    """A layer as the layers of a MapLibre style, from the ground up. Their source is named like the layer."""
-    drawn = _counted(layer, style) if layer.far else []
+def map_layers(layer: Layer, style: Style, *, far: bool = True) -> list[MapLayer]:
+    """A layer as the layers of a MapLibre style, from the ground up. Their source is named like the layer.
+
+    Without `far` nothing stands for features that are too many to draw.
+    """
+    drawn = _counted(layer, style) if layer.far and far else []
     return drawn if style.counted else [*drawn, *_features(layer, style)]
 
 
-def source_levels(layer: Layer, style: Style, deepest: int) -> tuple[int, int]:
+def source_levels(layer: Layer, style: Style, deepest: int, *, far: bool = True) -> tuple[int, int]:
     """First and last level of tiles that the style needs: those beyond are drawn from the last one's."""
-    return 0, max(layer.minzoom - 1, 0) if style.counted else deepest
+    return 0 if far else layer.minzoom, max(layer.minzoom - 1, 0) if style.counted else deepest
 
 
-def legend(layer: Layer, style: Style) -> list[dict[str, Any]]:
+def legend(layer: Layer, style: Style, *, far: bool = True) -> list[dict[str, Any]]:
     """What each colour says, and from which level to below which one it is drawn."""
     counted: list[dict[str, Any]] = []
-    if layer.far == "cells":
+    if layer.far == "cells" and far:
         limits = {} if style.counted else {"maxzoom": layer.minzoom}
         counted = [_entry(shade) | limits for shade in (SHARES if style.share else COUNTS)]
     if style.counted:
         return counted
-    limits = {"minzoom": layer.minzoom} if layer.far == "cells" else {}
+    limits = {"minzoom": layer.minzoom} if layer.far == "cells" or (layer.far and not far) else {}
     shades = [_entry(shade) | limits for shade in style.shades]
     plain = {"colour": style.colour, "title": layer.title, "title_zh": layer.title_zh} | limits
     return [*counted, *(shades or [plain])]

@@ -1,5 +1,6 @@
 """Styles of maps: for whom, of what, and that nothing stands in them that a map would not find in our tiles."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -104,16 +105,15 @@ def test_whole_map_lies_over_the_ground_and_its_sources_are_our_tiles(log_in: Lo
     assert set(page) == {"version", "name", "metadata", "center", "zoom", "sources", "layers"}
     types = [one["type"] for one in page["layers"]]
     assert types[0] == "background"
-    assert types.index("symbol") == len(types) - types.count("symbol")  # writing stands above everything
+    assert types == sorted(types, key=["background", "fill", "line", "circle", "symbol"].index)
+    assert not [one["id"] for one in page["layers"] if "far-" in one["id"] and one["source"] != "buildings"]
 
 
 def test_map_begins_where_its_features_are(client: TestClient) -> None:
+    (west, south, east, north) = client.get("/ogc/collections/subdistricts").json()["extent"]["spatial"]["bbox"][0]
     page = stylesheet(client, "styles/ground")
-    west, south, east, north = (
-        page["sources"]["communities"].get("bounds") or client.get("/ogc/collections/communities").json()["extent"]["spatial"]["bbox"][0]
-    )
-    assert page["center"] == pytest.approx([(west + east) / 2, (south + north) / 2], abs=1e-4)
-    width = max(east - west, north - south)
+    assert page["center"] == pytest.approx([(west + east) / 2, (south + north) / 2], abs=1e-6)
+    width = max(east - west, (north - south) / math.cos(math.radians((south + north) / 2)))
     assert 360 / 2 ** page["zoom"] == pytest.approx(width, rel=0.01)  # what a map of 512 pixels shows on that level
 
 
@@ -133,8 +133,8 @@ def test_density_is_drawn_of_numbers_on_every_level(log_in: LogIn) -> None:
     steps = page["layers"][1]["paint"]["fill-color"]
     assert steps[:2] == ["step", ["zoom"]]
     by_level = dict(zip(steps[3::2], steps[4::2], strict=True))
-    assert by_level[12][3::2] == [5, 15, 40, 100]
-    assert by_level[11][3::2] == [20, 60, 160, 400]  # a cell of the level above holds four
+    assert by_level[12][3::2] == [1, 3, 10, 30]
+    assert by_level[11][3::2] == [4, 12, 40, 120]  # a cell of the level above holds four
 
 
 @pytest.mark.parametrize(("layer", "style"), DRAWN, ids=[f"{layer.name}-{style.name}" for layer, style in DRAWN])

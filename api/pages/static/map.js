@@ -1,140 +1,161 @@
-// The map of the district. The token lives in this variable and nowhere else: closing the page logs out.
+// The map of the district: whole maps from /ogc/styles, drawn from vector tiles that show what the caller may see.
+// The token lives in this variable and nowhere else: closing the page logs out.
 import { Map as MapLibre, NavigationControl, Popup, ScaleControl } from "./maplibre/maplibre-gl.mjs";
 
-const BUILDINGS_FROM = 14; // level of the map from which buildings are asked for
-const MOST = 10000;
 let token = null;
-
-const NAMES = {
-  code: "编码", house_code: "房屋编码", name: "名称", address: "地址", subdistrict: "街道", community: "社区",
-  nature: "性质", rental: "出租", floors_above: "层数", built_year: "建成年份", valid_from: "生效日期", approximate: "边界近似",
-};
-const TITLES = { subdistricts: "街道 Subdistricts", communities: "社区 Communities", grids: "网格 Grids", buildings: "楼栋 Buildings" };
-const PAINT = {
-  subdistricts: [["line", { "line-color": "#1d3557", "line-width": 2.5 }]],
-  communities: [["fill", { "fill-color": "#5b7fa6", "fill-opacity": 0.06 }], ["line", { "line-color": "#5b7fa6", "line-width": 1 }]],
-  grids: [["fill", { "fill-color": "#d97706", "fill-opacity": 0.08 }], ["line", { "line-color": "#d97706", "line-width": 1 }]],
-  buildings: [
-    ["fill", { "fill-color": "#c2664f", "fill-opacity": 0.7 }, ["==", ["geometry-type"], "Polygon"]],
-    ["circle", { "circle-color": "#8a3b2b", "circle-radius": 4 }, ["==", ["geometry-type"], "Point"]],
-  ],
-};
+let style = null; // what is drawn now
+const titles = {}; // of the properties of each layer
+const maps = document.getElementById("maps");
 
 const map = new MapLibre({
   container: "map",
-  style: { version: 8, sources: {}, layers: [{ id: "ground", type: "background", paint: { "background-color": "#f4f1ea" } }] },
+  style: { version: 8, sources: {}, layers: [] },
   center: [114.04, 22.68],
-  zoom: 10,
+  zoom: 9,
   attributionControl: false,
+  transformRequest: (url) => (token && isOurs(url) ? { url, headers: { Authorization: `Bearer ${token}` } } : { url }),
 });
 map.addControl(new NavigationControl(), "top-right");
 map.addControl(new ScaleControl(), "bottom-right");
 
-map.on("load", async () => {
-  for (const layer of ["communities", "grids", "subdistricts", "buildings"]) {
-    map.addSource(layer, { type: "geojson", data: { type: "FeatureCollection", features: [] } });
-    for (const [type, paint, filter] of PAINT[layer]) {
-      map.addLayer({ id: `${layer}-${type}`, source: layer, type, paint, ...(filter ? { filter } : {}) });
-    }
-  }
-  try {
-    const described = await answer("/ogc/collections/subdistricts");
-    const box = described.extent?.spatial.bbox[0];
-    if (box) map.fitBounds(box, { padding: { top: 30, bottom: 30, left: 310, right: 30 }, animate: false });
-    await Promise.all([show("subdistricts"), show("communities")]);
-  } catch (error) {
-    say(error.message);
-  }
-  document.body.dataset.ready = "areas";
-});
+const isOurs = (url) => new URL(url, location.href).origin === location.origin;
 
-map.on("moveend", () => token && showBuildings().catch((error) => say(error.message)));
-
-map.on("click", (event) => {
-  const layers = ["buildings-circle", "buildings-fill", "grids-fill", "communities-fill"].filter((id) => map.getLayer(id));
-  const hit = map.queryRenderedFeatures(event.point, { layers })[0];
-  if (hit) new Popup().setLngLat(event.lngLat).setDOMContent(told(hit.properties)).addTo(map);
-});
-
-document.getElementById("log-in").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const form = event.target;
-  say("");
-  try {
-    const given = { username: form.username.value, password: form.password.value };
-    const issued = await answer("/v1/auth/token", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given) });
-    token = issued.access_token;
-    form.password.value = "";
-    form.hidden = true;
-    const me = await answer("/v1/accounts/me");
-    const who = document.getElementById("who");
-    who.textContent = `${me.display_name} · ${me.areas.concat(me.grids.slice(0, 3)).map((area) => area.name).join("、") || me.role}`;
-    who.hidden = false;
-    await Promise.all([show("grids"), showBuildings()]);
-    document.body.dataset.ready = "grids";
-  } catch (error) {
-    say(error.message);
+// What is asked for must be about the map that is shown last, however long earlier answers took.
+async function draw(name, moving = false) {
+  delete document.body.dataset.drawn;
+  maps.value = name;
+  const drawing = await answer(`/ogc/styles/${encodeURIComponent(name)}?f=mapbox`);
+  if (maps.value !== name) return;
+  style = drawing;
+  map.setStyle(style);
+  if (moving && style.center) {
+    const room = Math.log2(Math.min(map.getContainer().clientWidth - 320, map.getContainer().clientHeight) / 540);
+    map.jumpTo({ center: style.center, zoom: style.zoom + Math.max(room, -2), padding: { left: 290, top: 0, right: 0, bottom: 0 } });
   }
-});
-
-async function show(layer, query = "") {
-  const features = [];
-  let next = `/ogc/collections/${layer}/items?limit=${MOST}${query}`;
-  while (next && features.length < MOST) {
-    const page = await answer(next);
-    features.push(...page.features);
-    next = page.links.find((link) => link.rel === "next")?.href;
-  }
-  map.getSource(layer).setData({ type: "FeatureCollection", features });
-  count(layer, features.length);
+  explain();
 }
 
-let asked = 0;
-async function showBuildings() {
-  if (map.getZoom() < BUILDINGS_FROM) return count("buildings", "放大 zoom in");
-  const mine = ++asked;
-  await new Promise((wait) => setTimeout(wait, 150)); // while the map is being dragged only its last place counts
-  if (mine !== asked) return;
-  const box = map.getBounds();
-  const sides = [box.getWest(), box.getSouth(), box.getEast(), box.getNorth()].map((side) => side.toFixed(6));
-  await show("buildings", `&bbox=${sides.join(",")}`);
+async function choose(moving) {
+  const page = await answer("/ogc/styles");
+  const wanted = page.styles.some((one) => one.id === maps.value) && !moving ? maps.value : page.default;
+  maps.replaceChildren(
+    ...page.styles.map((one) => {
+      const option = document.createElement("option");
+      option.value = one.id;
+      option.textContent = `${one.titles.zh} ${one.titles.en}`;
+      return option;
+    }),
+  );
+  await draw(wanted, moving);
+}
+
+// The colours that are drawn at this level of the map.
+function explain() {
+  if (!style) return;
+  const zoom = map.getZoom();
+  const shown = style.metadata["gridmgmt:legend"].filter((one) => zoom >= (one.minzoom ?? 0) && zoom < (one.maxzoom ?? 99));
+  document.getElementById("legend").replaceChildren(
+    ...shown.map((one) => {
+      const line = document.createElement("li");
+      line.appendChild(document.createElement("i")).style.background = one.colour;
+      line.append(`${one.title_zh} ${one.title}`);
+      return line;
+    }),
+  );
+}
+
+// What the map is about, as far as it is in view. A feature that lies in several tiles is one.
+function seen() {
+  const about = style.metadata["gridmgmt:about"];
+  const layers = map.getStyle().layers.filter((layer) => layer.source === about).map((layer) => layer.id);
+  const features = map.queryRenderedFeatures({ layers });
+  return new Set(features.map((feature) => feature.id ?? JSON.stringify(feature.geometry))).size;
+}
+
+map.on("zoom", explain);
+map.on("idle", () => {
+  if (!style) return;
+  const number = seen();
+  document.getElementById("empty").hidden = number > 0;
+  document.body.dataset.features = number;
+  document.body.dataset.drawn = maps.value;
+});
+map.on("error", ({ error }) => (error?.status === 401 ? logOut() : say(error?.message ?? "")));
+maps.addEventListener("change", () => tell(draw(maps.value)));
+
+map.on("click", (event) => {
+  const hits = map.queryRenderedFeatures(event.point).filter((one) => one.layer.type !== "symbol");
+  const hit = hits.find((one) => one.source === style?.metadata["gridmgmt:about"]) ?? hits.at(-1); // the smallest area lies lowest
+  if (hit) tell(show(hit, event.lngLat));
+});
+
+async function show(feature, place) {
+  const isOne = feature.id !== undefined && !("count" in feature.properties);
+  const address = `/ogc/collections/${feature.source}`;
+  titles[feature.source] ??= (await answer(`${address}/schema`)).properties;
+  const properties = isOne ? (await answer(`${address}/items/${encodeURIComponent(feature.id)}`)).properties : feature.properties;
+  new Popup({ maxWidth: "320px" }).setLngLat(place).setDOMContent(told(properties, titles[feature.source])).addTo(map);
+}
+
+document.getElementById("log-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  tell(logIn(event.target));
+});
+
+async function logIn(form) {
+  const given = { username: form.username.value, password: form.password.value };
+  const issued = await answer("/v1/auth/token", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given) });
+  token = issued.access_token;
+  form.password.value = "";
+  form.hidden = true;
+  const me = await answer("/v1/accounts/me");
+  const who = document.getElementById("who");
+  who.textContent = `${me.display_name} · ${me.areas.concat(me.grids.slice(0, 3)).map((area) => area.name).join("、") || me.role}`;
+  who.hidden = false;
+  await choose(true);
+}
+
+function logOut() {
+  if (!token) return;
+  token = null;
+  document.getElementById("log-in").hidden = false;
+  document.getElementById("who").hidden = true;
+  tell(choose(false));
 }
 
 async function answer(address, options = {}) {
   const headers = { Accept: "application/json", ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   const response = await fetch(address, { ...options, headers });
   const body = await response.json();
-  if (response.status === 401 && token) {
-    token = null;
-    document.getElementById("log-in").hidden = false;
-    document.getElementById("who").hidden = true;
-  }
+  if (response.status === 401) logOut();
   if (!response.ok) throw new Error(`${body.title_zh} ${body.detail}`);
   return body;
 }
 
-function count(layer, number) {
-  const list = document.getElementById("layers");
-  let line = list.querySelector(`.${layer}`);
-  if (!line) {
-    line = list.appendChild(document.createElement("li"));
-    line.className = layer;
-    line.append(document.createElement("i"), TITLES[layer], document.createElement("b"));
-  }
-  line.lastChild.textContent = String(number);
-}
-
 // textContent only: a name is text, whatever somebody wrote into it.
-function told(properties) {
+function told(properties, known) {
   const list = document.createElement("dl");
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === "null") continue;
-    list.appendChild(document.createElement("dt")).textContent = NAMES[name] ?? name;
+    list.appendChild(document.createElement("dt")).textContent = known[name]?.title ?? NUMBERS[name] ?? name;
     list.appendChild(document.createElement("dd")).textContent = value === true ? "是" : value === false ? "否" : String(value);
   }
   return list;
 }
 
+const NUMBERS = { count: "Number 数量" };
+
+async function tell(doing) {
+  say("");
+  try {
+    await doing;
+  } catch (error) {
+    say(error.message);
+  }
+}
+
 function say(text) {
   document.getElementById("said").textContent = text;
 }
+
+map.once("load", () => tell(choose(true)));
