@@ -49,7 +49,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        head = request.method == "HEAD"
+        head = request.state.head = request.method == "HEAD"
         given = request.headers.get("x-request-id", "")
         request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         began = time.perf_counter()
@@ -65,7 +65,7 @@ class Envelope:
             await send(message)
 
         try:
-            # HEAD is GET without the body (RFC 9110, 9.3.2), so whatever serves GET serves both and never learns which it was.
+            # HEAD is GET without the body (RFC 9110, 9.3.2), so whatever serves GET serves both; who need not make the body asks the state.
             await self._app({**scope, "method": "GET"} if head else scope, receive, sending)
         except ClientDisconnect:
             status = status or 499

@@ -55,7 +55,7 @@ async def read_file(asked: Asked, form: str) -> Response:
     # Weak: the stamp was read before the rows, and a GeoPackage tells when it was made.
     headers = headers_of(asked, exchange if form == "geojsonseq" or not exchange.swapped else None, "W/" + etag_of(asked, now))
     headers["Content-Disposition"] = f'attachment; filename="{selection.layer}.{form}"'
-    if asked.request.method == "HEAD":
+    if asked.request.state.head:
         return ChunkResponse(_nothing(), headers=headers, media_type=FILES[form])
     if form in STREAMED:
         chunks = _streamed(asked, selection, values, form, notice)

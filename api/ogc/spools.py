@@ -1,6 +1,7 @@
 """Files that are made before they are sent: by a process of its own, in a temporary folder that is gone before the first byte leaves."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, Final
 
+import geo
 from geo.tables import END, Table
 from gridmgmt.errors import BusyError
 
@@ -49,9 +51,12 @@ async def pieces(file: BinaryIO) -> AsyncGenerator[bytes]:
 
 
 async def _write(path: Path, said: Path, table: Table, lines: AsyncIterator[bytes]) -> int:
+    # It finds the modules that this process has, wherever they are and whatever folder either was started in.
+    places = (str(Path(geo.__file__).parents[1]), *(place for place in sys.path if place))
+    environment = {**FRUGAL, "PYTHONPATH": os.pathsep.join(places)}
     with said.open("wb") as errors:
         program = (sys.executable, "-P", "-m", "geo.writing", str(path))
-        child = await asyncio.create_subprocess_exec(*program, stdin=PIPE, stdout=DEVNULL, stderr=errors, env=FRUGAL)
+        child = await asyncio.create_subprocess_exec(*program, stdin=PIPE, stdout=DEVNULL, stderr=errors, env=environment)
     assert child.stdin is not None
     try:
         with suppress(BrokenPipeError, ConnectionResetError):  # it has ended, and says why

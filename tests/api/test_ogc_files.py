@@ -201,6 +201,7 @@ def test_more_files_at_once_than_may_be_are_refused(app: FastAPI, log_in: LogIn)
         answer = log_in("district").get(f"{ITEMS}?f=gpkg")
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
+        assert log_in("district").head(f"{ITEMS}?f=gpkg").status_code == 200, "who asks for no body makes no file"
     assert log_in("district").get(f"{ITEMS}?f=gpkg").status_code == 200
 
 
