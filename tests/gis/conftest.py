@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 
 from api.app import create_app
@@ -9,12 +10,13 @@ from gridmgmt import settings
 from gridmgmt.operations.cluster import Cluster
 from gridmgmt.settings import Settings
 from tests.api.conftest import GENEROUS
+from tests.browser import browser
 from tests.conftest import clone
 from tests.drawn import Drawn, drawn, drawn_template
 from tests.places import KEYS, Places, register
 from tests.served import Served, serving
 
-__all__ = ["drawn", "drawn_template"]
+__all__ = ["browser", "drawn", "drawn_template"]
 
 CROWD = 1_200
 """Buildings beside those of the district."""
@@ -53,3 +55,10 @@ def served(cluster: Cluster, drawn_template: tuple[str, Places], worker: str, tm
             superuser.execute("ANALYZE reg.building")
         yield made
     beside.close()
+
+
+@pytest.fixture(params=[None, "district"], ids=["anonymous", "district"])
+def asking(request: pytest.FixtureRequest, served: Served) -> Iterator[httpx2.Client]:
+    """A client of nobody in particular, and one of the district."""
+    with served.client(request.param) as client:
+        yield client
