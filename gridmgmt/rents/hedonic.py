@@ -11,9 +11,11 @@ from gridmgmt.rents.linear import Normal, solve
 from gridmgmt.rents.moments import Moments
 from gridmgmt.rents.regression import Errors, Regression, regress
 from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
+from gridmgmt.rents.threads import one_thread
 from gridmgmt.rents.trim import refitted
 
 
+@one_thread()
 def time_dummy(moments: Moments, *, base: int = 0, kennedy: bool = True) -> Series:
     """The index (T,) from sums alone, with ordinary errors.
 
@@ -25,6 +27,7 @@ def time_dummy(moments: Moments, *, base: int = 0, kennedy: bool = True) -> Seri
     return index_of(regression, regression.fit.covariance, base=base, kennedy=kennedy)
 
 
+@one_thread()
 def time_dummy_of(
     leases: Leases, *, base: int = 0, kennedy: bool = True, errors: Errors = Errors.UNIT, rounds: int = 4, limit: float = 4.0
 ) -> Series:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.threads import one_thread
 
 _DEPENDENT = 1e-11
 """A column whose share not explained by the others is below this depends on them; sums in double precision err by about 1e-14."""
@@ -66,6 +67,7 @@ class Fit:
         return np.abs(combinations @ self.null).max(axis=1) <= 1e-6 * np.abs(combinations).max(axis=1)
 
 
+@one_thread()
 def solve(normal: Normal) -> Fit:
     """Solve by a Cholesky factor with pivoting of the matrix scaled to a unit diagonal, and refine once.
 

@@ -113,15 +113,24 @@ class Regression:
         return sparse.csr_array((values.ravel(), at.ravel(), np.arange(0, n * (k + 3) + 1, k + 3)), shape=(n, columns.size))
 
 
-def regress(moments: Moments) -> Regression:
-    """Fit the time-dummy model. Raises EstimationError (no_observations)."""
+def regress(moments: Moments, columns: Columns | None = None, middle_x: FloatArray | None = None) -> Regression:
+    """Fit the time-dummy model, with the columns of the cells and their own middle unless others are given.
+
+    Raises EstimationError (no_observations).
+    """
     n = float(moments.n.sum())
     if not n:
         raise EstimationError(Reason.NO_OBSERVATIONS)
-    columns = Columns(moments.periods, np.unique(moments.community), np.unique(moments.stratum), moments.attributes)
-    middle_y, middle_x = float(moments.sum_y.sum() / n), moments.sum_x.sum(axis=0) / n
-    normal = normal_of(moments, columns, middle_y, middle_x)
-    return Regression(columns, normal, solve(normal), middle_y, middle_x, moments.counts)
+    columns = columns or columns_of(moments)
+    middle_y = float(moments.sum_y.sum() / n)
+    middle = np.asarray(moments.sum_x.sum(axis=0) / n, np.float64) if middle_x is None else middle_x
+    normal = normal_of(moments, columns, middle_y, middle)
+    return Regression(columns, normal, solve(normal), middle_y, middle, moments.counts)
+
+
+def columns_of(moments: Moments) -> Columns:
+    """The columns that the cells need."""
+    return Columns(moments.periods, np.unique(moments.community), np.unique(moments.stratum), moments.attributes)
 
 
 def normal_of(moments: Moments, columns: Columns, middle_y: float, middle_x: FloatArray) -> Normal:

@@ -1,0 +1,185 @@
+"""Rolling-window time-dummy index: each new period is estimated within the last W periods and spliced on to what is published.
+
+Published numbers are never revised, and attributes and communities may change their worth as the window moves on. Shimizu, Takatsuji, Ono
+and Nishimura 2010; Krsinich 2016 (window splice); Diewert and Fox 2017 (mean splice); Eurostat, RPPI Handbook (2013), section 5.31.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from gridmgmt.rents.hedonic import reasons_of
+from gridmgmt.rents.leases import Leases
+from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.regression import Columns, Regression, columns_of, normal_of, regress
+from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
+from gridmgmt.rents.threads import one_thread
+from gridmgmt.rents.trim import refitted
+
+
+class Splice(StrEnum):
+    """Which of the overlapping periods the new window is laid on."""
+
+    MEAN = "mean"
+    """All W − 1 of them: the geometric mean."""
+    MOVEMENT = "movement"
+    """The last one: the newest movement alone."""
+    WINDOW = "window"
+    """The first one: the movement over the whole window."""
+
+
+@one_thread()
+def rolling(moments: Moments, *, window: int = 24, splice: Splice = Splice.MEAN, kennedy: bool = True, errors: bool = True) -> Series:
+    """The index (T,) from sums alone, period 0 = 100.
+
+    `window`: periods of a window, at least 13 months so that each meets its like of the year before; a history that is no longer gets the
+    plain time dummy. ln I_t is the mean over the overlap s of (ln I_s − d_s), plus d_t, where I_s are published and d the window's own.
+    Errors are exact for independent leases with the variance of the window that published the number: each lease is followed through all
+    windows. `errors` off leaves them NaN, and Kennedy's correction out. Periods that their window does not link to a published one are NaN with their reason.
+    Raises ValueError for a window below two periods, EstimationError: no_observations, or base_empty when period 0 has no lease.
+    """
+    if window < 2:
+        raise ValueError("a window of one period has no overlap")
+    counts = moments.counts
+    if not counts.any():
+        raise EstimationError(Reason.NO_OBSERVATIONS)
+    if not counts[0]:
+        raise EstimationError(Reason.BASE_EMPTY)
+    columns, middle_x = columns_of(moments), moments.sum_x.sum(axis=0) / counts.sum()
+    chain = _Chain.begun(moments.periods, columns, errors=errors)
+    length = min(window, moments.periods)
+    for end in range(length, moments.periods + 1):
+        part = moments.between(end - length, end)
+        if end == length or counts[end - 1]:
+            chain.add(regress(part, replace(columns, periods=length), middle_x), end, splice)
+    reasons = [reason if count else Reason.NO_OBSERVATIONS for reason, count in zip(chain.reasons, counts, strict=True)]
+    if not errors:
+        return series_of(chain.logs, counts=counts, reasons=reasons)
+    covariance = chain.covariance(moments, middle_x)
+    logs = chain.logs - 0.5 * np.nan_to_num(np.diagonal(covariance)) if kennedy else chain.logs
+    return series_of(logs, counts=counts, reasons=reasons, covariance=covariance)
+
+
+@one_thread()
+def rolling_of(
+    leases: Leases,
+    *,
+    window: int = 24,
+    splice: Splice = Splice.MEAN,
+    kennedy: bool = True,
+    errors: bool = True,
+    rounds: int = 4,
+    limit: float = 4.0,
+) -> Series:
+    """The index (T,) from leases, without those far from the fit of the window that published their period; else as `rolling`.
+
+    Once judged, a lease stays in or out: what was published was made with it or without. At most `rounds` refits a window, |e| > `limit`
+    spreads is far.
+    """
+    kept = _judged(leases, window, rounds, limit)
+    used = leases.where(kept)
+    series = rolling(Moments.of(used), window=window, splice=splice, kennedy=kennedy, errors=errors)
+    return replace(series, trimmed=leases.counts - used.counts)
+
+
+def _judged(leases: Leases, window: int, rounds: int, limit: float) -> BoolArray:
+    """Which leases stay, (n,): those of the first window are judged together, each later period's by the window that ends with it."""
+    kept = np.ones(len(leases), np.bool_)
+    length = min(window, leases.periods)
+    order = np.argsort(leases.period, kind="stable")
+    starts = np.searchsorted(leases.period[order], np.arange(leases.periods + 1))
+    for end in range(length, leases.periods + 1):
+        inside = order[starts[end - length] : starts[end]]
+        new = order[starts[0 if end == length else end - 1] : starts[end]]
+        if len(new):
+            _judge(leases, kept, inside, new, (end - length, end), rounds=rounds, limit=limit)
+    return kept
+
+
+def _judge(leases: Leases, kept: BoolArray, inside: IntArray, new: IntArray, span: tuple[int, int], *, rounds: int, limit: float) -> None:
+    """Settle `kept` for the places `new`, by the fit of the window `span`, whose leases are at the places `inside`."""
+    used = inside[kept[inside]]
+    part = leases.where(used).between(*span)
+    open_ = np.isin(used, new)
+    whole = Moments.of(part)
+
+    def fit(chosen: BoolArray) -> tuple[None, FloatArray]:
+        chosen = chosen | ~open_
+        regression = regress(whole if chosen.all() else whole - Moments.of(part.where(~chosen)))
+        return None, regression.residuals(part)
+
+    _, chosen = refitted(len(used), fit, limit=limit, rounds=rounds)
+    kept[used[open_ & ~chosen]] = False
+
+
+@dataclass(slots=True, eq=False)
+class _Chain:
+    """What is published so far, and what each lease has to do with it.
+
+    A log index number is a sum over leases of weight × log rent. `weights` (T, T, q) holds, for each number and each period of leases, the
+    weight's parts: for being of that period, community, stratum and for a unit of each attribute. `deviations` (T,): residual standard
+    deviation of the window that published the number, so that its error is not revised either.
+    """
+
+    logs: FloatArray
+    deviations: FloatArray
+    reasons: list[Reason | None]
+    weights: FloatArray
+    columns: Columns
+
+    @classmethod
+    def begun(cls, periods: int, columns: Columns, *, errors: bool) -> "_Chain":
+        parts = 1 + columns.size - columns.periods
+        weights = np.zeros((periods, periods, parts) if errors else (0, 0, parts))
+        return cls(np.full(periods, np.nan), np.full(periods, np.nan), [None] * periods, weights, columns)
+
+    def add(self, regression: Regression, end: int, splice: Splice) -> None:
+        """Publish what the window of the periods before `end` says of those that are not published yet."""
+        length = regression.columns.periods
+        start = end - length
+        if start == 0:
+            self._lay(regression, 0, np.array([0]), np.arange(length), reasons_of(regression, 0))
+            return
+        published = np.flatnonzero(np.isfinite(self.logs[start : end - 1]))
+        reasons = reasons_of(regression, length - 1)
+        linked = np.array([place for place in published if reasons[place] is None], np.int64)
+        if not len(linked):
+            self.reasons[end - 1] = reasons[published[-1]] if len(published) else Reason.DISCONNECTED
+            return
+        overlap = {Splice.MEAN: linked, Splice.MOVEMENT: linked[-1:], Splice.WINDOW: linked[:1]}[splice]
+        self._lay(regression, start, overlap, np.array([length - 1]), [None])
+
+    def _lay(self, regression: Regression, start: int, overlap: IntArray, new: IntArray, reasons: list[Reason | None]) -> None:
+        length, known = regression.columns.periods, regression.fit.coefficients
+        old = start + overlap
+        level = 0.0 if start == 0 else float(np.mean(self.logs[old] - known[overlap]))
+        own = regression.fit.inverse[:length]
+        before = own[overlap].mean(axis=0)
+        inherited = self.weights[old].mean(axis=0) if len(self.weights) else None
+        for place, reason in zip(new, reasons, strict=True):
+            at = start + int(place)
+            self.reasons[at] = reason
+            if reason is not None:
+                continue
+            self.deviations[at] = np.sqrt(regression.fit.variance)
+            self.logs[at] = known[place] - known[0] if start == 0 else level + known[place]
+            if inherited is not None:
+                row = own[place] - before
+                self.weights[at] = inherited
+                self.weights[at, start : start + length, 0] += row[:length]
+                self.weights[at, start : start + length, 1:] += row[length:]
+
+    def covariance(self, moments: Moments, middle_x: FloatArray) -> FloatArray:
+        """Covariance (T, T) of the log index; NaN where there is no number, or no freedom."""
+        total = np.zeros((moments.periods, moments.periods))
+        for period in range(moments.periods):
+            inside = moments.between(period, period + 1)
+            if len(inside.n):
+                own = normal_of(inside, replace(self.columns, periods=1), 0.0, middle_x).matrix
+                weights = self.weights[:, period]
+                total += weights @ own @ weights.T
+        known = np.isfinite(self.logs)
+        total[~known, :] = np.nan
+        total[:, ~known] = np.nan
+        return total * self.deviations[:, None] * self.deviations
