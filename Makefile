@@ -16,7 +16,8 @@ install: ## Install PostgreSQL with PostGIS (where it may) and the Python enviro
 demo: ## Build the demo district and serve it on http://127.0.0.1:8000 until Ctrl-C (PORT=8001 for another port)
 	@exec setpriv --pdeathsig TERM bash "$(HERE)tools/bootstrap.sh" demo $(PORT) # a killed make takes its server along
 
-test: install ## Run all tests on a real PostgreSQL (WORKERS=2 processes)
+test: ## Run all tests on a real PostgreSQL and in a real browser (WORKERS=2 processes)
+	@bash "$(HERE)tools/bootstrap.sh" tests
 	@cd "$(HERE)." && .venv/bin/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: install ## Check style, types, the direction of imports and the migrations' SQL

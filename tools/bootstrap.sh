@@ -3,7 +3,8 @@
 # that asks nothing) and the Python environment in .venv. Run again, it finds everything in place and ends in a fraction of a second.
 #
 #   tools/bootstrap.sh             install what is missing
-#   tools/bootstrap.sh demo PORT   the same, then build the demo district and serve it until Ctrl-C
+#   tools/bootstrap.sh tests       the same, and the browser that the tests look at maps with
+#   tools/bootstrap.sh demo PORT   install, then build the demo district and serve it until Ctrl-C
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # a plain `su` keeps the path of an ordinary user, and dpkg refuses to work without these
@@ -41,10 +42,13 @@ installed_postgis() {
 
 has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 
-install_packages() { # install_packages PYTHON: system packages, only those that are missing
+has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+
+install_packages() { # install_packages PYTHON [tests]: system packages, only those that are missing
     local wanted=() sudo=() version
     has_venv "$1" || wanted+=("$(basename "$(readlink -f "$1")")-venv")
     [ -n "$(installed_postgis)" ] || wanted+=(postgis)
+    [ "${2:-}" != tests ] || has_browser || wanted+=(chromium)
     [ ${#wanted[@]} -gt 0 ] || return 0
 
     if [ "$(id -u)" != 0 ]; then
@@ -70,6 +74,7 @@ install_packages() { # install_packages PYTHON: system packages, only those that
 
     version=$(installed_postgis)
     [ -n "$version" ] || die "the packages are installed, but no PostgreSQL 15 or newer with PostGIS 3.3 or newer is there"
+    [ "${2:-}" != tests ] || has_browser || die "the packages are installed, but no Chromium is there"
     has_venv "$1" || die "$1 has no venv module, and no Debian package brings one for it; put Debian's python3 first in PATH"
 }
 
@@ -127,10 +132,10 @@ except OSError:
 PYTHON
 }
 
-install_everything() {
+install_everything() { # install_everything [tests]
     local python
     python=$(python_of_the_machine)
-    install_packages "$python"
+    install_packages "$python" "$@"
     install_environment "$python"
 }
 
@@ -158,15 +163,16 @@ demo() { # demo PORT
     return $code
 }
 
-locked_install() { # two makes at once: the second waits
+locked_install() { # locked_install [tests]; two makes at once: the second waits
     exec 9<Makefile
     flock -n 9 || { say "Waiting for another installation in this folder"; flock 9; }
-    install_everything 9<&- # nothing started there may inherit the lock and keep it
+    install_everything "$@" 9<&- # nothing started there may inherit the lock and keep it
     exec 9<&-
 }
 
 case "${1:-}" in
     '') locked_install ;;
+    tests) locked_install tests ;;
     demo) demo "${2:-8000}" ;;
     *) die "unknown word $1; see the head of tools/bootstrap.sh" ;;
 esac
