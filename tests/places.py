@@ -181,6 +181,7 @@ def draw(database: Database) -> Places:
         residences = _residences(session, people, units)
         leases = _leases(session, people, units)
         managers = _managers(session, people, buildings)
+        session.execute(text("SELECT sec.count_residents()"))
     with database.transaction(accounts.known_as(database, "local-admin")) as session:
         for username, role, scope in ACCOUNTS:
             accounts.add_account(session, username, display_name=username.title(), role=role, password_hash=HASH)

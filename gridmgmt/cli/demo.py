@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from gridmgmt.cli.console import AsJson, progress, report
 from gridmgmt.demo.district import build, is_built
 from gridmgmt.demo.scales import ScaleName
+from gridmgmt.operations.counting import count_residents
 from gridmgmt.operations.operator import DEMO, OperatorError, open_register
 from gridmgmt.operations.statistics import refresh_statistics
 from gridmgmt.security.sealing import Sealer
@@ -31,6 +32,7 @@ def demo(
         raise OperatorError("invented persons are for demo mode only: set GRIDMGMT_DEMO_MODE=true")
     with open_register(settings) as register:
         if is_built(register.database, register.operator):
+            count_residents(register)  # of the month
             report({"built": False, "notice": DEMO}, [f"{DEMO}: the demo district is there already"], as_json=json)
             return
         with progress("Building the demo district") as advance:
@@ -44,5 +46,6 @@ def demo(
                 progress=lambda _noun, rows, total: advance(rows, total),
             )
         refresh_statistics(register.database.address)
+        count_residents(register)
     counted = ", ".join(f"{count:,} {noun}" for noun, count in done.rows.items())
     report({"built": True, "notice": DEMO, **asdict(done)}, [f"{DEMO}: {counted}"], as_json=json)

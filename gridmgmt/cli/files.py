@@ -15,7 +15,7 @@ from gridmgmt.operations.statistics import refresh_statistics
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.settings import load_settings
 
-Layer = Literal["subdistricts", "communities", "managers-coverage", "lease-density", "grids", "buildings"]
+Layer = Literal["subdistricts", "communities", "residents", "managers-coverage", "lease-density", "grids", "buildings"]
 PHASES = {"read": "reading", "check": "checking", "write": "writing"}
 SOME_REFUSED = 3
 MANY = 1_000

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import NotFoundError
-from gridmgmt.layers import buildings, communities, grids, lease_density, managers_coverage, subdistricts
+from gridmgmt.layers import buildings, communities, grids, lease_density, managers_coverage, residents, subdistricts
 from gridmgmt.layers.layer import Layer
 
 LAYERS: Mapping[str, Layer] = {
@@ -15,6 +15,7 @@ LAYERS: Mapping[str, Layer] = {
     for layer in (
         subdistricts.LAYER,
         communities.LAYER,
+        residents.LAYER,
         managers_coverage.LAYER,
         lease_density.LAYER,
         grids.LAYER,

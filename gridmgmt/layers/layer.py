@@ -78,6 +78,8 @@ class Layer:
     """Properties that map tiles carry besides the id: few, because each costs its bytes in every tile. The first two unless said."""
     far: Literal["cells", "parents"] | None = None
     """What is drawn below `minzoom`: buildings counted by cells of the map, or rows counted by the area in their `parent_id`."""
+    by_level: bool = False
+    """Whether its rows are areas of several levels, of which maps draw subdistricts below `minzoom` and communities from there."""
     styles: tuple[Style, ...] = ()
     """How maps draw it; the first is the usual one. One colour unless said."""
     ground: bool = False

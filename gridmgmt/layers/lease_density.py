@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.counted import DAY, GRID, day_of, per_grid, percent, square_kilometres
 from gridmgmt.layers.layer import Layer, Property, Statement
+from gridmgmt.layers.style import Shade, Style
 from gridmgmt.models import Lease, Unit
 
 
@@ -69,4 +70,20 @@ LAYER = Layer(
     id_type="integer",
     drawn=("leases", "let_units", "let_units_per_km2"),
     minzoom=10,
+    styles=(
+        Style(
+            "density",
+            "Let units a square kilometre",
+            "每平方公里出租单元",
+            "#d9d9d9",
+            property="let_units_per_km2",
+            shades=(
+                Shade(0, "#f2f0f7", "Under 100", "不足 100"),
+                Shade(100, "#cbc9e2", "100–499", "100–499"),
+                Shade(500, "#9e9ac8", "500–1,999", "500–1999"),
+                Shade(2_000, "#756bb1", "2,000–4,999", "2000–4999"),
+                Shade(5_000, "#54278f", "5,000 or more", "5000 及以上"),
+            ),
+        ),
+    ),
 )

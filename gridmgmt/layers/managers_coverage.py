@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, FromClause, exists, func, or_, select
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.counted import DAY, GRID, day_of, per_grid, percent
 from gridmgmt.layers.layer import Layer, Property, Statement
+from gridmgmt.layers.style import Shade, Style
 from gridmgmt.models import Building, Manager, Unit
 
 
@@ -60,4 +61,19 @@ LAYER = Layer(
     id_type="integer",
     drawn=("rental_buildings", "managed_buildings", "coverage"),
     minzoom=10,
+    styles=(
+        Style(
+            "coverage",
+            "Coverage",
+            "覆盖率",
+            "#d9d9d9",
+            property="coverage",
+            shades=(
+                Shade(0, "#ca0020", "Under half", "不足 50%"),
+                Shade(50, "#f4a582", "50–79 %", "50%–79%"),
+                Shade(80, "#c7e0ee", "80–89 %", "80%–89%"),
+                Shade(90, "#2b83ba", "90 % or more", "90% 及以上"),
+            ),
+        ),
+    ),
 )

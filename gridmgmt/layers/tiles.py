@@ -6,7 +6,7 @@ from collections import OrderedDict
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Float, FromClause, Integer, Text, bindparam, cast, func, literal_column
+from sqlalchemy import ColumnElement, Float, FromClause, Integer, Text, bindparam, cast, func, literal_column, select
 
 from geo.crs import STORAGE, WEB
 from geo.features import Look
@@ -59,10 +59,10 @@ def tile_of(layer: Layer, quad: Quad, level: int, row: int, column: int, *, mome
     bounds = quad.bounds(level, row, column)
     values: dict[str, Any] = dict(zip(SIDES, bounds, strict=True)) | {"margin": quad.margin(level), "moment": moment}
     values |= zip(OTHER_SIDES, quad.other(quad.padded(level, row, column)), strict=True)
-    far = is_far(layer, level)
+    far, wide = is_far(layer, level), layer.by_level and level < layer.minzoom
     if far and layer.far == "cells":
         values |= cell_values(level, bounds if quad.srid == WEB else quad.other(bounds))
-    return _template(layer.name, quad.name, then=moment is not None, far=far).bind(**values)
+    return _template(layer.name, quad.name, then=moment is not None, far=far, wide=wide).bind(**values)
 
 
 def is_far(layer: Layer, level: int) -> bool:
@@ -81,9 +81,11 @@ def drawn_properties(layer: Layer) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=200)
-def _template(name: str, quad_name: str, *, then: bool, far: bool) -> Template:
+def _template(name: str, quad_name: str, *, then: bool, far: bool, wide: bool) -> Template:
     layer, quad = LAYERS[name], quads()[quad_name]
     rows = rows_of(Selection(name, Look(()), then=then))
+    if layer.by_level:  # one area over another would hide it
+        rows = select(rows).where(rows.c.level == literal_column("'subdistrict'" if wide else "'community'", Text)).subquery("areas")
     told = drawn_properties(layer)
     if far:
         moment = MOMENT if then else None

@@ -5,6 +5,7 @@ from gridmgmt.models.areas import Area, AreaLineage
 from gridmgmt.models.base import Base
 from gridmgmt.models.buildings import Building
 from gridmgmt.models.cells import BuildingCell
+from gridmgmt.models.counts import ResidentCount
 from gridmgmt.models.grids import Grid, GridLineage, Layer
 from gridmgmt.models.landlords import Landlord
 from gridmgmt.models.leases import Lease
@@ -41,5 +42,6 @@ __all__ = [
     "PersonSecret",
     "Post",
     "Residence",
+    "ResidentCount",
     "Unit",
 ]

@@ -212,6 +212,10 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
         "INSERT INTO reg.building_cell (x, y, grid_id, subdistrict_id, buildings, rental) VALUES (1, 1, 1, 1, 1, 0)",
         NOBODY,
     ),
+    "reg.resident_count": (
+        "INSERT INTO reg.resident_count (area_id, month, counted_on) VALUES (1, '2020-01-01', '2020-01-01')",
+        NOBODY,
+    ),
     "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
     **{name: (f"INSERT INTO {name} (id) SELECT NULL", NOBODY) for name in BY_NAME if name.endswith("_past")},
 }

@@ -122,13 +122,13 @@ def out_of_reach(statement: str) -> Promise:
     return promise
 
 
-def changes_stamp(noun: str) -> Promise:
+def changes_stamp(noun: str, column: str = "version") -> Promise:
     """A write that changes no row changes the stamp too: whoever writes does not learn by it whether there was one."""
 
     def promise(root: Root, _: Register) -> str | None:
         with undone(root):
             before = run(root, f"SELECT reg.stamp(ARRAY['{noun}'])")
-            run(root, f"UPDATE reg.{noun} SET version = version WHERE false")
+            run(root, f"UPDATE reg.{noun} SET {column} = {column} WHERE false")
             return None if run(root, f"SELECT reg.stamp(ARRAY['{noun}'])") != before else "the stamp stays"
 
     return promise
@@ -176,6 +176,7 @@ PROMISES: dict[tuple[str, str], Promise] = {
     **{(f"reg.{noun}", "keep_past"): keeps_past(noun) for noun in UPDATES},
     **{(f"reg.{noun}", f"log_{verb}"): logs(noun, verb) for noun in KINDS for verb in ("insert", "update")},
     **{(f"reg.{noun}", "note_change"): changes_stamp(noun) for noun in STAMPED},
+    ("reg.resident_count", "note_change"): changes_stamp("resident_count", "residents"),
     ("reg.grid", "grid_no_overlap"): refuses(BOX.format(113.80, 113.815, 1), "grid_no_overlap"),
     ("reg.grid", "grid_keeps_its_buildings"): refuses(BOX.format(113.83, 113.831, 4), "grid_keeps_its_buildings"),
     ("reg.building", "count_insert"): counts_cells(BUILDING),

@@ -53,6 +53,7 @@ TABLES = (
     Table("reg.layer", dict.fromkeys(EVERYBODY, "all"), {}, key="layer"),
     Table("reg.layer_change", dict.fromkeys(EVERYBODY, "all"), {}, key="noun || '-' || t.xid", column="noun", value="'X'"),
     Table("reg.building_cell", BY_SCOPE, {}, column="buildings"),
+    Table("reg.resident_count", dict.fromkeys(EVERYBODY, "all"), {}, column="residents", value="20", full=False),
     Table("reg.grid", BY_SCOPE | {"admin": "signed"}, OFFICE, column="name", value="'X'", grid="id"),
     _past("grid", BY_SCOPE, grid="id"),
     Table("reg.grid_lineage", OFFICE, {}, key=LINEAGE, column="kind", value="'split'"),

@@ -123,6 +123,8 @@ INSERT INTO reg.building (house_code, name, address, entrance, source_x, source_
 INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)
   SELECT b.id, b.grid_id, b.subdistrict_id, b.house_code || lpad(u::text, 6, '0'), u, u || '01', 30 + u, 'residential'
     FROM reg.building b, generate_series(1, 3) u;
+INSERT INTO reg.resident_count (area_id, month, counted_on, residents, floating, phase)
+  SELECT id, '2024-01-01', '2024-01-15', 40, 20, 3 FROM reg.area WHERE level = 'community';
 CREATE TEMP TABLE human ON COMMIT DROP AS
   SELECT u.id AS unit_id, u.building_id, u.grid_id, u.subdistrict_id, reg.uuid7() AS person_id, gen_random_uuid() AS identity_id,
          row_number() OVER (ORDER BY u.code) AS n FROM reg.unit u;

@@ -88,6 +88,13 @@ CHECKS = {
         "valid": "valid_to = valid_from",
         "verified": "verified_at = now(), verified_by = NULL",
     },
+    "resident_count": {
+        "both": "residents = NULL",
+        "floating": "floating = 25",
+        "month": "counted_on = '2024-02-01'",
+        "phase": "phase = 10",
+        "residents": "residents = 10, floating = NULL",
+    },
     "unit": {
         "area_m2": "area_m2 = 0",
         "code": "code = repeat('1', 24)",
@@ -113,6 +120,8 @@ SINGLES = {
     "uq_lease_number": "UPDATE reg.lease SET number = 'x'",
     "uq_organisation_credit_code": "UPDATE reg.organisation SET credit_code = repeat('1', 18)",
     "uq_post_code": "UPDATE reg.post SET code = 'x'",
+    "uq_resident_count_area_id_month": "INSERT INTO reg.resident_count (area_id, month, counted_on)"
+    " SELECT area_id, month, counted_on + 1 FROM reg.resident_count",
     "uq_unit_code": "UPDATE reg.unit SET code = repeat('1', 25)",
     "ex_area_code_valid": "UPDATE reg.area SET code = '440306001001' WHERE level = 'community'",
     "ex_area_grant_account_area": "INSERT INTO reg.area_grant (account_id, area_id, level, valid_from)"
