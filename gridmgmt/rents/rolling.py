@@ -10,9 +10,10 @@ from enum import StrEnum
 import numpy as np
 
 from gridmgmt.rents.hedonic import reasons_of
+from gridmgmt.rents.influence import Influence
 from gridmgmt.rents.leases import Leases
 from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Columns, Regression, columns_of, normal_of, regress
+from gridmgmt.rents.regression import Columns, Regression, columns_of, regress
 from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
 from gridmgmt.rents.threads import one_thread
 from gridmgmt.rents.trim import refitted
@@ -36,7 +37,8 @@ def rolling(moments: Moments, *, window: int = 24, splice: Splice = Splice.MEAN,
     `window`: periods of a window, at least 13 months so that each meets its like of the year before; a history that is no longer gets the
     plain time dummy. ln I_t is the mean over the overlap s of (ln I_s − d_s), plus d_t, where I_s are published and d the window's own.
     Errors are exact for independent leases with the variance of the window that published the number: each lease is followed through all
-    windows. `errors` off leaves them NaN, and Kennedy's correction out. Periods that their window does not link to a published one are NaN with their reason.
+    windows. `errors` off leaves them NaN, and Kennedy's correction out. Periods that their window does not link to a published one are NaN
+    with their reason.
     Raises ValueError for a window below two periods, EstimationError: no_observations, or base_empty when period 0 has no lease.
     """
     if window < 2:
@@ -115,24 +117,19 @@ def _judge(leases: Leases, kept: BoolArray, inside: IntArray, new: IntArray, spa
 
 @dataclass(slots=True, eq=False)
 class _Chain:
-    """What is published so far, and what each lease has to do with it.
-
-    A log index number is a sum over leases of weight × log rent. `weights` (T, T, q) holds, for each number and each period of leases, the
-    weight's parts: for being of that period, community, stratum and for a unit of each attribute. `deviations` (T,): residual standard
-    deviation of the window that published the number, so that its error is not revised either.
-    """
+    """What is published so far: log index numbers (T,), for each the residual standard deviation of its window (T,), so that errors are not
+    revised either, and what each lease has to do with it."""
 
     logs: FloatArray
     deviations: FloatArray
     reasons: list[Reason | None]
-    weights: FloatArray
-    columns: Columns
+    influence: Influence | None
 
     @classmethod
     def begun(cls, periods: int, columns: Columns, *, errors: bool) -> "_Chain":
-        parts = 1 + columns.size - columns.periods
-        weights = np.zeros((periods, periods, parts) if errors else (0, 0, parts))
-        return cls(np.full(periods, np.nan), np.full(periods, np.nan), [None] * periods, weights, columns)
+        """Nothing is published yet."""
+        influence = Influence.none(periods, columns) if errors else None
+        return cls(np.full(periods, np.nan), np.full(periods, np.nan), [None] * periods, influence)
 
     def add(self, regression: Regression, end: int, splice: Splice) -> None:
         """Publish what the window of the periods before `end` says of those that are not published yet."""
@@ -151,34 +148,25 @@ class _Chain:
         self._lay(regression, start, overlap, np.array([length - 1]), [None])
 
     def _lay(self, regression: Regression, start: int, overlap: IntArray, new: IntArray, reasons: list[Reason | None]) -> None:
-        length, known = regression.columns.periods, regression.fit.coefficients
-        old = start + overlap
-        level = 0.0 if start == 0 else float(np.mean(self.logs[old] - known[overlap]))
-        own = regression.fit.inverse[:length]
-        before = own[overlap].mean(axis=0)
-        inherited = self.weights[old].mean(axis=0) if len(self.weights) else None
+        length, known, inverse = regression.columns.periods, regression.fit.coefficients, regression.fit.inverse
+        level = -known[0] if start == 0 else float(np.mean(self.logs[start + overlap] - known[overlap]))
+        before = inverse[overlap].mean(axis=0)
+        inherited = self.influence.mean(start + overlap) if self.influence and start else 0.0
         for place, reason in zip(new, reasons, strict=True):
             at = start + int(place)
             self.reasons[at] = reason
             if reason is not None:
                 continue
             self.deviations[at] = np.sqrt(regression.fit.variance)
-            self.logs[at] = known[place] - known[0] if start == 0 else level + known[place]
-            if inherited is not None:
-                row = own[place] - before
-                self.weights[at] = inherited
-                self.weights[at, start : start + length, 0] += row[:length]
-                self.weights[at, start : start + length, 1:] += row[length:]
+            self.logs[at] = level + known[place]
+            if self.influence:
+                self.influence.weights[at] = inherited
+                self.influence.add(at, start, length, inverse[place] - before)
 
     def covariance(self, moments: Moments, middle_x: FloatArray) -> FloatArray:
         """Covariance (T, T) of the log index; NaN where there is no number, or no freedom."""
-        total = np.zeros((moments.periods, moments.periods))
-        for period in range(moments.periods):
-            inside = moments.between(period, period + 1)
-            if len(inside.n):
-                own = normal_of(inside, replace(self.columns, periods=1), 0.0, middle_x).matrix
-                weights = self.weights[:, period]
-                total += weights @ own @ weights.T
+        assert self.influence is not None
+        total = self.influence.covariance(moments, middle_x)
         known = np.isfinite(self.logs)
         total[~known, :] = np.nan
         total[:, ~known] = np.nan

@@ -1,0 +1,50 @@
+"""What each lease has to do with each number of an index.
+
+A log index number that is estimated in steps (windows spliced on to each other, years chained) is a sum over leases of weight × log rent.
+Followed through all steps, the weights give its exact variance, whatever the leases that the steps share.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.regression import Columns, normal_of
+from gridmgmt.rents.series import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Influence:
+    """`weights` (T, T, q): for each number and each period of leases the parts of a lease's weight, which add up to it: for being of that
+    period, of each community and stratum of `columns`, and for a unit of each attribute beyond its middle."""
+
+    weights: FloatArray
+    columns: Columns
+
+    @classmethod
+    def none(cls, periods: int, columns: Columns) -> "Influence":
+        """No lease has to do with any number."""
+        return cls(np.zeros((periods, periods, 1 + columns.size - columns.periods)), columns)
+
+    def mean(self, numbers: IntArray) -> FloatArray:
+        """Weights (T, q) of the mean of numbers."""
+        return self.weights[numbers].mean(axis=0)
+
+    def add(self, number: int, start: int, length: int, row: FloatArray) -> None:
+        """Add to a number a combination of what a regression over the periods start..start+length−1 found.
+
+        `row` (length + q − 1,): the combination times the regression's inverse.
+        """
+        self.weights[number, start : start + length, 0] += row[:length]
+        self.weights[number, start : start + length, 1:] += row[length:]
+
+    def covariance(self, moments: Moments, middle_x: FloatArray) -> FloatArray:
+        """Covariance (T, T) of the numbers in units of s², the variance of a lease, for leases with these moments."""
+        total = np.zeros((len(self.weights), len(self.weights)))
+        for period in range(moments.periods):
+            inside = moments.between(period, period + 1)
+            if len(inside.n):
+                squares = normal_of(inside, replace(self.columns, periods=1), 0.0, middle_x).matrix
+                weights = self.weights[:, period]
+                total += weights @ squares @ weights.T
+        return total
