@@ -1,4 +1,4 @@
-"""Files of features, in and out: GeoJSON, GeoPackage, FlatGeobuf, and Shapefile to read.
+"""Files of features, to be read: GeoJSON, GeoPackage, FlatGeobuf and Shapefile. geo/writing.py writes files.
 
 Geometries are degrees, longitude first (EPSG:4490), whatever the file holds. GeoJSON is read without GDAL, which guesses types from
 values (dates, numbers beside empty ones): codes arrive as they were written, and a bad geometry is refused alone.
@@ -6,12 +6,10 @@ values (dates, numbers beside empty ones): codes arrive as they were written, an
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from itertools import islice, starmap
+from itertools import starmap
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -27,8 +25,6 @@ from shapely.geometry.base import BaseGeometry
 from geo.crs import CRS84, STORAGE, reproject
 from geo.geometry import GeometryError, build, is_list, is_object
 
-Row = tuple[Mapping[str, Any], BaseGeometry | None]
-
 SIGNATURES: Final = {
     ".gpkg": re.compile(rb"SQLite format 3\x00.{52}(GPKG|GP10|GP11)", re.DOTALL),
     ".fgb": re.compile(rb"fgb\x03fgb"),
@@ -36,18 +32,16 @@ SIGNATURES: Final = {
 }
 """How files begin. GDAL goes by content, so a file of another kind under these names could make it open what it points to."""
 
-DRIVERS: Final = {".geojson": "GeoJSON", ".json": "GeoJSON", ".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
+GEOJSON: Final = frozenset({".geojson", ".json"})
 SAME: Final = {("EPSG", "4490"), ("EPSG", "4326"), ("OGC", "CRS84")}
 """Degrees that are taken as they stand: WGS 84 and CGCS2000 agree within a metre."""
 
 MAX_VERTICES: Final = 1_000_000
 EXACT: Final = 2**53
-CHUNK: Final = 10_000
-TYPES: Final = {str: "object", int: "int64", float: "float64", bool: "bool", date: "datetime64[D]"}
 
 
 class FileError(ValueError):
-    """A file that cannot be read or written as a whole, in one line for its owner."""
+    """A file that cannot be read as a whole, in one line for its owner."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +69,7 @@ def read_features(path: Path, layer: str | None = None) -> FeatureFile:
     Raises FileError for what is unreadable, damaged, or without a known reference system.
     """
     suffix = path.suffix.lower()
-    if suffix not in {*SIGNATURES, *DRIVERS}:
+    if suffix not in {*SIGNATURES, *GEOJSON}:
         raise FileError(f"{path.name}: expected a .geojson, .gpkg, .fgb or .shp file")
     try:
         if suffix not in SIGNATURES:
@@ -86,30 +80,6 @@ def read_features(path: Path, layer: str | None = None) -> FeatureFile:
         raise FileError(f"{path.name}: {error.strerror or error}") from None
     except (DataSourceError, DataLayerError, UnicodeDecodeError) as error:
         raise FileError(f"{path.name}: damaged or not readable ({_first_line(error, path.parent)})") from None
-
-
-def write_features(path: Path, rows: Iterable[Row], *, fields: Mapping[str, type], kind: str, layer: str = "features") -> int:
-    """Write rows of properties and geometry in degrees (EPSG:4490) to a .geojson, .gpkg or .fgb file; the number of rows.
-
-    `fields` names the properties and their types: str, int, float, bool or date; None is a value of each. `kind` is the type of the
-    geometries, "Point" or "MultiPolygon" say; single ones are promoted to a multi kind. GeoJSON is RFC 7946 with nine decimals,
-    FlatGeobuf orders features by place and takes none without a geometry. Rows are taken 10,000 at a time, and the file appears when
-    it is whole. Raises FileError.
-    """
-    driver = DRIVERS.get(path.suffix.lower())
-    if driver is None:
-        raise FileError(f"{path.name}: expected a name that ends in .geojson, .gpkg or .fgb")
-    try:
-        with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
-            package = Path(folder) / "rows.gpkg"
-            count = _write_package(package, iter(rows), fields, kind, layer)
-            finished = package if driver == "GPKG" else _convert(package, Path(folder) / f"rows{path.suffix}", driver, kind, layer)
-            finished.replace(path)
-    except OSError as error:
-        raise FileError(f"{path.name}: {error.strerror or error}") from None
-    except (DataSourceError, DataLayerError) as error:
-        raise FileError(f"{path.name}: cannot be written ({_first_line(error, path.parent)})") from None
-    return count
 
 
 def _require_whole(path: Path, suffix: str) -> None:
@@ -238,48 +208,3 @@ def _to_degrees(features: list[FileFeature], crs: CRS) -> list[FileFeature]:
     return [
         FileFeature(feature.number, feature.properties, geometry, feature.fault) for feature, geometry in zip(features, moved, strict=True)
     ]
-
-
-def _write_package(package: Path, rows: Iterator[Row], fields: Mapping[str, type], kind: str, layer: str) -> int:
-    """Every format goes through a GeoPackage, the one that grows chunk by chunk; an empty first chunk makes the columns."""
-    chunk, count, append = list(islice(rows, CHUNK)), 0, False
-    while chunk or not append:
-        columns = [_column([properties.get(name) for properties, _ in chunk], type_) for name, type_ in fields.items()]
-        raw.write(
-            package,
-            shapely.to_wkb(np.array([geometry for _, geometry in chunk], dtype=object)),
-            [values for values, _ in columns],
-            list(fields),
-            field_mask=[mask for _, mask in columns],
-            layer=layer,
-            driver="GPKG",
-            geometry_type=kind,
-            crs=f"EPSG:{STORAGE}",
-            promote_to_multi=kind.startswith("Multi"),
-            append=append,
-        )
-        count, append, chunk = count + len(chunk), True, list(islice(rows, CHUNK))
-    return count
-
-
-def _column(values: list[Any], type_: type) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    mask = np.array([value is None for value in values], dtype=bool)
-    blank: dict[type, Any] = {int: 0, bool: False, float: np.nan}
-    return np.array([blank.get(type_) if value is None else value for value in values], dtype=TYPES[type_]), mask
-
-
-def _convert(package: Path, target: Path, driver: str, kind: str, layer: str) -> Path:
-    # Of seven decimals, RFC 7946's own, GDAL takes a last one after zeros for noise: 113.8000004 became 113.8.
-    options = {"RFC7946": "YES", "COORDINATE_PRECISION": "9"} if driver == "GeoJSON" else {}
-    with raw.open_arrow(package) as (meta, stream):
-        raw.write_arrow(
-            stream,
-            target,
-            layer=layer,
-            driver=driver,
-            geometry_name=meta["geometry_name"],
-            geometry_type=kind,
-            crs=f"EPSG:{STORAGE}",
-            layer_options=options,
-        )
-    return target

@@ -21,7 +21,12 @@ CSV_PLACE: Final = ("longitude", "latitude", "WKT")
 
 def sequence_line(row: FromClause, look: Look) -> ColumnElement[str]:
     """A feature after a record separator, its axes in the authority's order as in any GeoJSON of ours."""
-    return literal_column(RECORD_SEPARATOR, Text) + feature(row, look) + literal_column(NEWLINE, Text)
+    return literal_column(RECORD_SEPARATOR, Text) + feature_line(row, look)
+
+
+def feature_line(row: FromClause, look: Look) -> ColumnElement[str]:
+    """A feature on a line of its own, its axes in the authority's order."""
+    return feature(row, look) + literal_column(NEWLINE, Text)
 
 
 def csv_line(row: FromClause, look: Look, texts: Sequence[str]) -> ColumnElement[str]:

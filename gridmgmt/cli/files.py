@@ -97,7 +97,7 @@ def export(layer: Layer, file: Path, /, *, json: AsJson = False) -> None:
     Parameters
     ----------
     layer: What to write.
-    file: A name that ends in .geojson, .gpkg, .fgb or .csv.
+    file: A name that ends in .geojson, .geojsonl, .geojsons, .csv, .gpkg, .fgb or .parquet.
     """
     with open_register(load_settings()) as register, progress(f"Writing {layer}") as advance:
         count = export_layer(register, layer, file, advance)

@@ -5,22 +5,27 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, FromClause, Integer, bindparam, literal, select
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, bindparam, literal, select
 
 from geo.features import Key, Look, sorting
-from geo.lines import CSV_PLACE, csv_line, sequence_line, table_line
+from geo.lines import CSV_PLACE, csv_line, feature_line, sequence_line, table_line
 from gridmgmt.layers import LAYERS
 from gridmgmt.layers.layer import Layer
 from gridmgmt.layers.selection import Selection, conditions, rows_of
 from gridmgmt.reads import Template
 
-Form = Literal["sequence", "csv", "table"]
+Form = Literal["sequence", "feature", "csv", "table"]
 NOTICE: Final = "notice"
 """The property that says 演示数据 in demo mode."""
 
 
 @lru_cache(maxsize=200)
 def lines_of(selection: Selection, form: Form, notice: str | None = None) -> Template:
+    """`statement_of`, compiled once."""
+    return Template.of(statement_of(selection, form, notice))
+
+
+def statement_of(selection: Selection, form: Form, notice: str | None = None) -> Select[str]:
     """The statement for the lines of geo/lines.py: at most [limit] in the selection's order and then by id, all of them for NULL.
 
     With a `notice`, each feature has it as a property.
@@ -33,7 +38,7 @@ def lines_of(selection: Selection, form: Form, notice: str | None = None) -> Tem
     told = chosen.subquery("told")
     if notice is not None:
         look = replace(look, properties=(*look.properties, NOTICE))
-    return Template.of(select(_line(told, look, form, _texts(layer))).order_by(*sorting(told, keys)))
+    return select(_line(told, look, form, _texts(layer))).order_by(*sorting(told, keys))
 
 
 def fields_of(selection: Selection, notice: str | None = None) -> tuple[tuple[str, str], ...]:
@@ -59,6 +64,8 @@ def _line(row: FromClause, look: Look, form: Form, texts: Sequence[str]) -> Colu
     match form:
         case "sequence":
             return sequence_line(row, look)
+        case "feature":
+            return feature_line(row, look)
         case "csv":
             return csv_line(row, look, texts)
         case "table":

@@ -1,6 +1,5 @@
 import json
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,10 @@ from pyogrio import raw
 from shapely.geometry.base import BaseGeometry
 
 from geo.crs import METRIC, STORAGE, reproject
-from geo.files import FileError, read_features, write_features
+from geo.files import FileError, read_features
 
 SQUARE = [[113.8, 22.5], [113.9, 22.5], [113.9, 22.6], [113.8, 22.6], [113.8, 22.5]]
 BOW_TIE = [SQUARE[0], SQUARE[2], SQUARE[1], SQUARE[3], SQUARE[0]]
-FIELDS: dict[str, type] = {"名称": str, "层数": int, "面积": float, "出租": bool, "建成": date}
-ROWS: list[tuple[dict[str, Any], BaseGeometry | None]] = [
-    ({"名称": "甲", "层数": 7, "面积": 80.5, "出租": True, "建成": date(2003, 5, 1)}, shapely.Point(113.8000001, 22.5)),
-    ({"名称": None, "层数": None, "面积": None, "出租": None, "建成": None}, shapely.Point(113.9, 22.6)),
-    ({"名称": "丙", "层数": 0, "面积": 0.0, "出租": False, "建成": date(1899, 12, 31)}, None),
-]
 
 
 def geojson(path: Path, *features: object, **members: object) -> Path:
@@ -165,81 +158,3 @@ def test_a_shapefile_that_hides_its_encoding_is_read_all_the_same(tmp_path: Path
     path = gdal(tmp_path / "grids.shp", [shapely.Polygon(SQUARE)], {"名称": ["新安街道"]}, "EPSG:4490", encoding=encoding)
     path.with_suffix(".cpg").unlink()
     assert read_features(path).features[0].properties == {"名称": "新安街道"}
-
-
-@pytest.mark.parametrize("name", ["out.shp", "out.txt", "out"])
-def test_only_formats_that_keep_chinese_names_are_written(tmp_path: Path, name: str) -> None:
-    with pytest.raises(FileError, match=r"ends in \.geojson, \.gpkg or \.fgb"):
-        write_features(tmp_path / name, ROWS, fields=FIELDS, kind="Point")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"out\.gpkg: No such file"):
-        write_features(tmp_path / "none" / "out.gpkg", ROWS, fields=FIELDS, kind="Point")
-
-
-def test_a_file_that_breaks_off_is_not_left_behind(tmp_path: Path) -> None:
-    path = tmp_path / "out.gpkg"
-    path.write_text("the export of yesterday")
-
-    def rows() -> Iterator[tuple[dict[str, Any], BaseGeometry | None]]:
-        yield ROWS[0]
-        raise ConnectionAbortedError(103, "the database went away")
-
-    with pytest.raises(FileError, match="the database went away"):
-        write_features(path, rows(), fields=FIELDS, kind="Point")
-    assert [file.name for file in tmp_path.iterdir()] == ["out.gpkg"]
-    assert path.read_text() == "the export of yesterday"
-
-
-def test_flatgeobuf_takes_no_row_without_a_place(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="NULL geometry not supported"):
-        write_features(tmp_path / "out.fgb", ROWS, fields=FIELDS, kind="Point")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("suffix", [".geojson", ".gpkg"])
-def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"out{suffix}"
-    assert write_features(path, ROWS, fields=FIELDS, kind="Point") == 3
-    first, second, third = read_features(path).features
-    assert first.properties == {"名称": "甲", "层数": 7, "面积": 80.5, "出租": True, "建成": "2003-05-01"}
-    assert first.properties["出租"] is True
-    assert shapely.equals_exact(first.geometry, shapely.Point(113.8000001, 22.5), tolerance=1e-10)
-    assert second.properties == dict.fromkeys(FIELDS)
-    assert third.properties == {"名称": "丙", "层数": 0, "面积": 0.0, "出租": False, "建成": "1899-12-31"}
-    assert (third.geometry, third.fault) == (None, None)
-
-
-def test_flatgeobuf_orders_by_place_and_keeps_a_date_as_its_midnight(tmp_path: Path) -> None:
-    path = tmp_path / "out.fgb"
-    assert write_features(path, ROWS[:2], fields=FIELDS, kind="Point") == 2
-    features = read_features(path).features
-    assert [feature.number for feature in features] == [1, 2]
-    (first,) = (feature for feature in features if feature.geometry == ROWS[0][1])
-    assert first.properties == {"名称": "甲", "层数": 7, "面积": 80.5, "出租": True, "建成": "2003-05-01T00:00:00"}
-
-
-@pytest.mark.parametrize("suffix", [".geojson", ".gpkg", ".fgb"])
-def test_an_empty_layer_is_a_file_too(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"out{suffix}"
-    assert write_features(path, [], fields=FIELDS, kind="MultiPolygon") == 0
-    assert read_features(path).features == []
-
-
-def test_rows_beyond_one_chunk_keep_their_order_and_single_polygons_are_promoted(tmp_path: Path) -> None:
-    path = tmp_path / "out.gpkg"
-    rows = (({"n": n}, shapely.box(113.8, 22.5, 113.9, 22.6)) for n in range(25_001))
-    assert write_features(path, rows, fields={"n": int}, kind="MultiPolygon", layer="grids") == 25_001
-    features = read_features(path, "grids").features
-    assert [feature.properties["n"] for feature in features] == list(range(25_001))
-    assert {feature.geometry.geom_type for feature in features if feature.geometry} == {"MultiPolygon"}
-
-
-def test_geojson_is_written_as_rfc_7946_wants(tmp_path: Path) -> None:
-    path = tmp_path / "out.geojson"
-    write_features(path, [({}, shapely.Point(113.123456789, 22.5))], fields={}, kind="Point")
-    document = json.loads(path.read_text(encoding="utf-8"))
-    assert "crs" not in document
-    assert document["features"][0]["geometry"] == {"type": "Point", "coordinates": [113.123456789, 22.5]}

@@ -15,7 +15,8 @@ import xlsxwriter
 from stdnum.iso7064 import mod_11_2
 
 from geo.datum import Datum, from_cgcs2000
-from geo.files import write_features
+from geo.tables import Table
+from geo.writing import write_table
 
 HERE: Final = Path(__file__).parent
 
@@ -48,10 +49,10 @@ def main() -> None:
         "areas.geojson",
         [({"code": code, "name": name, "level": level, "parent": up}, shapely.box(*box)) for code, name, level, up, box in AREAS],
     )
-    fields = {"code": str, "name": str, "scheme": str, "valid_from": dt.date}
-    since = dt.date(2010, 7, 1)
-    rows = [({"code": code, "name": name, "scheme": "base", "valid_from": since}, shapely.box(*box)) for code, name, box in GRIDS]
-    write_features(HERE / "grids.gpkg", rows, fields=fields, kind="Polygon", layer="grids")
+    fields = (("code", "string"), ("name", "string"), ("scheme", "string"), ("valid_from", "date"))
+    rows = [[code, name, "base", "2010-07-01", shapely.to_wkb(shapely.box(*box), hex=True)] for code, name, box in GRIDS]
+    lines = [json.dumps(row).encode() for row in rows]
+    write_table(HERE / "grids.gpkg", Table("grids", "gpkg", fields, "any", "EPSG:4490", {}), lines)
     collection("grids_faulty.geojson", faulty())
     table("buildings.csv", "utf-8-sig", ",", [BUILDING_HEADER, *buildings()])
     table("units.csv", "gb18030", ",", [UNIT_HEADER, *units()])

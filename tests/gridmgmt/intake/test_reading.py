@@ -5,7 +5,8 @@ import pytest
 import shapely
 import xlsxwriter
 
-from geo.files import write_features
+from geo.tables import Table
+from geo.writing import write_table
 from gridmgmt.intake.reading import Chunk, open_table
 from gridmgmt.intake.refusals import FileRefusedError, Refusal
 
@@ -126,8 +127,9 @@ def test_a_spreadsheet_is_read_as_text_and_other_sheets_are_told(tmp_path: Path)
 
 def test_features_are_numbered_from_line_two(tmp_path: Path) -> None:
     path = tmp_path / "places.gpkg"
-    rows = [({"code": "1", "floors": 3}, shapely.Point(113.9, 22.5)), ({"code": None, "floors": None}, None)]
-    write_features(path, rows, fields={"code": str, "floors": int}, kind="Point")
+    told = Table("places", "gpkg", (("code", "string"), ("floors", "integer")), "point", "EPSG:4490", {})
+    point = shapely.to_wkb(shapely.Point(113.9, 22.5), hex=True)
+    write_table(path, told, [f'["1", 3, "{point}"]\n'.encode(), b"[null, null, null]\n"])
     table = open_table(path)
     (chunk,) = table.chunks
     assert (table.header, table.has_shapes) == (("code", "floors"), True)

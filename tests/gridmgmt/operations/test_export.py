@@ -2,13 +2,16 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
 from geo.files import read_features
+from gridmgmt.layers import LAYERS
 from gridmgmt.operations.export import export
 from gridmgmt.operations.operator import OperatorError
 from tests.installed import Installed
@@ -17,7 +20,7 @@ from tests.places import BUILDINGS, GRIDS
 
 def test_unknown_kind_of_file_is_refused_and_leaves_nothing(installed: Installed, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(OperatorError, match=r"expected a name that ends in \.geojson, \.gpkg, \.fgb or \.csv"):
+    with pytest.raises(OperatorError, match=r"ends in \.geojson, \.geojsonl, \.geojsons, \.csv, \.gpkg, \.fgb or \.parquet"):
         export(installed.register, "grids", tmp_path / "grids.pdf")
     assert sorted(tmp_path.iterdir()) == before
 
@@ -25,6 +28,40 @@ def test_unknown_kind_of_file_is_refused_and_leaves_nothing(installed: Installed
 def test_missing_folder_is_told(installed: Installed, tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="No such file or directory"):
         export(installed.register, "grids", tmp_path / "missing" / "grids.gpkg")
+
+
+def lines(path: Path) -> int:
+    features = [json.loads(line) for line in path.read_text().replace("\x1e", "").splitlines()]
+    assert {one["properties"]["notice"] for one in features} == {"演示数据"}
+    return len(features)
+
+
+def table(path: Path) -> int:
+    read = pq.read_table(path)
+    assert (set(read["notice"].to_pylist()), b"geo" in read.schema.metadata) == ({"演示数据"}, True)
+    return read.num_rows
+
+
+@pytest.mark.parametrize(("suffix", "count"), [("geojsonl", lines), ("geojsons", lines), ("parquet", table)])
+def test_every_form_of_file_is_chosen_by_its_name(installed: Installed, tmp_path: Path, suffix: str, count: Callable[[Path], int]) -> None:
+    path = tmp_path / f"grids.{suffix}"
+    assert export(installed.register, "grids", path) == len(GRIDS)
+    assert count(path) == len(GRIDS)
+    assert path.read_bytes().startswith(b"\x1e") == (suffix == "geojsons")
+
+
+def test_file_that_breaks_off_is_not_left_behind(installed: Installed, tmp_path: Path) -> None:
+    path = tmp_path / "grids.gpkg"
+    path.write_text("the export of yesterday")
+
+    def stop(done: int, _: int) -> None:
+        if done:
+            raise ConnectionAbortedError(103, "somebody pulled the plug")
+
+    with pytest.raises(OperatorError, match="somebody pulled the plug"):
+        export(installed.register, "grids", path, stop)
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["grids.gpkg"]
+    assert path.read_text() == "the export of yesterday"
 
 
 @pytest.mark.parametrize("suffix", ["geojson", "gpkg", "fgb"])
@@ -40,7 +77,7 @@ def test_every_layer_comes_back_from_its_file(installed: Installed, tmp_path: Pa
 
 
 def test_unknown_layer_is_refused(installed: Installed, tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match="The layers are subdistricts, communities, grids, buildings"):
+    with pytest.raises(OperatorError, match=f"The layers are {', '.join(LAYERS)}"):
         export(installed.register, "persons", tmp_path / "persons.csv")
 
 
