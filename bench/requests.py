@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import selectors
 import shutil
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 from bench.stage import Figure, Stage
 from gridmgmt.database import Actor
 from gridmgmt.operations import cluster
+from gridmgmt.reads import Query
 from gridmgmt.registers.buildings import document
 from gridmgmt.security.tokens import Tokens
 
@@ -27,6 +29,7 @@ SECONDS = 6.0
 BUILDINGS = 50
 """Different ones, the same on both sides."""
 PATIENCE = 30.0
+_PLACE = re.compile(r"\$(\d+)")
 
 
 def measure(stage: Stage) -> Iterator[Figure]:
@@ -38,7 +41,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
     token = Tokens(stage.register.keys.token, stage.settings.access.token_lifetime).issue(actor)
     with serving(stage) as port:
         ours = ask(port, token, chosen)
-    yield Figure("requests", ours, run_pgbench(stage, actor, chosen), "1/s")
+    yield Figure("requests", ours, run_pgbench(stage, actor, [document(one) for one in chosen]), "1/s")
 
 
 @contextmanager
@@ -122,33 +125,32 @@ def answer(connection: socket.socket) -> None:
         got += connection.recv(65_536)
 
 
-def run_pgbench(stage: Stage, actor: Actor, buildings: Sequence[uuid.UUID]) -> float:
-    """Transactions a second: the context and the statement in one round trip, as the server sends them."""
+def run_pgbench(stage: Stage, actor: Actor, queries: Sequence[Query], *, clients: int = CLIENTS, seconds: float = SECONDS) -> float:
+    """Transactions a second: the context and one of the statements in one round trip, as the server sends them."""
     program = shutil.which("pgbench") or str(cluster.locate(stage.settings.places.home).server.bin / "pgbench")
     folder = stage.settings.places.home.parent / "pgbench"
     folder.mkdir(exist_ok=True)
     # bound to no connection, as behind a pooler: a script cannot sign for its own
     enter = f"SELECT sec.enter('{stage.sign(actor, 0)}', {actor.epoch});"
     scripts: list[str] = []
-    for number, one in enumerate(buildings):
-        statement, values = document(one)
-        for name, value in values.items():
-            statement = statement.replace(f"%({name})s", "NULL" if value is None else quoted(str(value)))
+    for number, query in enumerate(queries):
+        lines = ("\\startpipeline", "BEGIN READ ONLY;", enter, f"{spelled(query)};", "COMMIT;", "\\endpipeline", "")
         path = folder / f"{number}.sql"
-        path.write_text(f"\\startpipeline\nBEGIN READ ONLY;\n{enter}\n{flat(statement)};\nCOMMIT;\n\\endpipeline\n", encoding="utf-8")
+        path.write_text("\n".join(lines), encoding="utf-8")
         scripts += ["-f", str(path)]
-    words = [program, "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(int(SECONDS)), *scripts]
+    words = [program, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(int(seconds)), *scripts]
     words.append(stage.register.database.address.conninfo(f"api_{actor.scope}"))
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("tps"))
     return float(line.split()[2])
 
 
+def spelled(query: Query) -> str:
+    """A statement with its values as literals, on one line, because a script's lines end statements."""
+    values = ["NULL" if value is None else quoted(value.decode()) for value in query.values]
+    return " ".join(_PLACE.sub(lambda place: values[int(place[1]) - 1], query.text.decode()).split())
+
+
 def quoted(value: str) -> str:
     """As a literal of SQL; pgbench takes a colon for the beginning of a variable."""
     return "E'" + value.replace("'", "''").replace(":", "\\x3a") + "'"
-
-
-def flat(statement: str) -> str:
-    """On one line; a script's lines end statements."""
-    return " ".join(statement.split())

@@ -4,6 +4,7 @@ So filters that differ only in their values share one compiled statement, and no
 decided before (geo/cql2.py): nothing here takes a name or an operator from a client.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -30,13 +31,14 @@ from geo.predicates import meets
 
 Kind = Literal["string", "integer", "number", "boolean", "date"]
 
-_TYPES: Final[dict[Kind, TypeEngine[Any]]] = {
+TYPES: Final[Mapping[str, TypeEngine[Any]]] = {
     "string": Text(),
     "integer": BigInteger(),
     "number": Double(),
     "boolean": Boolean(),
     "date": Date(),
 }
+"""How values of each kind are bound."""
 
 
 @dataclass(frozen=True)
@@ -243,9 +245,9 @@ def _scalar(scalar: Scalar, rows: FromClause) -> ColumnElement[Any]:
 
 
 def _bound(value: Value) -> ColumnElement[Any]:
-    bound = bindparam(value.name, type_=_TYPES[value.kind])
+    bound = bindparam(value.name, type_=TYPES[value.kind])
     # SQLAlchemy writes no type to a float, and PostgreSQL would read 1.5 as whatever stands beside it: an integer.
-    return cast(bound, _TYPES["number"]) if value.kind == "number" else bound
+    return cast(bound, TYPES["number"]) if value.kind == "number" else bound
 
 
 def _ordered(column: Named, plain: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -6,15 +6,14 @@ then on shows the rows of that actor and no others.
 
 import select as polling
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sqlalchemy import Engine, Select, create_engine, text
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -57,7 +56,6 @@ AUTH = Actor(0, "", "", "auth", 0)
 Sign = Callable[[Actor, int], str]
 """Makes the context of an actor for the database connection with this backend process id."""
 
-DIALECT = PGDialect_psycopg()
 ENTER = "SELECT sec.enter(%s, %s)"
 ENTERING = b"SELECT sec.enter($1, $2)"
 PATIENCE = 5
@@ -114,37 +112,13 @@ class Database:
         except PoolTimeoutError as error:
             raise BusyError("all connections to the database are in use") from error
 
-    @asynccontextmanager
-    async def reading(self, actor: Actor) -> AsyncGenerator[AsyncConnection]:
-        """A read-only transaction for the hot reads: PostgreSQL builds the bytes, Python forwards them.
-
-        The context and the caller's first statement travel together (pipeline). Raises UnauthenticatedError at the end of the block
-        when the context was refused; nothing was visible then, so nothing may be answered before the block ends.
-        """
-        pool = await self._pool(actor.scope)
-        try:
-            async with pool.connection() as connection, connection.pipeline(), connection.transaction():
-                entered = None
-                if actor.scope not in NAMELESS:
-                    entered = await connection.execute(ENTER, [self._sign(actor, connection.info.backend_pid), actor.epoch])
-                yield connection
-                if entered is not None:
-                    row = await entered.fetchone()
-                    if row is None or row[0] is None:
-                        raise _unknown()
-        except psycopg.Error as error:
-            told = explain_cause(error)
-            if told is None:
-                raise
-            raise told from error
-
     async def read(self, actor: Actor, *queries: Query) -> list[list[Record]]:
         """The rows of each query, as text, all of one snapshot: the hottest reads, in one round trip with the context.
 
         Raises UnauthenticatedError when the context was refused, and a DistrictError in place of a refusal by PostgreSQL.
         """
         pool = await self._pool(actor.scope)
-        try:
+        with _explained():
             connection = await pool.getconn()
             try:
                 if actor.scope in NAMELESS:
@@ -155,13 +129,6 @@ class Database:
                 return results
             finally:
                 await pool.putconn(connection)
-        except PoolTimeout as error:
-            raise BusyError("all connections to the database are in use") from error
-        except psycopg.Error as error:
-            told = explain_cause(error)
-            if told is None:
-                raise
-            raise told from error
 
     async def stream(self, actor: Actor, query: Query, *, size: int) -> AsyncGenerator[list[Record]]:
         """The rows of one query, at most `size` at a time and at least one portion, of one snapshot, by a cursor in PostgreSQL.
@@ -172,7 +139,7 @@ class Database:
         pool = await self._pool(actor.scope)
         opening = (*BEGIN, Query(b"DECLARE portions NO SCROLL CURSOR FOR " + query.text, query.values))
         fetching = Query(b"FETCH %d FROM portions" % size)
-        try:
+        with _explained():
             connection = await pool.getconn()
             try:
                 begun = False
@@ -190,13 +157,6 @@ class Database:
                 if not connection.closed:
                     await connection.rollback()
                 await pool.putconn(connection)
-        except PoolTimeout as error:
-            raise BusyError("all connections to the database are in use") from error
-        except psycopg.Error as error:
-            told = explain_cause(error)
-            if told is None:
-                raise
-            raise told from error
 
     def _entering(self, actor: Actor, connection: ReadConnection) -> Query:
         signed = self._sign(actor, connection.pgconn.backend_pid)
@@ -264,10 +224,18 @@ class Database:
         self.close()
 
 
-def rendered(statement: Select[*tuple[Any, ...]]) -> tuple[bytes, dict[str, Any]]:
-    """A statement and its values, as psycopg takes them, for `Database.reading`."""
-    compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
-    return str(compiled).encode(), dict(compiled.params)
+@contextmanager
+def _explained() -> Generator[None]:
+    """A DistrictError in place of what the pool or PostgreSQL refuses."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise BusyError("all connections to the database are in use") from error
+    except psycopg.Error as error:
+        told = explain_cause(error)
+        if told is None:
+            raise
+        raise told from error
 
 
 async def _read_only(connection: AsyncConnection) -> None:

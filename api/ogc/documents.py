@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from starlette.responses import Response
@@ -12,9 +12,7 @@ from api.ogc.asking import Asked
 from api.ogc.html import render
 from api.ogc.links import Link, link
 from api.ogc.negotiation import PAGES, choose
-from gridmgmt.database import PUBLIC
-
-VARY: Final = "Accept, Accept-Language, Authorization"
+from api.ogc.tags import headers_of
 
 
 def serve(
@@ -31,11 +29,7 @@ def serve(
 
 def answer(asked: Asked, body: bytes, media_type: str) -> Response:
     """These bytes under the strong tag of themselves, or 304 when the client has them."""
-    headers = {
-        "ETag": f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"',
-        "Cache-Control": "public, no-cache" if asked.actor is PUBLIC else "private, no-cache",
-        "Vary": VARY,
-    }
+    headers = headers_of(asked, None, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
     if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)

@@ -11,7 +11,7 @@ from geo.crs import Exchange
 from gridmgmt.database import PUBLIC
 from gridmgmt.reads import Query
 
-VARY: Final = "Accept, Authorization"
+VARY: Final = "Accept, Accept-Language, Authorization"
 
 
 def etag_of(asked: Asked, stamp: bytes) -> str:
@@ -44,6 +44,6 @@ async def unless_known(asked: Asked, stamp: Query) -> Response | None:
 
 
 def headers_of(asked: Asked, exchange: Exchange | None, tag: str) -> dict[str, str]:
-    """The headers of features in a reference system, or of a 304."""
+    """The headers of features in a reference system, of any other answer below /ogc, and of a 304."""
     crs = {} if exchange is None else {"Content-Crs": f"<{exchange.uri}>"}
     return {"ETag": tag, "Cache-Control": cache_control(asked), "Vary": VARY} | crs

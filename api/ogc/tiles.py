@@ -11,7 +11,7 @@ from api.ogc.asking import Asked, members, read, route
 from api.ogc.documents import representations, serve
 from api.ogc.links import RELATIONS, Link, link
 from api.ogc.negotiation import JSON, choose
-from api.ogc.tags import VARY, cache_control, etag_of
+from api.ogc.tags import etag_of, headers_of
 from api.ogc.wanted import read_then
 from api.schemas.base import read_digits
 from geo.crs import LONLAT
@@ -80,15 +80,15 @@ async def draw_tile(asked: Asked) -> Response:
     moment = read_then(asked).get("moment")
     [[(stamp,)]] = await asked.parts.database.read(asked.actor, stamp_of(layer))
     assert stamp is not None
-    if has_current(asked.request.headers.get("if-none-match"), etag_of(asked, stamp)):
-        return Response(status_code=304, headers=_headers(asked, stamp))
+    headers = headers_of(asked, None, etag_of(asked, stamp))
+    if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
     drawn = asked.parts.tiles.find((layer.name, quad.name, level, row, column, moment, stamp))
     if drawn is None:
         stamp, drawn = await unless_gone(asked.request, _draw(asked, tile_of(layer, quad, level, row, column, moment=moment)))
         asked.parts.tiles.keep((layer.name, quad.name, level, row, column, moment, stamp), drawn)
-    if not drawn:
-        return Response(status_code=204, headers=_headers(asked, stamp))
-    return Response(drawn, media_type=MEDIA_TYPE, headers=_headers(asked, stamp))
+        headers = headers_of(asked, None, etag_of(asked, stamp))
+    return Response(drawn, media_type=MEDIA_TYPE, headers=headers) if drawn else Response(status_code=204, headers=headers)
 
 
 async def _draw(asked: Asked, query: Query) -> tuple[bytes, bytes]:
@@ -97,10 +97,6 @@ async def _draw(asked: Asked, query: Query) -> tuple[bytes, bytes]:
     assert stamp is not None
     assert told is not None
     return stamp, read_tile(told)
-
-
-def _headers(asked: Asked, stamp: bytes) -> dict[str, str]:
-    return {"ETag": etag_of(asked, stamp), "Cache-Control": cache_control(asked), "Vary": VARY}
 
 
 def _quad(asked: Asked) -> Quad:

@@ -77,12 +77,12 @@ def create_building(session: SessionDep, actor: ActorDep, request: Request, resp
 @router.get("/{id}", response_model=BuildingSheet, responses=declares("not-found") | CACHED)
 async def read_building(database: DatabaseDep, actor: ActorDep, id: EntityId, as_of: AsOf = None) -> object:
     """One building with its footprint."""
-    statement, values = buildings.document(id, as_of=as_of)
-    async with database.reading(actor) as connection:
-        row = await (await connection.execute(statement.encode(), values)).fetchone()
-    if row is None:
+    [rows] = await database.read(actor, buildings.document(id, as_of=as_of))
+    if not rows:
         raise NotFoundError("there is no such building, or none that you may see")
-    return Response(row[0], media_type="application/json", headers={"ETag": etag(row[1])})
+    body, version = rows[0]
+    assert version is not None
+    return Response(body, media_type="application/json", headers={"ETag": etag(int(version))})
 
 
 @router.patch("/{id}", response_model=BuildingSheet | Accepted, responses=CHANGE | {202: {"model": Accepted}})

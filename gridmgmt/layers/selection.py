@@ -1,17 +1,14 @@
 """What is asked of a layer, and the statement for it: compiled once for each manner of asking, whatever the values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     ColumnElement,
     Date,
     DateTime,
-    Float,
     FromClause,
     Integer,
     Text,
@@ -23,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from geo.conditions import TYPES
 from geo.cql2 import Filter
 from geo.features import Key, Look, Where, feature, page
 from geo.predicates import meets
@@ -30,13 +28,6 @@ from gridmgmt.layers import LAYERS
 from gridmgmt.layers.layer import Layer
 from gridmgmt.reads import Template
 
-TYPES: Final[Mapping[str, TypeEngine[Any]]] = {
-    "string": Text(),
-    "integer": BigInteger(),
-    "number": Float(),
-    "boolean": Boolean(),
-    "date": Date(),
-}
 MOMENT: Final = bindparam("moment", type_=DateTime(timezone=True))
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import shapely
 from sqlalchemy import JSON, DateTime, FromClause, Text, Uuid, bindparam, func, literal, select
 from sqlalchemy import cast as cast_to
-from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import Session
 
 from geo.crs import METRIC, STORAGE, reproject
@@ -23,6 +22,7 @@ from gridmgmt.history.beliefs import Sheet, Told, known, live
 from gridmgmt.history.versions import Made, make, strike
 from gridmgmt.history.versions import correct as write
 from gridmgmt.models import Building
+from gridmgmt.reads import Query, Template
 from gridmgmt.registers.areas import geojson, refused
 from gridmgmt.registers.pages import begins, every_form, in_area, in_grid, is_community, one, page
 from gridmgmt.security import access, audit
@@ -177,13 +177,12 @@ def sheet(rows: FromClause, *, footprint: bool = False) -> Sheet:
     return select(*told, place.label("entrance"), source.label("source"), *rest, *shape)
 
 
-def document(building_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> tuple[str, dict[str, Any]]:
-    """Statement and values, for a connection of its own, that give one building as the JSON text that is answered, and its version.
+def document(building_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Query:
+    """What gives one building as the JSON text that is answered, and its version; no row where there is none.
 
     The read that handhelds make most: PostgreSQL builds the bytes.
     """
-    statement, values = _document(then=as_of is not None)
-    return statement, values | {"id": building_id, "moment": as_of}
+    return _document(then=as_of is not None).bind(id=building_id, moment=as_of)
 
 
 def standing(rows: FromClause, day: dt.date) -> Any:
@@ -192,7 +191,7 @@ def standing(rows: FromClause, day: dt.date) -> Any:
 
 
 @cache
-def _document(*, then: bool) -> tuple[str, dict[str, Any]]:
+def _document(*, then: bool) -> Template:
     """Compiled once: SQLAlchemy needs longer for it than PostgreSQL for the answer."""
     moment: Any = bindparam("moment", type_=DateTime(timezone=True)) if then else None
     rows = known(Building, moment)
@@ -202,9 +201,7 @@ def _document(*, then: bool) -> tuple[str, dict[str, Any]]:
         timed = column.name == "recorded_from"
         members += [literal(column.name, Text), func.to_char(func.timezone("UTC", column), ISO) if timed else column]
     body = cast_to(func.json_build_object(*members), Text).label("body")
-    statement = select(body, rows.c.version).where(rows.c.id == bindparam("id", type_=Uuid()), live(rows))
-    compiled = statement.compile(dialect=psycopg.dialect())
-    return compiled.string, dict(compiled.params)
+    return Template.of(select(body, rows.c.version).where(rows.c.id == bindparam("id", type_=Uuid()), live(rows)), kept=True)
 
 
 def _relocate(session: Session, building_id: uuid.UUID, entrance: Place, values: Mapping[str, Any], versions: Versions) -> None:

@@ -19,11 +19,12 @@ from api.disconnection import unless_gone
 from api.limits import Limits
 from api.routing import DistrictRoute
 from gridmgmt.database import PUBLIC, Database
+from gridmgmt.reads import Query
 from gridmgmt.settings import Settings
 from tests.drawn import Drawn
 from tests.places import KEYS
 
-SLOW = "SELECT count(*) FROM generate_series(1, 300000000) AS long_walk"
+SLOW = Query(b"SELECT count(*) FROM generate_series(1, 300000000) AS long_walk")
 LIMITS = Limits(body=100_000, anonymous_second=10_000, anonymous_minute=10_000, at_once=2, queue=3)
 
 
@@ -34,10 +35,9 @@ def slow_app(configured: Settings, drawn: Drawn) -> FastAPI:
     router = APIRouter(route_class=DistrictRoute)
 
     async def walk(database: Database) -> int:
-        async with database.reading(PUBLIC) as connection:
-            row = await (await connection.execute(SLOW.encode())).fetchone()
-        assert row is not None
-        return row[0]
+        [[(counted,)]] = await database.read(PUBLIC, SLOW)
+        assert counted is not None
+        return int(counted)
 
     @router.get("/walk")
     async def long_walk(request: Request, database: DatabaseDep) -> int:  # pyright: ignore[reportUnusedFunction]

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from gridmgmt.database import Database
 from gridmgmt.models import Building
+from gridmgmt.reads import Query
 from tests.drawn import Drawn
 from tests.places import register
 
@@ -59,9 +60,8 @@ async def _read(few: Database, drawn: Drawn) -> list[tuple[str, set[str]]]:
     answers: list[tuple[str, set[str]]] = []
 
     async def one(name: str) -> None:
-        async with few.reading(drawn.places.accounts[name]) as connection:
-            rows = await (await connection.execute("SELECT name FROM reg.building")).fetchall()
-        answers.append((name, {row[0] for row in rows}))
+        [rows] = await few.read(drawn.places.accounts[name], Query(b"SELECT name FROM reg.building"))
+        answers.append((name, {told.decode() for (told,) in rows if told is not None}))
 
     async def crowd(size: int) -> None:
         asked = [asyncio.create_task(one(chance.choice(list(SEEN)))) for _ in range(size)]
