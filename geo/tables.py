@@ -9,6 +9,8 @@ import orjson
 Form = Literal["gpkg", "fgb", "parquet"]
 Shape = Literal["any", "point", "multipolygon"]
 
+TOO_LARGE: Final = 2
+"""Exit code of the process when the file would be larger than it may be."""
 END: Final = b"null\n"
 """The line after the last row."""
 

@@ -2,10 +2,12 @@
 
 Run as a program (`python -m geo.writing`) it reads lines and writes a file, in a process of its own, so that whoever serves neither
 holds GDAL's memory nor waits for it. Its input: a JSON object that `Table.heading` made, the lines of `geo.lines.table_line`, and
-`geo.tables.END`, without which the rows are taken to be cut short.
+`geo.tables.END`, without which the rows are taken to be cut short. Its arguments: the path, and the bytes that a file may have.
 """
 
 import os
+import resource
+import signal
 import sys
 from binascii import unhexlify
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +18,7 @@ from typing import Any, Final
 import orjson
 import pyarrow as pa
 
-from geo.tables import END, Table
+from geo.tables import END, TOO_LARGE, Table
 
 CHUNK: Final = 2_000
 GROUP: Final = 20_000
@@ -127,8 +129,11 @@ def _until_end(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def main() -> int:
-    """Write what standard input holds to the path that the only argument names; 1 with a line on standard error when it fails."""
-    path = Path(sys.argv[1])
+    """Write what standard input holds to the path; 1 with a line on standard error when it fails, TOO_LARGE when the file is."""
+    path, most = Path(sys.argv[1]), int(sys.argv[2])
+    full: list[int] = []  # whatever the libraries make of it: the kernel says that it takes no more
+    signal.signal(signal.SIGXFSZ, lambda number, _: full.append(number))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     for name in ("shapely", "pyproj"):  # pyogrio loads them where they are, and nothing here needs them
         sys.modules[name] = None  # pyright: ignore[reportArgumentType] -- which is how Python is told that there is no such module
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=1 << 20, closefd=False) as lines:
@@ -138,7 +143,7 @@ def main() -> int:
             write_table(path, table, _until_end(lines))
         except (TableError, OSError) as error:
             sys.stderr.write(f"{error}\n")
-            return 1
+            return TOO_LARGE if full else 1
     return 0
 
 

@@ -64,6 +64,10 @@ class Server(_Concern):
     host: Annotated[str, Field(min_length=1, description="Address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 8000
     max_body: Annotated[int, Field(ge=1024, description="Largest body of a request in bytes")] = 1_048_576
+    file_rows: Annotated[int, Field(ge=1, le=2_000_000_000, description="Most features of one file that GIS clients fetch")] = 2_000_000
+    file_bytes: Annotated[int, Field(ge=1_048_576, description="Largest file that is made on disk before it is sent, in bytes")] = (
+        2_147_483_648
+    )
     tile_cache: Annotated[int, Field(ge=0, description="Bytes of map tiles that each process keeps")] = 67_108_864
 
 

@@ -22,7 +22,7 @@ from geo.crs import CRS84, LONLAT, STORAGE, Exchange
 from geo.tables import Form, Table
 from gridmgmt.errors import InvalidError
 from gridmgmt.layers.bulk import fields_of, heading_of, lines_of
-from gridmgmt.layers.selection import Selection
+from gridmgmt.layers.selection import Selection, count_of
 from gridmgmt.layers.stamps import stamp_of
 from gridmgmt.reads import Query
 
@@ -57,6 +57,7 @@ async def read_file(asked: Asked, form: str) -> Response:
     headers["Content-Disposition"] = f'attachment; filename="{selection.layer}.{form}"'
     if asked.request.state.head:
         return ChunkResponse(_nothing(), headers=headers, media_type=FILES[form])
+    await _require_few(asked, selection, values)
     if form in STREAMED:
         chunks = _streamed(asked, selection, values, form, notice)
         begun = await _begun(asked, chunks)
@@ -71,7 +72,7 @@ async def read_file(asked: Asked, form: str) -> Response:
     )
     with asked.parts.files.taken():
         async with aclosing(_lines(asked, lines_of(selection, "table", notice).bind(**values))) as lines:
-            file = await unless_gone(asked.request, spool(table, lines))
+            file = await unless_gone(asked.request, spool(table, lines, asked.parts.settings.server.file_bytes))
     headers["Content-Length"] = str(file.seek(0, 2))
     file.seek(0)
     return ChunkResponse(pieces(file), headers=headers, media_type=FILES[form])
@@ -84,6 +85,16 @@ def _read_selection(asked: Asked) -> tuple[Selection, dict[str, Any]]:
             raise InvalidError(f"{name}: a file has no pages and no count", field=name)
     limit = asked.read("limit", COUNT)
     return wanted.selection, wanted.values | {"limit": None if limit is None else min(limit, MOST)}
+
+
+async def _require_few(asked: Asked, selection: Selection, values: Mapping[str, Any]) -> None:
+    """Raise InvalidError when there are more features than a file may have. They are counted only where that may be."""
+    most = asked.parts.settings.server.file_rows
+    if values["limit"] is not None and values["limit"] <= most:
+        return
+    [[(found,)]] = await unless_gone(asked.request, asked.parts.database.read(asked.actor, count_of(selection).bind(**values)))
+    if min(int(found or b"0"), values["limit"] or MOST) > most:
+        raise InvalidError(f"the file would have more than {most} features: ask for fewer by limit, bbox or filter", field="limit")
 
 
 def _code(asked: Asked, exchange: Exchange) -> str:

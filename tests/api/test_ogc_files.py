@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from pyogrio import raw
 from pyproj import CRS
 from starlette.testclient import TestClient
 
+from api.app import create_app
 from api.ogc.files import FILES
-from tests.api.conftest import LogIn
+from gridmgmt.settings import Settings
+from tests.api.conftest import GENEROUS, LogIn
 from tests.drawn import Drawn
-from tests.places import point
+from tests.places import KEYS, point
 
 ITEMS = "/ogc/collections/buildings/items"
 EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
@@ -203,6 +206,21 @@ def test_more_files_at_once_than_may_be_are_refused(app: FastAPI, log_in: LogIn)
         assert int(answer.headers["retry-after"]) > 0
         assert log_in("district").head(f"{ITEMS}?f=gpkg").status_code == 200, "who asks for no body makes no file"
     assert log_in("district").get(f"{ITEMS}?f=gpkg").status_code == 200
+
+
+def test_files_have_so_many_features_and_bytes_as_the_settings_say(drawn: Drawn, configured: Settings, temporary: Path) -> None:
+    few = replace(configured, server=configured.server.model_copy(update={"file_rows": 2, "file_bytes": 30_000}))
+    app = create_app(few, KEYS, drawn.database, limits=GENEROUS)
+    token = app.state.parts.tokens.issue(drawn.places.accounts["district"])
+    with TestClient(app, headers={"Authorization": f"Bearer {token}"}) as client:
+        for form in FORMS:
+            for query in ("", "&limit=3", "&limit=99999999999"):
+                refused = client.get(f"{ITEMS}?f={form}{query}")
+                assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "limit"), (form, query)
+                assert "more than 2 features" in refused.json()["detail"]
+            assert client.get(f"{ITEMS}?f={form}&limit=2").status_code == (400 if form == "gpkg" else 200)
+        assert "larger than 30000 bytes" in client.get(f"{ITEMS}?f=gpkg&limit=2").json()["detail"]
+    assert list(temporary.iterdir()) == []
 
 
 def test_no_file_is_left_behind(log_in: LogIn, temporary: Path) -> None:

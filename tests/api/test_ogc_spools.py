@@ -19,7 +19,7 @@ async def rows():
 
 async def make():
     table = Table(name="x", form="parquet", fields=(("id", "integer"),), shape="any", crs="EPSG:4490", projjson={})
-    with await spool(table, rows()) as file:
+    with await spool(table, rows(), 1_000_000) as file:
         return file.read(4)
 
 try:

@@ -7,21 +7,30 @@ from pathlib import Path
 import pytest
 from pyproj import CRS
 
-from geo.tables import END, Form, Table
+from geo.tables import END, TOO_LARGE, Form, Table
 
 FORMS: list[Form] = ["gpkg", "fgb", "parquet"]
 ROW = b'["a", 1, "0101000000000000000000F03F0000000000000040"]\n'
 
 
-def run(path: Path, form: Form, lines: bytes) -> subprocess.CompletedProcess[bytes]:
+def run(path: Path, form: Form, lines: bytes, most: int = 100_000_000) -> subprocess.CompletedProcess[bytes]:
     table = Table("things", form, (("id", "string"), ("n", "integer")), "point", "EPSG:4490", CRS(4490).to_json_dict())
-    return subprocess.run([sys.executable, "-m", "geo.writing", str(path)], input=table.heading() + lines, capture_output=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "geo.writing", str(path), str(most)], input=table.heading() + lines, capture_output=True, check=False
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_rows_that_stop_before_their_end_are_no_file(tmp_path: Path, form: Form) -> None:
     done = run(tmp_path / f"things.{form}", form, ROW * 3)
     assert (done.returncode, done.stderr.decode()) == (1, "the rows were cut short\n")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_file_that_grows_too_large_is_told_apart(tmp_path: Path, form: Form) -> None:
+    rows = b"".join(b'["%x", 1, "0101000000000000000000F03F0000000000000040"]\n' % (number * 2**80 // 7919) for number in range(1, 30_000))
+    done = run(tmp_path / f"things.{form}", form, rows + END, most=200_000)
+    assert (done.returncode, b"Traceback" in done.stderr) == (TOO_LARGE, False), done.stderr
 
 
 @pytest.mark.parametrize("form", FORMS)

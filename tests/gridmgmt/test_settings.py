@@ -39,7 +39,7 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
     assert load_settings() == Settings(
         Places(home=Path(".gridmgmt"), keys=None),
         Database(database_url=None, pool_size=8),
-        Server(host="127.0.0.1", port=8000, max_body=1_048_576, tile_cache=67_108_864),
+        Server(host="127.0.0.1", port=8000, max_body=1_048_576, file_rows=2_000_000, file_bytes=2_147_483_648, tile_cache=67_108_864),
         Access(demo_mode=False, token_lifetime=900),
     )
 
@@ -47,14 +47,14 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
 def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "HOME": "/h", "KEYS": "/k", "DATABASE_URL": "postgresql://h/d", "POOL_SIZE": "3", "HOST": "::1", "PORT": "8001",
-        "MAX_BODY": "2048", "TILE_CACHE": "0", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60",
+        "MAX_BODY": "2048", "TILE_CACHE": "0", "FILE_ROWS": "5", "FILE_BYTES": "2000000", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"GRIDMGMT_{name}", value)
     assert load_settings() == Settings(
         Places(home=Path("/h"), keys=Path("/k")),
         Database(database_url="postgresql://h/d", pool_size=3),
-        Server(host="::1", port=8001, max_body=2048, tile_cache=0),
+        Server(host="::1", port=8001, max_body=2048, file_rows=5, file_bytes=2_000_000, tile_cache=0),
         Access(demo_mode=True, token_lifetime=60),
     )
 
