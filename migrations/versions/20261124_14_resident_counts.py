@@ -60,8 +60,11 @@ BEGIN
      GROUP BY 1),
   community AS MATERIALIZED (
     SELECT a.id, a.parent_id, coalesce(l.residents, 0) AS residents, coalesce(l.floating, 0) AS floating,
-           coalesce((SELECT c.phase FROM reg.resident_count c WHERE c.area_id = a.id ORDER BY c.month DESC LIMIT 1), floor(random() * 10)::int)
-             AS phase
+           coalesce((SELECT c.phase FROM reg.resident_count c
+                      WHERE c.area_id = a.id  -- or what it was before it got another number: two beginnings for one number would bound it
+                         OR c.area_id = (SELECT n.predecessor_id FROM reg.area_lineage n WHERE n.successor_id = a.id AND n.kind = 'renumber' LIMIT 1)
+                      ORDER BY c.month DESC LIMIT 1),
+                    floor(random() * 10)::int) AS phase
       FROM reg.area a LEFT JOIN lived l ON l.community_id = a.id
      WHERE a.level = 'community' AND a.deleted_at IS NULL AND a.valid_from <= today AND (a.valid_to IS NULL OR a.valid_to > today)),
   told AS MATERIALIZED (

@@ -144,6 +144,25 @@ def test_month_is_counted_once_and_stays_as_it_was_told(drawn: Drawn) -> None:
             assert read(drawn, on=day) == expected
 
 
+def test_community_that_gets_another_number_keeps_its_steps(drawn: Drawn) -> None:
+    with superuser(drawn) as root:
+        dated(root, dt.date(2001, 1, 1))
+        before = root.execute("SELECT phase FROM reg.resident_count WHERE area_id = %s", [drawn.places.areas[SOUTH]]).fetchone()
+        for number in range(10):  # chance alone would give all of them the same once in ten thousand million times
+            root.execute(
+                "WITH a AS (INSERT INTO reg.area (code, name, level, parent_id, valid_from, geom)"
+                " SELECT '44039900101' || %(number)s, name, level, parent_id, valid_from, geom FROM reg.area WHERE id = %(old)s"
+                " RETURNING id)"
+                " INSERT INTO reg.area_lineage SELECT %(old)s, id, 'renumber', '2001-01-15' FROM a",
+                {"number": str(number), "old": drawn.places.areas[SOUTH]},
+            )
+        assert count(drawn) == 15
+        after = root.execute(
+            "SELECT DISTINCT phase FROM reg.resident_count WHERE area_id > %s", [max(drawn.places.areas.values())]
+        ).fetchall()
+        assert after == [before]
+
+
 def beyond(people: int, phase: int) -> int | None:
     """How a number is told, as it is documented."""
     return (people - phase) // 10 * 10 + 10 if people >= 10 + phase else None
