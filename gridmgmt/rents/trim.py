@@ -19,23 +19,28 @@ FLOOR = 0.05
 """No spread is taken for less than five percent: where most rents are the same, the others are not errors for that."""
 
 
-def kept_in_groups(y: FloatArray, groups: Sequence[IntArray], *, limit: float = 5.0, least: int = 10) -> BoolArray:
-    """Which of n log rents lie within `limit` spreads of their group's median, (n,).
+def limits_in_groups(y: FloatArray, groups: Sequence[IntArray], *, least: int = 10) -> tuple[FloatArray, FloatArray, IntArray]:
+    """For each of n log rents the median and the spread by which it is judged, and the place of the grouping that they are from, (n,) each.
 
     `groups`: codes (n,) from the finest grouping to the coarsest, such as subdistrict × use × class × year, then use × class × year, then
     use × year. The spread is max(1.4826·median|y − m|, 0.05). A group of fewer than `least` is judged by the median and spread of the
-    first coarser one that has as many; where none has, nothing can be told and the lease is kept.
+    first coarser one that has as many; where none has, nothing can be told: NaN, NaN and −1.
     """
-    kept = np.ones(len(y), np.bool_)
-    open_ = np.ones(len(y), np.bool_)
-    for codes in groups:
-        if not open_.any():
+    middle, spread = np.full(len(y), np.nan), np.full(len(y), np.nan)
+    level = np.full(len(y), -1, np.int64)
+    for place, codes in enumerate(groups):
+        if (level >= 0).all():
             break
-        middle, spread, size = _medians(y, codes)
-        judged = open_ & (size >= least)
-        kept[judged] = np.abs(y - middle)[judged] <= limit * spread[judged]
-        open_ &= ~judged
-    return kept
+        own_middle, own_spread, size = _medians(y, codes)
+        judged = (level < 0) & (size >= least)
+        middle[judged], spread[judged], level[judged] = own_middle[judged], own_spread[judged], place
+    return middle, spread, level
+
+
+def kept_in_groups(y: FloatArray, groups: Sequence[IntArray], *, limit: float = 5.0, least: int = 10) -> BoolArray:
+    """Which of n log rents lie within `limit` spreads of their group's median, (n,), as `limits_in_groups` has them; unjudged ones do."""
+    middle, spread, level = limits_in_groups(y, groups, least=least)
+    return (level < 0) | (np.abs(y - middle) <= limit * spread)
 
 
 def refitted(n: int, fit: Callable[[BoolArray], tuple[F, FloatArray]], *, limit: float = 4.0, rounds: int = 4) -> tuple[F, BoolArray]:
@@ -55,6 +60,13 @@ def refitted(n: int, fit: Callable[[BoolArray], tuple[F, FloatArray]], *, limit:
     return fitted, kept
 
 
+def middles(values: FloatArray, group: IntArray, sizes: IntArray) -> FloatArray:
+    """The median of each of g groups, (g,): `group` (n,) 0..g−1 names each value's, `sizes` (g,) are not nought."""
+    ordered = values[np.lexsort((values, group))]
+    starts = np.cumsum(sizes) - sizes
+    return 0.5 * (ordered[starts + (sizes - 1) // 2] + ordered[starts + sizes // 2])
+
+
 def _judged(residuals: FloatArray, kept: BoolArray, limit: float) -> BoolArray:
     spread = max(NORMAL * float(np.median(np.abs(residuals[kept]))), FLOOR) if kept.any() else FLOOR
     return np.abs(residuals) <= limit * spread
@@ -63,12 +75,6 @@ def _judged(residuals: FloatArray, kept: BoolArray, limit: float) -> BoolArray:
 def _medians(y: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
     """For each lease its group's median, spread and size, (n,) each."""
     _, group, sizes = np.unique(codes, return_inverse=True, return_counts=True)
-    middle = _middles(y, group, sizes)[group]
-    spread = np.maximum(NORMAL * _middles(np.abs(y - middle), group, sizes), FLOOR)[group]
+    middle = middles(y, group, sizes)[group]
+    spread = np.maximum(NORMAL * middles(np.abs(y - middle), group, sizes), FLOOR)[group]
     return middle, spread, sizes[group]
-
-
-def _middles(values: FloatArray, group: IntArray, sizes: IntArray) -> FloatArray:
-    ordered = values[np.lexsort((values, group))]
-    starts = np.cumsum(sizes) - sizes
-    return 0.5 * (ordered[starts + (sizes - 1) // 2] + ordered[starts + sizes // 2])
