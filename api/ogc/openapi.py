@@ -134,29 +134,24 @@ def _paths(layer: Layer) -> dict[str, Any]:
 
 
 def _set_paths() -> dict[str, Any]:
-    content = {JSON: {"schema": {"type": "object"}}}
     return {
-        "/tileMatrixSets": _page("Tile matrix sets 瓦片矩阵集", "tileMatrixSets", {"json": JSON}),
-        "/tileMatrixSets/{tileMatrixSetId}": _operation(
-            "A tile matrix set", "tileMatrixSet", content, None, [_tms(), _format({"json": JSON})]
-        ),
+        "/tileMatrixSets": _page("Tile matrix sets 瓦片矩阵集", "tileMatrixSets", PAGES),
+        "/tileMatrixSets/{tileMatrixSetId}": _page("A tile matrix set", "tileMatrixSet", PAGES, parameters=[_tms()]),
     }
 
 
 def _tile_paths(layer: Layer) -> dict[str, Any]:
     here, name = f"/collections/{layer.name}/tiles", f"{layer.name}.collection.vector"  # as Tiles wants it, 14.2
-    offered = {"json": JSON, "tilejson": TILEJSON}
-    content = {media_type: {"schema": {"type": "object"}} for media_type in offered.values()}
+    offered = {"json": JSON, "tilejson": TILEJSON, "html": HTML}
     number = {"type": "integer", "minimum": 0}
     places = [{"name": place, "in": "path", "required": True, "schema": number} for place in ("tileMatrix", "tileRow", "tileCol")]
     drawn = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
-    tile = _operation(f"A vector tile of {layer.title}", f"{name}.getTile", drawn, layer, [_tms(), *places, _ref("as_of"), _format(DRAWN)])
+    parameters = [_tms(), *places, _ref("as_of"), _ref("datetime"), _format(DRAWN)]
+    tile = _operation(f"A vector tile of {layer.title}", f"{name}.getTile", drawn, layer, parameters)
     tile["get"]["responses"]["204"] = {"description": "Nothing lies in the tile"}
     return {
-        here: _page(f"Tilesets of {layer.title}", f"{name}.getTileSetsList", {"json": JSON}, layer),
-        f"{here}/{{tileMatrixSetId}}": _operation(
-            f"A tileset of {layer.title}", f"{name}.getTileSet", content, layer, [_tms(), _format(offered)]
-        ),
+        here: _page(f"Tilesets of {layer.title}", f"{name}.getTileSetsList", PAGES, layer),
+        f"{here}/{{tileMatrixSetId}}": _page(f"A tileset of {layer.title}", f"{name}.getTileSet", offered, layer, parameters=[_tms()]),
         f"{here}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}": tile,
     }
 
@@ -168,8 +163,7 @@ def _style_paths(layer: Layer | None) -> dict[str, Any]:
     style: dict[str, Any] = {"name": "style", "in": "path", "required": True, "schema": {"type": "string"}}
     if layer is not None:
         style["schema"]["enum"] = [one.name for one in styles_of(layer)]
-    one = _page(f"One of {of}", f"get{name}Style", STYLE_FORMATS, layer)
-    one["get"]["parameters"].insert(0, style)
+    one = _page(f"One of {of}", f"get{name}Style", STYLE_FORMATS, layer, parameters=[style])
     return {here: _page(of, f"list{name}Styles", PAGES, layer), f"{here}/{{style}}": one}
 
 
@@ -177,9 +171,16 @@ def _tms() -> dict[str, Any]:
     return {"name": "tileMatrixSetId", "in": "path", "required": True, "schema": {"type": "string", "enum": list(NAMES)}}
 
 
-def _page(summary: str, operation: str, offered: Mapping[str, str], layer: Layer | None = None) -> dict[str, Any]:
+def _page(
+    summary: str,
+    operation: str,
+    offered: Mapping[str, str],
+    layer: Layer | None = None,
+    *,
+    parameters: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     content = {media_type: {"schema": {"type": "string" if media_type == HTML else "object"}} for media_type in offered.values()}
-    return _operation(summary, operation, content, layer, [_format(offered), _ref("lang")])
+    return _operation(summary, operation, content, layer, [*parameters, _format(offered), _ref("lang")])
 
 
 def _operation(

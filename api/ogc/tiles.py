@@ -10,14 +10,15 @@ from api.disconnection import unless_gone
 from api.ogc.asking import Asked, members, read, route
 from api.ogc.documents import representations, serve
 from api.ogc.links import RELATIONS, Link, link
-from api.ogc.negotiation import JSON, choose
+from api.ogc.negotiation import HTML, JSON, choose
 from api.ogc.tags import etag_of, headers_of
-from api.ogc.wanted import read_then
+from api.ogc.wanted import read_period, read_then
 from api.schemas.base import read_digits
 from geo.crs import LONLAT
 from geo.tiles import DEEPEST, MEDIA_TYPE, Bounds, Quad, definition, quads
 from gridmgmt.errors import NotFoundError
-from gridmgmt.layers.layer import Layer
+from gridmgmt.layers.far import far_properties
+from gridmgmt.layers.layer import Layer, Property
 from gridmgmt.layers.stamps import stamp_of
 from gridmgmt.layers.tiles import drawn_properties, read_tile, tile_of
 from gridmgmt.reads import Query
@@ -36,12 +37,13 @@ async def list_tile_matrix_sets(asked: Asked) -> Response:
         {"id": quad.name, "title": quad.title, "uri": quad.uri, "crs": quad.crs, "links": [_scheme(asked, quad, "self")]}
         for quad in quads().values()
     ]
-    return serve(asked, {"links": representations(asked, f"{asked.root}/tileMatrixSets"), "tileMatrixSets": sets} | members(asked))
+    page = {"links": representations(asked, f"{asked.root}/tileMatrixSets"), "tileMatrixSets": sets}
+    return serve(asked, page | members(asked), template="tile_matrix_sets.html")
 
 
 async def read_tile_matrix_set(asked: Asked) -> Response:
     """The definition of one set."""
-    return serve(asked, {**definition(_quad(asked).name), **members(asked)})
+    return serve(asked, {**definition(_quad(asked).name), **members(asked)}, template="tile_matrix_set.html")
 
 
 async def list_tilesets(asked: Asked) -> Response:
@@ -49,13 +51,14 @@ async def list_tilesets(asked: Asked) -> Response:
     layer = asked.layer
     here = _here(asked, layer)
     listed = [_about(layer, quad) | {"links": _links(asked, layer, quad)} for quad in quads().values()]
-    return serve(asked, {"links": representations(asked, here), "tilesets": listed} | members(asked))
+    page = {"links": representations(asked, here), "tilesets": listed}
+    return serve(asked, page | members(asked), template="tilesets.html", layer=layer)
 
 
 async def read_tileset(asked: Asked) -> Response:
     """What tiles a collection has in one set, and how to ask for them: as OGC says it, or as TileJSON 3.0."""
     layer, quad = asked.layer, _quad(asked)
-    offered = {"json": JSON} | ({"tilejson": TILEJSON} if quad.name == MERCATOR else {})
+    offered = {"json": JSON} | ({"tilejson": TILEJSON} if quad.name == MERCATOR else {}) | {"html": HTML}
     [extent] = await asked.parts.extents.read(asked.parts.database, asked.actor, [layer])
     if choose(asked, offered) == "tilejson":
         return serve(asked, _tilejson(asked, layer, quad, extent.box) | members(asked), offered)
@@ -67,7 +70,7 @@ async def read_tileset(asked: Asked) -> Response:
     if extent.box is not None:
         west, south, east, north = extent.box
         page["boundingBox"] = {"lowerLeft": [west, south], "upperRight": [east, north], "crs": LONLAT.uri}
-    return serve(asked, page | members(asked), offered)
+    return serve(asked, page | members(asked), offered, template="tileset.html", layer=layer)
 
 
 async def draw_tile(asked: Asked) -> Response:
@@ -77,16 +80,18 @@ async def draw_tile(asked: Asked) -> Response:
     level, row, column = (read(name, asked.request.path_params[name], NUMBER) for name in _PLACE)
     if not quad.holds(level, row, column):
         raise NotFoundError("there is no such tile in the set")
-    moment = read_then(asked).get("moment")
+    moment, period = read_then(asked).get("moment"), read_period(asked)
     [[(stamp,)]] = await asked.parts.database.read(asked.actor, stamp_of(layer))
     assert stamp is not None
     headers = headers_of(asked, None, etag_of(asked, stamp))
     if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    drawn = asked.parts.tiles.find((layer.name, quad.name, level, row, column, moment, stamp))
+    wanted = (layer.name, quad.name, level, row, column, moment, period)
+    drawn = asked.parts.tiles.find((*wanted, stamp))
     if drawn is None:
-        stamp, drawn = await unless_gone(asked.request, _draw(asked, tile_of(layer, quad, level, row, column, moment=moment)))
-        asked.parts.tiles.keep((layer.name, quad.name, level, row, column, moment, stamp), drawn)
+        query = tile_of(layer, quad, level, row, column, moment=moment, period=period)
+        stamp, drawn = await unless_gone(asked.request, _draw(asked, query))
+        asked.parts.tiles.keep((*wanted, stamp), drawn)
         headers = headers_of(asked, None, etag_of(asked, stamp))
     return Response(drawn, media_type=MEDIA_TYPE, headers=headers) if drawn else Response(status_code=204, headers=headers)
 
@@ -133,8 +138,9 @@ def _links(asked: Asked, layer: Layer, quad: Quad) -> list[dict[str, Any]]:
 
 
 def _described(layer: Layer) -> dict[str, Any]:
-    named = {one.name: one for one in layer.properties}
-    told = {name: {"type": named[name].type, "title": named[name].title} for name in drawn_properties(layer)}
+    told = {
+        one.name: {"type": one.type, "title": one.title} | ({"description": levels} if levels else {}) for one, levels in _carried(layer)
+    }
     return {
         "id": layer.name,
         "title": layer.title,
@@ -143,6 +149,14 @@ def _described(layer: Layer) -> dict[str, Any]:
         "maxTileMatrix": str(DEEPEST),
         "propertiesSchema": {"type": "object", "properties": told},
     }
+
+
+def _carried(layer: Layer) -> list[tuple[Property, str]]:
+    """The properties that tiles carry, and on which levels unless on all of them: far away other things are drawn than the features."""
+    near = {one.name: one for one in drawn_properties(layer)}
+    far = {one.name: one for one in far_properties(layer)} if layer.far else {}
+    carried = [(one, "" if name in far or not far else f"from level {layer.minzoom}") for name, one in near.items()]
+    return carried + [(one, f"below level {layer.minzoom}") for name, one in far.items() if name not in near]
 
 
 def _limits(quad: Quad, box: Bounds | None) -> list[dict[str, Any]]:
@@ -165,8 +179,7 @@ def _limits(quad: Quad, box: Bounds | None) -> list[dict[str, Any]]:
 
 
 def _tilejson(asked: Asked, layer: Layer, quad: Quad, box: Bounds | None) -> dict[str, Any]:
-    named = {one.name: one for one in layer.properties}
-    fields = {name: _JSON_TYPES[named[name].type] for name in drawn_properties(layer)}
+    fields = {one.name: ", ".join(filter(None, (_JSON_TYPES[one.type], levels))) for one, levels in _carried(layer)}
     page: dict[str, Any] = {
         "tilejson": "3.0.0",
         "name": f"{layer.title} {layer.title_zh}",
@@ -183,10 +196,11 @@ def _tilejson(asked: Asked, layer: Layer, quad: Quad, box: Bounds | None) -> dic
 
 
 _F: Final = frozenset({"f"})
+_TILESET: Final = "/collections/{collection}/tiles/{tileMatrixSetId}"
 ROUTES: Final = (
     # The row stands before the column, as OGC counts; z/x/y of other services is turned by the template of the TileJSON.
-    route("/collections/{collection}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}", draw_tile, parameters=_F | {"as_of"}),
-    route("/collections/{collection}/tiles/{tileMatrixSetId}", read_tileset, parameters=_F),
+    route(f"{_TILESET}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}", draw_tile, parameters=_F | {"as_of", "datetime"}),
+    route(_TILESET, read_tileset, parameters=_F),
     route("/collections/{collection}/tiles", list_tilesets, parameters=_F),
     route("/tileMatrixSets/{tileMatrixSetId}", read_tile_matrix_set, parameters=_F),
     route("/tileMatrixSets", list_tile_matrix_sets, parameters=_F),

@@ -17,7 +17,7 @@ from geo.crs import EXCHANGES, LONLAT, Exchange
 from geo.features import Key, Look
 from gridmgmt.errors import InvalidError
 from gridmgmt.layers.layer import Property
-from gridmgmt.layers.selection import Selection, queryables
+from gridmgmt.layers.selection import Period, Selection, queryables
 
 DEFAULT: Final = 100
 LARGEST: Final = 10_000
@@ -116,10 +116,19 @@ def _with_boxes(asked: Asked, selection: Selection, values: dict[str, Any]) -> S
 
 
 def _with_period(asked: Asked, selection: Selection, values: dict[str, Any]) -> Selection:
-    """A time, or two with a slash between, either of which may be open (`..` or nothing)."""
+    period = read_period(asked)
+    if period is None:
+        return selection
+    since, until = period
+    values |= {"since": since, "until": until}
+    return replace(selection, since=since is not None, until=until is not None)
+
+
+def read_period(asked: Asked) -> Period | None:
+    """`datetime`: a time, or two with a slash between, either of which may be open (`..` or nothing). None when it is not given."""
     text = asked.given.get("datetime")
     if text is None:
-        return selection
+        return None
     begins, slash, ends = text.partition("/")
     first, last = _day(begins), _day(ends) if slash else _day(begins)
     if slash and begins in _UNBOUNDED and ends in _UNBOUNDED and text not in {"../..", "/", "../", "/.."}:
@@ -128,8 +137,7 @@ def _with_period(asked: Asked, selection: Selection, values: dict[str, Any]) -> 
         raise InvalidError("datetime: takes a time, or two with a slash between", field="datetime")
     if first is not None and last is not None and first > last:
         raise InvalidError("datetime: ends before it begins", field="datetime")
-    values |= {"since": first, "until": last}
-    return replace(selection, since=first is not None, until=last is not None)
+    return first, last
 
 
 def _day(text: str) -> dt.date | None:

@@ -7,12 +7,12 @@ the caller sees, because row-level security cuts the rows that are counted.
 import math
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Date, Double, FromClause, Integer, bindparam, cast, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Double, FromClause, Integer, bindparam, cast, func, literal_column, or_, select
 
 from geo.crs import WEB
 from geo.tiles import Bounds
 from gridmgmt.history.beliefs import known
-from gridmgmt.layers.layer import Layer
+from gridmgmt.layers.layer import Layer, Property
 from gridmgmt.models import Area, Building, BuildingCell
 
 CELL_LEVEL: Final = 17
@@ -24,26 +24,40 @@ HALF: Final = math.pi * 6_378_137.0
 
 HAIR: Final = 1e-6
 
+_CELLS: Final = (
+    Property("count", "integer", "Number of buildings in the cell", "格内楼栋数"),
+    Property("rental", "integer", "Number of these that are let", "其中出租楼栋数"),
+)
+_PARENTS: Final = (
+    Property("code", "string", "Code of the wider area", "上级区域代码"),
+    Property("name", "string", "Name of the wider area", "上级区域名称"),
+    Property("count", "integer", "Number of areas in it", "所含区域数"),
+)
 
-def far_properties(layer: Layer) -> tuple[str, ...]:
+
+def far_properties(layer: Layer) -> tuple[Property, ...]:
     """What is told of them."""
-    return ("count", "rental") if layer.far == "cells" else ("code", "name", "count")
+    return _CELLS if layer.far == "cells" else _PARENTS
 
 
-def cells(moment: ColumnElement[Any] | None) -> FromClause:
-    """Cells [x0] to [x1], [y0] to [y1] of level 17, grouped by 2^[shift], with the number of buildings that stand today, or stood then."""
+def cells(moment: ColumnElement[Any] | None, day: ColumnElement[Any] | None) -> FromClause:
+    """Cells [x0] to [x1], [y0] to [y1] of level 17, grouped by 2^[shift], with the number of buildings that were not yet retired on a day.
+
+    Without a day with the number of all that ever stood.
+    """
+    there: list[ColumnElement[bool]] = []
     if moment is None:
-        kept, today = BuildingCell.__table__.c, func.reg.today(type_=Date)
-        columns = (kept.x, kept.y, kept.buildings, kept.rental)
-        source = select(*columns).where(or_(kept.retired_on.is_(None), kept.retired_on > today)).subquery("kept")
+        kept = BuildingCell.__table__.c
+        told, ends = (kept.x, kept.y, kept.buildings, kept.rental), kept.retired_on
     else:
-        building, day = known(Building, moment), func.date(func.timezone("Asia/Shanghai", moment))  # pyright: ignore[reportArgumentType]
-        stood = building.c.deleted_at.is_(None), or_(building.c.retired_on.is_(None), building.c.retired_on > day)
+        building = known(Building, moment).c  # pyright: ignore[reportArgumentType] -- bound later
+        column, row = _cell(building.entrance)
         one = literal_column("1", Integer).label("buildings")
-        column, row = _cell(building.c.entrance)
-        source = (
-            select(column.label("x"), row.label("y"), one, cast(building.c.rental, Integer).label("rental")).where(*stood).subquery("kept")
-        )
+        told, ends = (column.label("x"), row.label("y"), one, cast(building.rental, Integer).label("rental")), building.retired_on
+        there.append(building.deleted_at.is_(None))
+    if day is not None:
+        there.append(or_(ends.is_(None), ends > day))
+    source = select(*told).where(*there).subquery("kept")
     x0, x1, y0, y1, shift = (bindparam(name, type_=Integer) for name in ("x0", "x1", "y0", "y1", "shift"))
     x, y = source.c.x.op(">>", return_type=Integer())(shift), source.c.y.op(">>", return_type=Integer())(shift)
     grouped = (

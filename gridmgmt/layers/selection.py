@@ -1,5 +1,6 @@
 """What is asked of a layer, and the statement for it: compiled once for each manner of asking, whatever the values."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -29,6 +30,10 @@ from gridmgmt.layers.layer import Layer
 from gridmgmt.reads import Template
 
 MOMENT: Final = bindparam("moment", type_=DateTime(timezone=True))
+
+
+Period = tuple[dt.date | None, dt.date | None]
+"""First and last day; None where it is open."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +102,23 @@ def rows_of(selection: Selection) -> FromClause:
     rows = layer.rows(MOMENT if selection.then else None)  # pyright: ignore[reportArgumentType] -- bound later
     columns = rows.selected_columns
     begins, ends = (None if name is None else columns[name] for name in layer.period)
-    if selection.since or selection.until:
-        first = bindparam("since", type_=Date) if selection.since else None
-        last = bindparam("until", type_=Date) if selection.until else None
-    else:
-        first = last = func.date(func.timezone("Asia/Shanghai", MOMENT)) if selection.then else func.reg.today()
+    first, last = days(selection)
     if begins is not None and last is not None:
         rows = rows.where(begins <= last)
     if ends is not None and first is not None:
         rows = rows.where(or_(ends.is_(None), ends > first))
     return rows.subquery("rows")
+
+
+def days(selection: Selection) -> tuple[ColumnElement[Any] | None, ColumnElement[Any] | None]:
+    """The first and the last day of the wanted period; None where it is open."""
+    if selection.since or selection.until:
+        return (
+            bindparam("since", type_=Date) if selection.since else None,
+            bindparam("until", type_=Date) if selection.until else None,
+        )
+    day = func.date(func.timezone("Asia/Shanghai", MOMENT)) if selection.then else func.reg.today(type_=Date)
+    return day, day
 
 
 def conditions(selection: Selection) -> Where | None:

@@ -13,8 +13,8 @@ from geo.features import Look
 from geo.tiles import Quad, around, envelope, quads, tile
 from gridmgmt.layers import LAYERS
 from gridmgmt.layers.far import cell_values, cells, far_properties, parents
-from gridmgmt.layers.layer import Layer
-from gridmgmt.layers.selection import MOMENT, Selection, rows_of
+from gridmgmt.layers.layer import Layer, Property
+from gridmgmt.layers.selection import MOMENT, Period, Selection, days, rows_of
 from gridmgmt.reads import Query, Template
 
 SIDES: Final = ("west", "south", "east", "north")
@@ -23,8 +23,8 @@ OTHER_SIDES: Final = ("other_west", "other_south", "other_east", "other_north")
 OVERHEAD: Final = 400
 """Bytes of memory that a kept tile costs beside its own."""
 
-Key = tuple[str, str, int, int, int, dt.datetime | None, bytes]
-"""Layer, set, level, row, column, as of when, stamp."""
+Key = tuple[str, str, int, int, int, dt.datetime | None, Period | None, bytes]
+"""Layer, set, level, row, column, as of when, in force when, stamp."""
 
 
 class Tiles:
@@ -54,15 +54,19 @@ class Tiles:
             self.size -= len(gone) + OVERHEAD
 
 
-def tile_of(layer: Layer, quad: Quad, level: int, row: int, column: int, *, moment: dt.datetime | None = None) -> Query:
-    """The statement for a tile: one row with its bytes, for `read_tile`."""
+def tile_of(
+    layer: Layer, quad: Quad, level: int, row: int, column: int, *, moment: dt.datetime | None = None, period: Period | None = None
+) -> Query:
+    """The statement for a tile: one row with its bytes, for `read_tile`. It shows what is in force on the day, or in the period."""
     bounds = quad.bounds(level, row, column)
     values: dict[str, Any] = dict(zip(SIDES, bounds, strict=True)) | {"margin": quad.margin(level), "moment": moment}
     values |= zip(OTHER_SIDES, quad.other(quad.padded(level, row, column)), strict=True)
     far, wide = is_far(layer, level), layer.by_level and level < layer.minzoom
     if far and layer.far == "cells":
         values |= cell_values(level, bounds if quad.srid == WEB else quad.other(bounds))
-    return _template(layer.name, quad.name, then=moment is not None, far=far, wide=wide).bind(**values)
+    since, until = period or (None, None)
+    selection = Selection(layer.name, Look(()), then=moment is not None, since=since is not None, until=until is not None)
+    return _template(selection, quad.name, far=far, wide=wide).bind(**values, since=since, until=until)
 
 
 def is_far(layer: Layer, level: int) -> bool:
@@ -75,31 +79,32 @@ def read_tile(told: bytes) -> bytes:
     return unhexlify(memoryview(told)[2:])
 
 
-def drawn_properties(layer: Layer) -> tuple[str, ...]:
+def drawn_properties(layer: Layer) -> tuple[Property, ...]:
     """The properties that tiles carry besides the id."""
-    return layer.drawn or tuple(one.name for one in layer.properties[:2])
+    return tuple(one for one in layer.properties if one.name in layer.drawn) if layer.drawn else layer.properties[:2]
 
 
 @lru_cache(maxsize=200)
-def _template(name: str, quad_name: str, *, then: bool, far: bool, wide: bool) -> Template:
-    layer, quad = LAYERS[name], quads()[quad_name]
-    rows = rows_of(Selection(name, Look(()), then=then))
+def _template(selection: Selection, quad_name: str, *, far: bool, wide: bool) -> Template:
+    layer, quad = LAYERS[selection.layer], quads()[quad_name]
+    rows = rows_of(selection)
     if layer.by_level:  # one area over another would hide it
         rows = select(rows).where(rows.c.level == literal_column("'subdistrict'" if wide else "'community'", Text)).subquery("areas")
     told = drawn_properties(layer)
     if far:
-        moment = MOMENT if then else None
-        rows, told = (cells(moment) if layer.far == "cells" else parents(rows, moment)), far_properties(layer)
+        moment = MOMENT if selection.then else None
+        rows = cells(moment, days(selection)[0]) if layer.far == "cells" else parents(rows, moment)
+        told = far_properties(layer)
     bounds: list[ColumnElement[Any]] = [bindparam(side, type_=Float) for side in SIDES]
     shape, met = _shape(rows, quad, bounds)
-    columns: list[ColumnElement[Any]] = [rows.c[one] for one in told]
+    columns: list[ColumnElement[Any]] = [rows.c[one.name] for one in told]
     number = None
     if "id" in rows.c:
         if layer.id_type == "integer":
             number = rows.c.id
         else:  # a feature of a tile has an integer for its id, or none
             columns.insert(0, cast(rows.c.id, Text).label("id"))
-    drawn = tile(rows, shape, layer=name, bounds=bounds, srid=quad.srid, where=[met], feature_id=number, told=columns)
+    drawn = tile(rows, shape, layer=layer.name, bounds=bounds, srid=quad.srid, where=[met], feature_id=number, told=columns)
     return Template.of(drawn)
 
 

@@ -14,6 +14,7 @@ VOID = {"meta", "link", "br", "img", "input", "hr"}
 PATHS = (
     "", "conformance", "api", "collections", "collections/communities", "collections/communities/items", "collections/communities/items/4",
     "collections/communities/queryables", "collections/communities/sortables", "collections/communities/schema",
+    "tileMatrixSets", "tileMatrixSets/WorldCRS84Quad", "collections/communities/tiles", "collections/communities/tiles/WebMercatorQuad",
     "styles", "styles/ground", "collections/communities/styles", "collections/communities/styles/border",
 )  # fmt: skip
 

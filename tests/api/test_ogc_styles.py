@@ -139,7 +139,7 @@ def test_density_is_drawn_of_numbers_on_every_level(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize(("layer", "style"), DRAWN, ids=[f"{layer.name}-{style.name}" for layer, style in DRAWN])
 def test_style_asks_for_nothing_that_tiles_do_not_carry(layer: Layer, style: Style) -> None:
-    near, far = set(drawn_properties(layer)), set(far_properties(layer)) if layer.far else set[str]()
+    near, far = ({one.name for one in carried} for carried in (drawn_properties(layer), far_properties(layer) if layer.far else ()))
     assert not (layer.far and "count" in near)  # by which what is far is told from what is near
     drawn = map_layers(layer, style)
     assert len({one["id"] for one in drawn}) == len(drawn) > 0

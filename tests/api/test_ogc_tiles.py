@@ -64,6 +64,8 @@ def drawn_in(client: TestClient, at: str) -> list[dict[str, Any]]:
         (f"tiles/{MERCATOR}/0/0/0?f=png", 400, "f"),
         (f"tiles/{MERCATOR}/0/0/0?bbox=1,2,3,4", 400, "bbox"),
         (f"tiles/{MERCATOR}/0/0/0?as_of=yesterday", 400, "as_of"),
+        (f"tiles/{MERCATOR}/0/0/0?datetime=yesterday", 400, "datetime"),
+        (f"tiles/{MERCATOR}/0/0/0?datetime=2024-01-02/2024-01-01", 400, "datetime"),
         (f"tiles/{LONLAT}?f=tilejson", 400, "f"),
         ("tiles/NoSuchSet", 404, None),
     ],
@@ -143,6 +145,56 @@ def test_tile_as_of_a_time_before_anything_was_known_is_empty(client: TestClient
     assert len(drawn_in(client, f"{at}?as_of=2150-01-01T00:00:00Z")) == len(drawn_in(client, at)) > 0
 
 
+@pytest.mark.parametrize("name", [MERCATOR, LONLAT])
+def test_tile_shows_what_is_in_force_at_a_time(client: TestClient, name: str) -> None:
+    """The communities of the district are in force since 2020 or later; far away, so are those that are counted."""
+    for level in (14, 9):
+        at = address("communities", level, 500, 400)
+        if name == LONLAT:
+            (lon, lat), side = point(500, 400), 180 / 2**level
+            at = f"/ogc/collections/communities/tiles/{LONLAT}/{level}/{int((90 - lat) / side)}/{int((lon + 180) / side)}"
+        now = drawn_in(client, at)
+        assert len(now) > 0
+        assert drawn_in(client, f"{at}?datetime=1900-01-01") == []
+        assert drawn_in(client, f"{at}?datetime=../1900-01-01") == []
+        assert drawn_in(client, f"{at}?datetime=1900-01-01/..") == now
+        assert drawn_in(client, f"{at}?datetime=2100-01-01") == now
+
+
+def shed(client: TestClient) -> str:
+    """The id of a new building."""
+    body = {
+        "house_code": "4403990010010000098", "name": "shed", "address": "Lane", "nature": "other", "rental": False, "floors_above": 1,
+        "entrance": dict(zip(("lon", "lat"), point(450, 350), strict=True)),
+    }  # fmt: skip
+    made = client.post("/v1/buildings", json=body)
+    assert made.status_code == 201, made.text
+    return made.json()["id"]
+
+
+def retire(client: TestClient, building: str) -> None:
+    ended = client.post(f"/v1/buildings/{building}/end", json={"on": "2024-01-01"}, headers={"If-Match": "*"})
+    assert ended.status_code == 200, ended.text
+
+
+def test_retired_building_is_drawn_and_counted_while_it_stood(log_in: LogIn) -> None:
+    district = log_in("district")
+    building = shed(district)
+    retire(district, building)
+    near, far = address("buildings", 16, 450, 350), address("buildings", 9, 450, 350)
+
+    def seen(query: str) -> tuple[bool, int]:
+        ids = {one["properties"]["id"] for one in drawn_in(district, near + query)}
+        return building in ids, sum(one["properties"]["count"] for one in drawn_in(district, far + query))
+
+    gone, stood = seen(""), seen("?datetime=2023-12-31")
+    assert (gone[0], stood[0]) == (False, True)
+    assert stood[1] == gone[1] + 1
+    assert seen("?datetime=2024-01-01") == gone
+    assert seen("?datetime=2023-12-31/..") == seen("?datetime=../2030-01-01") == stood
+    assert seen("?as_of=2150-01-01T00:00:00Z&datetime=2023-12-31") == stood
+
+
 def test_public_tiles_may_be_kept_by_everybody(client: TestClient) -> None:
     assert client.get(address("communities", 14, 500, 400)).headers["cache-control"] == "public, no-cache"
 
@@ -167,7 +219,8 @@ def test_tilejson_leads_to_the_same_tiles(client: TestClient) -> None:
     assert answer.headers["content-type"] == "application/vnd.mapbox.tile+json"
     told = answer.json()
     assert told["tilejson"] == "3.0.0"
-    assert told["vector_layers"][0]["fields"] == {"code": "String", "name": "String"}
+    fields = {"code": "String", "name": "String", "count": "Number, below level 10"}
+    assert told["vector_layers"][0]["fields"] == fields
     x, y = (int(number) for number in place(14, 500, 400))
     assert client.get(told["tiles"][0].format(z=14, x=x, y=y)).content == client.get(address("communities", 14, 500, 400)).content
 
@@ -186,7 +239,7 @@ def test_cache_forgets_what_was_not_asked_for_longest() -> None:
     tiles = Tiles(2 * (OVERHEAD + 10))
 
     def key(row: int) -> Any:
-        return ("buildings", MERCATOR, 14, row, 0, None, b"stamp")
+        return ("buildings", MERCATOR, 14, row, 0, None, None, b"stamp")
 
     tiles.keep(key(1), b"0123456789")
     tiles.keep(key(2), b"0123456789")
@@ -246,19 +299,13 @@ def test_both_sets_count_the_same_buildings(log_in: LogIn, level: int) -> None:
         assert sum(one["properties"]["count"] for at in tiles for one in drawn_in(district, at)) == 5
 
 
-def test_retired_building_is_counted_no_longer(log_in: LogIn, drawn: Drawn) -> None:
+def test_retired_building_is_counted_no_longer(log_in: LogIn) -> None:
     district = log_in("district")
     at = address("buildings", 9, 250, 200)
     before = sum(one["properties"]["count"] for one in drawn_in(district, at))
-    body = {
-        "house_code": "4403990010010000098", "name": "shed", "address": "Lane", "nature": "other", "rental": False, "floors_above": 1,
-        "entrance": dict(zip(("lon", "lat"), point(450, 350), strict=True)),
-    }  # fmt: skip
-    made = district.post("/v1/buildings", json=body)
-    assert made.status_code == 201, made.text
+    building = shed(district)
     assert sum(one["properties"]["count"] for one in drawn_in(district, at)) == before + 1
-    ended = district.post(f"/v1/buildings/{made.json()['id']}/end", json={"on": "2024-01-01"}, headers={"If-Match": "*"})
-    assert ended.status_code == 200, ended.text
+    retire(district, building)
     assert sum(one["properties"]["count"] for one in drawn_in(district, at)) == before
 
 
