@@ -1,8 +1,8 @@
 """A district of which the truth is known: 50,000 leases over 120 months with everything that leads an index astray.
 
-Nine subdistricts with their own levels, whose shares drift: dear ones let ever more, so that a plain mean or median climbs for that alone.
-Units differ beyond what is known of them and come again and again. One lease in a hundred is wrong: a year's rent noted as a month's, the
-other way round, or a digit lost. The true index has a trend, a season and a slump.
+Nine subdistricts with their own levels, whose shares drift, and those of flats within them: dear ones are let ever more, so that a mean or
+median climbs for that alone. Units differ beyond what is known of them and come again and again. One lease in a hundred is wrong: a year's
+rent noted as a month's, the other way round, or a digit too many or lost. The true index has a trend, a season and a slump.
 """
 
 from dataclasses import dataclass
@@ -43,9 +43,10 @@ def simulated(seed: int, n: int = 50_000, units: int = 20_000) -> Simulated:
 
     period = np.sort(rng.integers(0, MONTHS, n))
     drift = (period / MONTHS - 0.5) * 2
-    # the chance of a unit to be let grows with its subdistrict's level over the years: of two drawn, the dearer wins the more often
+    # of two units drawn the one that should be dearer is let the more often as the years go
+    should = level[home] + x @ SLOPES
     one, two = rng.integers(0, units, n), rng.integers(0, units, n)
-    dearer = np.where(level[home[one]] > level[home[two]], one, two)
+    dearer = np.where(should[one] > should[two], one, two)
     cheaper = np.where(dearer == one, two, one)
     unit = np.where(rng.random(n) < 0.5 + 0.45 * drift, dearer, cheaper)
     y = level[home[unit]] + truth[period] + x[unit] @ SLOPES + own[unit] + rng.normal(0, 0.1, n)
