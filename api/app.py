@@ -47,7 +47,6 @@ def create_app(
     `sealer` gives the sealer of the moment; unless given, that of `keys` for good. Unless given, the limits are the usual ones with
     the settings' `max_body`, and the log goes to standard error.
     """
-    own = database is None
     if database is None:
         database = Database(address(settings), signer(keys.context_kid, keys.context), pool_size=settings.database.pool_size)
     fixed = Sealer.of(keys)
@@ -68,8 +67,8 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS_PER_CONNECTION * settings.database.pool_size
         yield
-        if own:
-            await parts.database.aclose()
+        # Whoever brought the database: its readers' pools were opened in this loop, and one that still tries to connect would never end.
+        await parts.database.aclose()
 
     app = DistrictAPI(
         title="gridmgmt",

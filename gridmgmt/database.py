@@ -218,8 +218,9 @@ class Database:
             engine.dispose()
 
     async def aclose(self) -> None:
-        """Close all pools."""
-        for pool in self._pools.values():
+        """Close all pools. Those of readers belong to the running loop: in another one they are opened anew."""
+        while self._pools:
+            _, pool = self._pools.popitem()
             await pool.close()
         self.close()
 
