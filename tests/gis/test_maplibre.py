@@ -75,6 +75,8 @@ def test_far_away_buildings_are_numbers_of_the_own(page: Page, served: Served) -
 
 def test_people_see_the_areas_and_after_log_in_the_own_buildings(browser: Browser, served: Served) -> None:
     with looking(browser, f"{served.site}/", width=640, height=400) as page:
+        page.wait_for_selector("body[data-drawn]")
+        page.select_option("#maps", "ground")
         page.wait_for_selector("body[data-drawn=ground]")
         assert "演示数据" in page.inner_text("aside")
         assert int(page.get_attribute("body", "data-features") or "0") == 2  # subdistricts
