@@ -1,0 +1,121 @@
+"""Disclosure control: what each rule hides, by hand."""
+
+import numpy as np
+import pytest
+
+from gridmgmt.rents.disclosure import Cause, Cells, Rules, Showing, complete, judge, primary, rounded
+from gridmgmt.rents.series import IntArray
+from gridmgmt.rents.tables import Table
+
+
+def cells(n: list[int], *, landlords: list[int] | None = None, largest: list[int] | None = None, fixed: list[int] | None = None) -> Cells:
+    """Cells of as many landlords as leases, each lease 50 m² at 40 yuan, unless told otherwise."""
+    return Cells(
+        n=np.array(n),
+        landlords=np.array(landlords or n),
+        largest=np.array(largest or [min(1, one) for one in n]),
+        amounts=np.array(n) * 2000.0,
+        fixed=np.isin(np.arange(len(n)), fixed or []),
+    )
+
+
+def shown(table: Table, given: Cells) -> list[str]:
+    return [showing.value for showing in judge(table, given).showings]
+
+
+def test_cells_that_cannot_be_are_refused() -> None:
+    for n, landlords, largest in (([3], [4], [1]), ([3], [1], [4]), ([3, 3], [1], [1]), ([3], [0], [1]), ([0], [0], [1])):
+        with pytest.raises(ValueError, match="cell"):
+            cells(n, landlords=landlords, largest=largest)
+    table = Table.cross(np.array([-1, 0, 0]))
+    with pytest.raises(ValueError, match="lowest"):
+        Cells.of(table, np.array([0]), np.array([1]), np.array([1.0]))
+
+
+def test_tables_that_do_not_add_up_are_refused() -> None:
+    for sums in (((0, ()),), ((0, (0, 1)),), ((0, (1, 1)),), ((0, (3,)),)):
+        with pytest.raises(ValueError, match="sum"):
+            Table(3, sums)
+    with pytest.raises(ValueError, match="circle"):
+        Table(2, ((0, (1,)), (1, (0,)))).bottom_up()
+
+
+def test_limits_are_those_of_the_rules() -> None:
+    given = cells([0, 10, 11, 30, 31, 40, 40, 40], landlords=[0, 10, 11, 30, 31, 2, 3, 3], largest=[0, 1, 1, 1, 1, 20, 20, 21])
+    assert primary(given, Rules()) == [None, Cause.FEW, None, None, None, Cause.LANDLORDS, None, Cause.DOMINANT]
+    # no sums: nothing follows from anything
+    assert shown(Table(8, ()), given) == ["parent", "model", "flagged", "flagged", "direct", "parent", "direct", "parent"]
+
+
+def test_numbers_of_leases_are_rounded_to_fives() -> None:
+    assert rounded(np.array([11, 12, 13, 17, 18, 2503])).tolist() == [10, 10, 15, 15, 20, 2505]
+    assert rounded(np.array([5, 14, 15, 16]), 10).tolist() == [10, 10, 20, 20]
+    verdicts = judge(Table(2, ()), cells([4, 44]))
+    assert verdicts.counts.tolist() == [-1, 45]
+
+
+def test_a_second_child_is_hidden_lest_the_first_follows_from_the_parent() -> None:
+    table = Table.cross(np.array([-1, 0, 0, 0, 0]))
+    verdicts = judge(table, cells([208, 8, 100, 60, 40]))
+    assert [cause and cause.value for cause in verdicts.causes] == [None, "few", None, None, "complement"]
+    # it is not grave: what hides it may be told by a model; a landlord's cell and what hides it may not
+    assert [showing.value for showing in verdicts.showings] == ["direct", "model", "direct", "direct", "model"]
+    assert shown(table, cells([208, 8, 100, 60, 40], landlords=[150, 1, 90, 50, 30], largest=[8, 8, 2, 2, 2])) == [
+        "direct",
+        "parent",
+        "direct",
+        "direct",
+        "parent",
+    ]
+
+
+def test_a_complement_too_small_to_hide_behind_is_not_enough() -> None:
+    # a tenth of 30's amount cannot hide in half of 1's: a larger one goes too, or instead
+    table = Table.cross(np.array([-1, 0, 0, 0]))
+    given = cells([131, 30, 1, 100], landlords=[90, 2, 1, 80], largest=[20, 20, 1, 2])
+    assert shown(table, given) == ["direct", "parent", "parent", "parent"]
+
+
+def test_what_two_hidden_children_leave_over_is_itself_a_cell() -> None:
+    # 4 and 5 leases hide each other, but 9 are still too few, and each knows the other's
+    assert shown(Table.cross(np.array([-1, 0, 0, 0])), cells([109, 4, 5, 100])) == ["direct", "model", "model", "model"]
+
+
+def test_months_follow_from_windows_and_are_hidden_with_them() -> None:
+    # months 2, 3, 4, 5; windows 0 = 2 + 3 + 4, 1 = 3 + 4 + 5; month 5 of one landlord: 5 = 1 - 0 + 2
+    table = Table(6, ((0, (2, 3, 4)), (1, (3, 4, 5))))
+    verdicts = judge(table, cells([120, 92, 40, 40, 40, 12], landlords=[90, 70, 30, 30, 30, 1], largest=[3, 12, 2, 2, 2, 12]))
+    assert verdicts.showings[5] is Showing.PARENT
+    assert verdicts.hidden.sum() > 1
+    # with the window before published already, something of the new one is withheld: the month before it cannot be called back
+    held = judge(
+        table, cells([120, 92, 40, 40, 40, 12], landlords=[90, 70, 30, 30, 30, 1], largest=[3, 12, 2, 2, 2, 12], fixed=[0, 2, 3, 4])
+    )
+    assert (held.hidden.tolist(), held.unprotected.any()) == ([False, True, False, False, False, True], False)
+
+
+def test_what_is_given_away_already_cannot_be_protected() -> None:
+    table = Table.cross(np.array([-1, 0, 0]))
+    verdicts = judge(table, cells([108, 8, 100], fixed=[0, 2]))
+    assert verdicts.unprotected.tolist() == [False, True, False]
+    assert judge(table, cells([108, 8, 100], fixed=[1])).unprotected.tolist() == [False, True, False]
+
+
+def test_landlords_are_counted_over_parts_not_added_up() -> None:
+    # one landlord lets in both communities
+    table = Table.cross(np.array([-1, 0, 0]), np.array([-1, 0]))
+    at: IntArray = np.array([3, 3, 5, 5, 5])  # cells are (area, period): 0 whole area and period, 3 = (1, 1), 5 = (2, 1)
+    found = Cells.of(table, at, np.array([7, 8, 7, 7, 9]), np.array([1.0, 2, 3, 4, 5]))
+    assert found.n.tolist() == [5, 5, 2, 2, 3, 3]
+    assert found.landlords.tolist() == [3, 3, 2, 2, 2, 2]
+    assert found.largest.tolist() == [3, 3, 1, 1, 2, 2]
+    assert found.amounts.tolist() == [15, 15, 3, 3, 12, 12]
+
+
+def test_the_newest_month_waits_for_its_leases() -> None:
+    # the median of 100, 100, 90 is 100
+    assert not complete([100, 100, 90, 79])
+    assert complete([100, 100, 90, 80])
+    assert complete([100, 2])  # two months tell nobody what is usual
+    assert not complete([500] * 12 + [100] * 12 + [79])
+    assert complete([500] * 12 + [100] * 12 + [80])
