@@ -8,24 +8,26 @@ from gridmgmt.history.beliefs import known
 from gridmgmt.layers.counted import DAY, GRID, day_of, per_grid, percent
 from gridmgmt.layers.layer import Layer, Property, Statement
 from gridmgmt.layers.style import Shade, Style
-from gridmgmt.models import Building, Manager, Unit
+from gridmgmt.models import Building, Grid, Manager, Unit
 
 
 def _rows(moment: dt.datetime | None) -> Statement:
     day = day_of(moment)
     building, unit, manager = known(Building, moment), known(Unit, moment), known(Manager, moment)
-    inhabitable = exists().where(unit.c.building_id == building.c.id, *_standing(unit, day)).correlate(building)
-    managed = (
-        exists()
-        .where(
-            manager.c.building_id == building.c.id,
-            manager.c.deleted_at.is_(None),
-            manager.c.state == "active",
-            manager.c.valid_from <= day,
-            or_(manager.c.valid_to.is_(None), manager.c.valid_to > day),
-        )
-        .correlate(building)
+    # The grid is the building's. Said so, the index of the foreign key finds them.
+    inhabitable = (
+        exists().where(unit.c.building_id == building.c.id, unit.c.grid_id == building.c.grid_id, *_standing(unit, day)).correlate(building)
     )
+    at_work = select(manager.c.building_id).where(
+        manager.c.deleted_at.is_(None),
+        manager.c.state == "active",
+        manager.c.valid_from <= day,
+        or_(manager.c.valid_to.is_(None), manager.c.valid_to > day),
+    )
+    if moment is None:  # those of the grid that is counted, found once and hashed
+        grid = known(Grid)
+        at_work = at_work.where(manager.c.grid_id == grid.c.id).correlate(grid)
+    managed = building.c.id.in_(at_work)
     source = select(
         building.c.grid_id, func.count().label("rental_buildings"), func.count().filter(managed).label("managed_buildings")
     ).where(building.c.rental, *_standing(building, day), inhabitable)

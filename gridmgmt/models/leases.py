@@ -24,6 +24,12 @@ class Lease(Entity, Scoped, Base):
         Index("ix_lease_landlord_id", "landlord_id"),
         Index("ix_lease_lessee_id", "lessee_id"),
         *scope_indexes("lease"),
+        Index(
+            "ix_lease_counted",
+            "grid_id",
+            postgresql_include=["subdistrict_id", "valid_from", "valid_to", "ended_on", "filed_on", "parent_id"],
+            postgresql_where=text("deleted_at IS NULL AND state <> 'drafted' AND state <> 'cancelled'"),
+        ),
     )
 
     number: Mapped[str] = mapped_column(Text(collation="C"))

@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from decimal import Decimal
 
-from sqlalchemy import Numeric, Text, UniqueConstraint
+from sqlalchemy import Index, Numeric, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
@@ -20,6 +20,12 @@ class Unit(Entity, Scoped, Base):
         scope_key("unit", "building_id", "building"),
         scope_key_index("unit", "building_id"),
         *scope_indexes("unit"),
+        Index(
+            "ix_unit_counted",
+            "grid_id",
+            postgresql_include=["subdistrict_id", "retired_on"],
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
     )
 
     building_id: Mapped[uuid.UUID]

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, event, select, text
 from sqlalchemy.orm import Session
 
 from geo.bbox import Box
+from geo.features import Look
 from geo.predicates import intersects_box
 from gridmgmt.database import Actor, Database
+from gridmgmt.layers.selection import Selection, rows_of
 from gridmgmt.models import Building
 from gridmgmt.operations.cluster import Cluster
 from gridmgmt.registers import buildings, grids, leases, managers, people, residences, units
@@ -204,7 +206,7 @@ JOINS = 5
 def test_first_and_later_pages_go_by_grid_subdistrict_or_key(busy: Busy, who: str, noun: str) -> None:
     middle = busy.middle[noun]
     pages = PAGES[noun]
-    by_grid = (f"ix_{noun}_grid_id_id", f"ix_{noun}_grid_id_name")
+    by_grid = (f"ix_{noun}_grid_id_id", f"ix_{noun}_grid_id_name", f"ix_{noun}_counted")
     by_key = (f"pk_{noun}", f"uq_{noun}_id_grid_id_subdistrict_id", f"uq_{noun}_id_unit_id")
     # a subdistrict has a tenth of all rows: walking them in the order of the key is as good
     index = {"subdistrict": (f"ix_{noun}_subdistrict_id_id", *by_key), "district": by_key}.get(who, by_grid)
@@ -278,3 +280,15 @@ def test_scope_of_an_account_is_read_by_index(busy: Busy) -> None:
 @pytest.mark.parametrize("who", EVERYBODY)
 def test_grids_are_listed_by_code(busy: Busy, who: str) -> None:
     assert busy.plans(who, lambda session, actor: grids.browse(session, actor, limit=100))
+
+
+@pytest.mark.parametrize("who", EVERYBODY)
+@pytest.mark.parametrize(
+    ("layer", "index"),
+    [("lease-density", "ix_lease_counted"), ("lease-density", "ix_unit_counted"), ("managers-coverage", "ix_manager_grid_id_id")],
+)
+def test_layer_that_counts_by_grid_counts_the_grids_of_the_page(busy: Busy, who: str, layer: str, index: str) -> None:
+    """Fifty of each noun lie in a grid."""
+    rows = rows_of(Selection(layer, Look(())))
+    page = select(*rows.c).order_by(rows.c.id).limit(4)
+    check(busy.plans(who, lambda session, _: session.execute(page).all()), 600, index)
