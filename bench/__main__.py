@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import building, formats, imports, keys, maps, requests
+from bench import building, formats, gis, imports, keys, maps, requests
 from bench.stage import Figure, Stage, staged
 
 CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
@@ -17,6 +17,7 @@ CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "primary_key": keys.measure,
     "map_box": maps.measure,
     "formats": formats.measure,
+    "gis": gis.measure,
     "requests": requests.measure,
     "lease_import": imports.measure,
 }

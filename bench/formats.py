@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from api.ogc.files import FILES
-from bench.maps import CROWD
+from bench.crowd import gather
 from bench.requests import served
 from bench.stage import Figure, Stage
 from gridmgmt.security.tokens import Tokens
@@ -15,7 +15,6 @@ from gridmgmt.security.tokens import Tokens
 MEMORY = 200.0
 """Megabytes of either process."""
 SECONDS = 60.0
-MANY = 250_000
 PIECE = 1 << 20
 EVERY = 0.05
 """Seconds between two looks at the processes that write."""
@@ -24,10 +23,7 @@ EVERY = 0.05
 def measure(stage: Stage) -> Iterator[Figure]:
     """Peak resident megabytes and seconds against limits; each form by a server of its own with one process."""
     with stage.superuser() as superuser:
-        [found] = superuser.execute("SELECT count(*) FROM reg.building").fetchall()
-        if found[0] < MANY:
-            superuser.execute(CROWD.encode())
-            superuser.execute("VACUUM (ANALYZE) reg.building")
+        gather(superuser)
     token = Tokens(stage.register.keys.token, stage.settings.access.token_lifetime).issue(stage.actor("district"))
     for form in FILES:
         with served(stage, workers=1) as (port, pid):

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 
+from bench.crowd import gather
 from bench.scopes import ROLES, find_scope, reads
 from bench.stage import Figure, Stage, alternate
 
@@ -10,19 +11,6 @@ GOAL = 2.0
 ROUNDS = 300
 HALF = 0.0025
 """Degrees."""
-COPIES = 120
-"""Of each building, within some fifty metres of it; without triggers and checks, which none of them would break."""
-CROWD = f"""
-SET session_replication_role = replica;
-SELECT setseed(0.5);
-INSERT INTO reg.building
-  (recorded_by, grid_id, subdistrict_id, house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental)
-  SELECT 0, b.grid_id, b.subdistrict_id, '9' || lpad(row_number() OVER ()::text, 18, '0'), b.name, b.address, p.point,
-         ST_X(p.point), ST_Y(p.point), b.floors_above, b.nature, b.rental
-    FROM reg.building b, generate_series(1, {COPIES}),
-         LATERAL (SELECT ST_Translate(b.entrance, (random() - 0.5) * 0.001, (random() - 0.5) * 0.001) AS point) p;
-SET session_replication_role = origin;
-"""
 QUERY = (
     b"SELECT id, house_code, ST_AsBinary(geom) FROM reg.building"
     b" WHERE geom && ST_MakeEnvelope(%s, %s, %s, %s, 4490) AND ST_Intersects(geom, ST_MakeEnvelope(%s, %s, %s, %s, 4490))"
@@ -33,8 +21,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
     """Milliseconds at the median, for each class of user, against the same query with its scope written out."""
     generator = random.Random(7)
     with stage.superuser() as superuser:
-        superuser.execute(CROWD.encode())
-        superuser.execute("VACUUM (ANALYZE) reg.building")
+        gather(superuser)
     for role in ROLES:
         scope = find_scope(stage, role)
         with stage.superuser() as superuser, stage.login(scope.actor) as login:

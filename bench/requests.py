@@ -9,10 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,22 +51,29 @@ def serving(stage: Stage) -> Generator[int]:
 
 
 @contextmanager
-def served(stage: Stage, *, workers: int) -> Generator[tuple[int, int]]:
-    """Port and process of a server; with one worker that process is the one that answers."""
+def served(stage: Stage, *, workers: int, **more: str) -> Generator[tuple[int, int]]:
+    """Port and process of `gridmgmt serve`; with one worker that process is the one that answers. `more` is set in its environment."""
+    environment = os.environ | {"GRIDMGMT_HOME": str(stage.settings.places.home), "GRIDMGMT_DEMO_MODE": "true"} | more
+    words = ["-c", "from gridmgmt.cli import main; main()", "serve", "--workers", str(workers)]
+    with started([sys.executable, *words, "--port"], environment, "/readyz") as (port, pid):
+        yield port, pid
+
+
+@contextmanager
+def started(words: Sequence[str], environment: Mapping[str, str], known: str) -> Generator[tuple[int, int]]:
+    """Port and process of a server whose words end with a free port, as soon as it answers at the `known` path."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    words = ["--factory", "api.app:serve", "--port", str(port), "--workers", str(workers), "--no-access-log", "--log-level", "error"]
-    environment = os.environ | {"GRIDMGMT_HOME": str(stage.settings.places.home), "GRIDMGMT_DEMO_MODE": "true"}
     with subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", *words],
+        [*words, str(port)],
         env=environment,
         cwd=Path(__file__).parent.parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as server:
         try:
-            wait_for(f"http://127.0.0.1:{port}/readyz")
+            wait_for(f"http://127.0.0.1:{port}{known}")
             yield port, server.pid
         finally:
             server.terminate()
@@ -80,7 +86,7 @@ def wait_for(address: str) -> None:
         try:
             with urllib.request.urlopen(address, timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # nobody listens yet, or has not got round to it
             time.sleep(0.1)
     raise TimeoutError(f"{address} does not answer")
 
@@ -140,7 +146,8 @@ def run_pgbench(stage: Stage, actor: Actor, queries: Sequence[Query], *, clients
         scripts += ["-f", str(path)]
     words = [program, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(int(seconds)), *scripts]
     words.append(stage.register.database.address.conninfo(f"api_{actor.scope}"))
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    alike = os.environ | {"PGOPTIONS": "-c max_parallel_workers_per_gather=0 -c jit=off"}  # as the server reads
+    done = subprocess.run(words, env=alike, capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("tps"))
     return float(line.split()[2])
 
