@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gridmgmt.rents.leases import Leases
 from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Columns, normal_of
+from gridmgmt.rents.regression import Columns, Errors, clusters_of, normal_of
 from gridmgmt.rents.series import FloatArray, IntArray
 
 
@@ -47,4 +48,22 @@ class Influence:
                 squares = normal_of(inside, replace(self.columns, periods=1), 0.0, middle_x).matrix
                 weights = self.weights[:, period]
                 total += weights @ squares @ weights.T
+        return total
+
+    def of_leases(self, leases: Leases, middle_x: FloatArray) -> FloatArray:
+        """What each lease's log rent counts for in each number, (T, n)."""
+        at = self.columns.places(leases.period, leases.community, leases.stratum)[:, 1:] - self.columns.periods + 1
+        weights = self.weights[:, leases.period, 0]
+        for dummy in at.T:
+            weights = weights + self.weights[:, leases.period, dummy]
+        for attribute, x in enumerate((leases.x - middle_x).T, self.weights.shape[2] - self.columns.attributes):
+            weights += self.weights[:, leases.period, attribute] * x
+        return weights
+
+    def robust(self, leases: Leases, residuals: FloatArray, errors: Errors, middle_x: FloatArray) -> FloatArray:
+        """Covariance (T, T) of the numbers from residuals (n,), Σ_g (Σ_i weight·e)², without a correction for a small sample."""
+        total = np.zeros((len(self.weights), len(self.weights)))
+        for places, starts in clusters_of(leases, errors, size=5_000):
+            sums = np.add.reduceat(self.of_leases(leases.where(places), middle_x) * residuals[places], starts, axis=1)
+            total += sums @ sums.T
         return total

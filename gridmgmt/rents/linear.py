@@ -123,10 +123,14 @@ def sandwich(fit: Fit, meat: FloatArray, *, clusters: int | None = None) -> Floa
     it is Σ_g (X_g'e_g)(X_g'e_g)' and the factor G ÷ (G − 1) · (n − 1) ÷ (n − rank) (Liang and Zeger 1986; Cameron and Miller 2015).
     NaN when no freedom is left or there is a single cluster.
     """
+    return fit.inverse @ meat @ fit.inverse * correction(fit, clusters)
+
+
+def correction(fit: Fit, clusters: int | None) -> float:
+    """The factor for a small sample, see `sandwich`; NaN when no freedom is left or there is a single cluster."""
     if fit.freedom <= 0 or clusters == 1:
-        return np.full_like(meat, np.nan)
-    factor = fit.n / fit.freedom if clusters is None else clusters / (clusters - 1) * (fit.n - 1) / fit.freedom
-    return fit.inverse @ meat @ fit.inverse * factor
+        return float("nan")
+    return fit.n / fit.freedom if clusters is None else clusters / (clusters - 1) * (fit.n - 1) / fit.freedom
 
 
 def _pivoted(scaled: FloatArray) -> tuple[FloatArray, IntArray, int]:

@@ -3,6 +3,7 @@
 Dummies stand in full, see linear.py; residuals and robust errors take one pass over the leases.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -96,13 +97,15 @@ class Regression:
         """Covariance (p, p) of the coefficients; `leases` are those of the fit."""
         if errors is Errors.ORDINARY:
             return self.fit.covariance
-        scores = self._rows(leases).multiply(self.residuals(leases)[:, None]).tocsr()
-        if errors is Errors.HC1:
-            return sandwich(self.fit, _crossed(scores))
-        _, cluster = np.unique(leases.unit if errors is Errors.UNIT else leases.building, return_inverse=True)
-        clusters = 1 + int(cluster.max())
-        sums = sparse.csr_array((np.ones(len(leases)), (cluster, np.arange(len(leases)))), shape=(clusters, len(leases)))
-        return sandwich(self.fit, _crossed(sums @ scores), clusters=clusters)
+        residuals = self.residuals(leases)
+        meat, clusters = np.zeros((self.columns.size, self.columns.size)), 0
+        for places, starts in clusters_of(leases, errors):
+            scores = self._rows(leases.where(places)).multiply(residuals[places, None]).tocsr()
+            ends = np.append(starts, len(places))
+            sums = sparse.csr_array((np.ones(len(places)), np.arange(len(places)), ends), shape=(len(starts), len(places))) @ scores
+            meat += np.asarray((sums.T @ sums).toarray(), np.float64)
+            clusters += len(starts)
+        return sandwich(self.fit, meat, clusters=None if errors is Errors.HC1 else clusters)
 
     def _rows(self, leases: Leases) -> "sparse.csr_array[np.float64]":
         columns = self.columns
@@ -126,6 +129,22 @@ def regress(moments: Moments, columns: Columns | None = None, middle_x: FloatArr
     middle = np.asarray(moments.sum_x.sum(axis=0) / n, np.float64) if middle_x is None else middle_x
     normal = normal_of(moments, columns, middle_y, middle)
     return Regression(columns, normal, solve(normal), middle_y, middle, moments.counts)
+
+
+def clusters_of(leases: Leases, errors: Errors, *, size: int = 20_000) -> Iterator[tuple[IntArray, IntArray]]:
+    """Leases by their clusters, in blocks of about `size`: the places of a block's leases, and where among these each cluster starts.
+
+    A block ends with a cluster. Leases are clusters of their own unless `errors` names units or buildings.
+    """
+    own = {Errors.UNIT: leases.unit, Errors.BUILDING: leases.building}.get(errors, np.arange(len(leases)))
+    order = np.lexsort((leases.y, leases.period, own))
+    starts = np.flatnonzero(np.diff(own[order], prepend=own.min(initial=0) - 1))
+    ends = np.append(starts[1:], len(order))
+    first = 0
+    while first < len(starts):
+        last = min(int(np.searchsorted(ends, starts[first] + size)), len(starts) - 1)
+        yield order[starts[first] : ends[last]], starts[first : last + 1] - starts[first]
+        first = last + 1
 
 
 def columns_of(moments: Moments) -> Columns:
@@ -159,7 +178,3 @@ def normal_of(moments: Moments, columns: Columns, middle_y: float, middle_x: Flo
     right[dummies:] = moments.sum_xy.sum(axis=0) - middle_x * moments.sum_y.sum() - middle_y * x.sum(axis=0)
     squares = moments.sum_yy.sum() - 2 * middle_y * moments.sum_y.sum() + total * middle_y**2
     return Normal(matrix, right, float(squares), int(moments.n.sum()))
-
-
-def _crossed(scores: "sparse.csr_array[np.float64]") -> FloatArray:
-    return np.asarray((scores.T @ scores).toarray(), np.float64)

@@ -12,8 +12,9 @@ import numpy as np
 from gridmgmt.rents.hedonic import reasons_of
 from gridmgmt.rents.influence import Influence
 from gridmgmt.rents.leases import Leases
+from gridmgmt.rents.linear import correction
 from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Columns, Regression, columns_of, regress
+from gridmgmt.rents.regression import Errors, Regression, columns_of, regress
 from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
 from gridmgmt.rents.threads import one_thread
 from gridmgmt.rents.trim import refitted
@@ -31,36 +32,18 @@ class Splice(StrEnum):
 
 
 @one_thread()
-def rolling(moments: Moments, *, window: int = 24, splice: Splice = Splice.MEAN, kennedy: bool = True, errors: bool = True) -> Series:
+def rolling(moments: Moments, *, window: int = 24, splice: Splice = Splice.MEAN, kennedy: bool = True) -> Series:
     """The index (T,) from sums alone, period 0 = 100.
 
     `window`: periods of a window, at least 13 months so that each meets its like of the year before; a history that is no longer gets the
     plain time dummy. ln I_t is the mean over the overlap s of (ln I_s − d_s), plus d_t, where I_s are published and d the window's own.
-    Errors are exact for independent leases with the variance of the window that published the number: each lease is followed through all
-    windows. `errors` off leaves them NaN, and Kennedy's correction out. Periods that their window does not link to a published one are NaN
-    with their reason.
+    Periods that their window does not link to a published one are NaN with their reason. Errors are exact for independent leases with the
+    variance of the window that published the number: each lease is followed through all windows. Kennedy's correction as in hedonic.py.
     Raises ValueError for a window below two periods, EstimationError: no_observations, or base_empty when period 0 has no lease.
     """
-    if window < 2:
-        raise ValueError("a window of one period has no overlap")
-    counts = moments.counts
-    if not counts.any():
-        raise EstimationError(Reason.NO_OBSERVATIONS)
-    if not counts[0]:
-        raise EstimationError(Reason.BASE_EMPTY)
-    columns, middle_x = columns_of(moments), moments.sum_x.sum(axis=0) / counts.sum()
-    chain = _Chain.begun(moments.periods, columns, errors=errors)
-    length = min(window, moments.periods)
-    for end in range(length, moments.periods + 1):
-        part = moments.between(end - length, end)
-        if end == length or counts[end - 1]:
-            chain.add(regress(part, replace(columns, periods=length), middle_x), end, splice)
-    reasons = [reason if count else Reason.NO_OBSERVATIONS for reason, count in zip(chain.reasons, counts, strict=True)]
-    if not errors:
-        return series_of(chain.logs, counts=counts, reasons=reasons)
-    covariance = chain.covariance(moments, middle_x)
-    logs = chain.logs - 0.5 * np.nan_to_num(np.diagonal(covariance)) if kennedy else chain.logs
-    return series_of(logs, counts=counts, reasons=reasons, covariance=covariance)
+    chain = _Chain.begun(moments)
+    _publish(chain, window, splice)
+    return chain.series(chain.influence.covariance(moments, chain.middle_x) * _outer(chain.deviations), kennedy=kennedy)
 
 
 @one_thread()
@@ -70,19 +53,57 @@ def rolling_of(
     window: int = 24,
     splice: Splice = Splice.MEAN,
     kennedy: bool = True,
-    errors: bool = True,
+    errors: Errors = Errors.UNIT,
     rounds: int = 4,
     limit: float = 4.0,
 ) -> Series:
     """The index (T,) from leases, without those far from the fit of the window that published their period; else as `rolling`.
 
     Once judged, a lease stays in or out: what was published was made with it or without. At most `rounds` refits a window, |e| > `limit`
-    spreads is far.
+    spreads is far. Robust errors take the residuals from the window that published the lease's period, and its correction for a small
+    sample.
     """
-    kept = _judged(leases, window, rounds, limit)
-    used = leases.where(kept)
-    series = rolling(Moments.of(used), window=window, splice=splice, kennedy=kennedy, errors=errors)
-    return replace(series, trimmed=leases.counts - used.counts)
+    used = leases.where(_judged(leases, window, rounds, limit))
+    chain = _Chain.begun(Moments.of(used))
+    if errors is Errors.ORDINARY:
+        _publish(chain, window, splice)
+        covariance = chain.influence.covariance(chain.moments, chain.middle_x) * _outer(chain.deviations)
+    else:
+        residuals, factors = np.zeros(len(used)), np.full(leases.periods, np.nan)
+        for regression, start, new in _publish(chain, window, splice):
+            inside = np.flatnonzero((used.period >= start) & (used.period < start + regression.columns.periods))
+            part = used.where(inside).between(start, start + regression.columns.periods)
+            fresh = part.period >= new - start
+            residuals[inside[fresh]] = regression.residuals(part)[fresh]
+            factors[new : start + regression.columns.periods] = np.sqrt(correction(regression.fit, _clusters(part, errors)))
+        covariance = chain.influence.robust(used, residuals, errors, chain.middle_x) * _outer(factors)
+    return replace(chain.series(covariance, kennedy=kennedy), trimmed=leases.counts - used.counts)
+
+
+def _publish(chain: "_Chain", window: int, splice: Splice) -> list[tuple[Regression, int, int]]:
+    """Go through the windows: the regression of each, its first period, and the first one that it published."""
+    if window < 2:
+        raise ValueError("a window of one period has no overlap")
+    length = min(window, chain.moments.periods)
+    windows: list[tuple[Regression, int, int]] = []
+    for end in range(length, chain.moments.periods + 1):
+        start = end - length
+        if start == 0 or chain.counts[end - 1]:
+            columns = replace(chain.influence.columns, periods=length)
+            regression = regress(chain.moments.between(start, end), columns, chain.middle_x)
+            chain.add(regression, end, splice)
+            windows.append((regression, start, 0 if start == 0 else end - 1))
+    return windows
+
+
+def _clusters(leases: Leases, errors: Errors) -> int | None:
+    if errors is Errors.HC1:
+        return None
+    return len(np.unique(leases.unit if errors is Errors.UNIT else leases.building))
+
+
+def _outer(deviations: FloatArray) -> FloatArray:
+    return deviations[:, None] * deviations
 
 
 def _judged(leases: Leases, window: int, rounds: int, limit: float) -> BoolArray:
@@ -120,16 +141,26 @@ class _Chain:
     """What is published so far: log index numbers (T,), for each the residual standard deviation of its window (T,), so that errors are not
     revised either, and what each lease has to do with it."""
 
+    moments: Moments
+    counts: IntArray
+    middle_x: FloatArray
     logs: FloatArray
     deviations: FloatArray
     reasons: list[Reason | None]
-    influence: Influence | None
+    influence: Influence
 
     @classmethod
-    def begun(cls, periods: int, columns: Columns, *, errors: bool) -> "_Chain":
-        """Nothing is published yet."""
-        influence = Influence.none(periods, columns) if errors else None
-        return cls(np.full(periods, np.nan), np.full(periods, np.nan), [None] * periods, influence)
+    def begun(cls, moments: Moments) -> "_Chain":
+        """Nothing is published yet. Raises EstimationError: no_observations, base_empty."""
+        counts = moments.counts
+        if not counts.any():
+            raise EstimationError(Reason.NO_OBSERVATIONS)
+        if not counts[0]:
+            raise EstimationError(Reason.BASE_EMPTY)
+        periods, middle_x = moments.periods, np.asarray(moments.sum_x.sum(axis=0) / counts.sum(), np.float64)
+        none = np.full(periods, np.nan)
+        reasons: list[Reason | None] = [None if count else Reason.NO_OBSERVATIONS for count in counts]
+        return cls(moments, counts, middle_x, none.copy(), none, reasons, Influence.none(periods, columns_of(moments)))
 
     def add(self, regression: Regression, end: int, splice: Splice) -> None:
         """Publish what the window of the periods before `end` says of those that are not published yet."""
@@ -151,23 +182,21 @@ class _Chain:
         length, known, inverse = regression.columns.periods, regression.fit.coefficients, regression.fit.inverse
         level = -known[0] if start == 0 else float(np.mean(self.logs[start + overlap] - known[overlap]))
         before = inverse[overlap].mean(axis=0)
-        inherited = self.influence.mean(start + overlap) if self.influence and start else 0.0
+        inherited = self.influence.mean(start + overlap)
         for place, reason in zip(new, reasons, strict=True):
             at = start + int(place)
-            self.reasons[at] = reason
             if reason is not None:
+                self.reasons[at] = reason
                 continue
             self.deviations[at] = np.sqrt(regression.fit.variance)
             self.logs[at] = level + known[place]
-            if self.influence:
-                self.influence.weights[at] = inherited
-                self.influence.add(at, start, length, inverse[place] - before)
+            self.influence.weights[at] = inherited
+            self.influence.add(at, start, length, inverse[place] - before)
 
-    def covariance(self, moments: Moments, middle_x: FloatArray) -> FloatArray:
-        """Covariance (T, T) of the log index; NaN where there is no number, or no freedom."""
-        assert self.influence is not None
-        total = self.influence.covariance(moments, middle_x)
-        known = np.isfinite(self.logs)
-        total[~known, :] = np.nan
-        total[:, ~known] = np.nan
-        return total * self.deviations[:, None] * self.deviations
+    def series(self, covariance: FloatArray, *, kennedy: bool) -> Series:
+        """The series with this covariance (T, T) of the logarithms."""
+        unknown = ~np.isfinite(self.logs)
+        covariance[unknown, :] = np.nan
+        covariance[:, unknown] = np.nan
+        logs = self.logs - 0.5 * np.nan_to_num(np.diagonal(covariance)) if kennedy else self.logs
+        return series_of(logs, counts=self.counts, reasons=self.reasons, covariance=covariance)

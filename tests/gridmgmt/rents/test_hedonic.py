@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gridmgmt.rents.hedonic import time_dummy, time_dummy_of
 from gridmgmt.rents.leases import Leases, leases_of
 from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Errors
+from gridmgmt.rents.regression import Errors, clusters_of
 from gridmgmt.rents.series import EstimationError, FloatArray, Reason, Series
 
 
@@ -162,3 +162,11 @@ def test_neither_order_nor_units_of_rent_matter(seed: int, shift: float) -> None
     assert one.reasons == two.reasons
     np.testing.assert_allclose(one.values, two.values, rtol=1e-11)
     np.testing.assert_allclose(one.errors, two.errors, rtol=1e-8, atol=1e-12)
+
+
+def test_clusters_are_not_torn_between_blocks() -> None:
+    leases = drawn()
+    for errors, own in ((Errors.UNIT, leases.unit), (Errors.BUILDING, leases.building), (Errors.HC1, np.arange(400))):
+        found = [own[part] for places, starts in clusters_of(leases, errors, size=7) for part in np.split(places, starts[1:])]
+        assert [len(set(part)) for part in found] == [1] * len(np.unique(own))
+        assert sorted(np.concatenate(found)) == sorted(own)

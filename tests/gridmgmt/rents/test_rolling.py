@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from gridmgmt.rents.hedonic import time_dummy
+from gridmgmt.rents.hedonic import time_dummy, time_dummy_of
 from gridmgmt.rents.leases import Leases, leases_of
 from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.regression import Errors
 from gridmgmt.rents.rolling import Splice, rolling, rolling_of
 from gridmgmt.rents.series import EstimationError, FloatArray, Reason
 
@@ -21,7 +22,7 @@ def drawn(n: int, periods: int, seed: int = 5) -> Leases:
 
 
 def logs_of(leases: Leases, window: int, splice: Splice) -> FloatArray:
-    return rolling(Moments.of(leases), window=window, splice=splice, kennedy=False, errors=False).logs
+    return rolling(Moments.of(leases), window=window, splice=splice, kennedy=False).logs
 
 
 def written_out(leases: Leases, window: int, splice: Splice) -> FloatArray:
@@ -92,6 +93,24 @@ def test_errors_follow_every_lease_through_all_windows(splice: Splice) -> None:
     )
     first = time_dummy(Moments.of(leases).between(0, 4), kennedy=False)
     np.testing.assert_allclose(np.sqrt(np.diag(covariance))[:4], first.errors, rtol=1e-9)
+
+
+@pytest.mark.parametrize("errors", Errors)
+def test_robust_errors_of_a_short_history_are_those_of_the_plain_time_dummy(errors: Errors) -> None:
+    leases = drawn(120, 6)
+    one, other = rolling_of(leases, errors=errors, rounds=0), time_dummy_of(leases, errors=errors, rounds=0)
+    np.testing.assert_allclose(one.errors, other.errors, rtol=1e-9)
+    np.testing.assert_allclose(one.values, other.values, rtol=1e-11)
+
+
+def test_what_a_unit_brings_to_every_window_cancels_in_its_errors() -> None:
+    # two units, each in all periods, one always 0.1 above the other: their residuals never differ, and the index has no error of theirs
+    y = np.repeat(np.array([0.0, 0.3, 0.2, 0.7, 0.6]), 2) + np.tile([0.0, 0.1], 5)
+    leases = leases_of(y, np.repeat(np.arange(5), 2), periods=5, unit=np.tile([0, 1], 5))
+    series = rolling_of(leases, window=3, errors=Errors.UNIT)
+    np.testing.assert_allclose(series.errors, 0, atol=1e-9)
+    np.testing.assert_allclose(series.logs, [0.0, 0.3, 0.2, 0.7, 0.6], atol=1e-12)
+    assert rolling_of(leases, window=3, errors=Errors.HC1).errors[1:].min() > 0.05
 
 
 def test_what_is_published_stays() -> None:
