@@ -4,7 +4,7 @@ Rates are counted in this process's memory. A request too many is refused before
 """
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -162,16 +162,28 @@ def _check_target(scope: Scope, longest: int) -> None:
     if (b"%" in path and _BAD_PATH.search(path)) or b"\\" in path or b"//" in path:
         raise RequestError("malformed-request", "the path holds an encoded separator or a control character")
     if b"%" in query and _BAD_QUERY.search(query):
-        raise RequestError("malformed-request", "a parameter holds a control character")
+        raise RequestError("malformed-request", "a parameter holds a control character", field=_blamed(query, _BAD_QUERY.search))
     for part in (path, query):
         if b"%" not in part and part.isascii():
             continue
         if _BAD_ESCAPE.search(part):
-            raise RequestError("malformed-request", "the address holds a broken percent escape")
-        try:
-            unquote_to_bytes(part).decode("utf-8")
-        except UnicodeDecodeError:
-            raise RequestError("malformed-request", "the address is not UTF-8") from None
+            raise RequestError("malformed-request", "the address holds a broken percent escape", field=_blamed(query, _BAD_ESCAPE.search))
+        if _is_broken(part):
+            raise RequestError("malformed-request", "the address is not UTF-8", field=_blamed(query, _is_broken))
+
+
+def _is_broken(part: bytes) -> bool:
+    try:
+        unquote_to_bytes(part).decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _blamed(query: bytes, is_bad: Callable[[bytes], object]) -> str | None:
+    """The parameter whose value is bad, None when it is none."""
+    parts = (part.partition(b"=") for part in query.split(b"&"))
+    return next((unquote_to_bytes(name).decode("utf-8", "replace")[:100] for name, _, value in parts if is_bad(value)), None)
 
 
 def _too_many(item: RateLimitItem) -> RequestError:

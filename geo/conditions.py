@@ -173,6 +173,8 @@ TEMPORAL: Final[dict[str, tuple[str, ...]]] = {
     "t_starts": ("s1=s2", "e1<e2"),
 }
 """What must hold between the starts and ends of two spans (OGC 21-065r2, 7.9)."""
+OF_DAYS: Final = frozenset({"t_after", "t_before", "t_disjoint", "t_equals", "t_intersects"})
+"""Those that say something of two days too; with the others, one side at least is an interval."""
 
 
 def condition(node: Node, rows: FromClause) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, FromClause
 
 from geo.conditions import (
+    OF_DAYS,
     SPATIAL,
     TEMPORAL,
     Comparison,
@@ -141,6 +142,8 @@ class _Reader:
                 _count(operator, arguments, 2)
                 if not any(_names_property(one) for one in arguments):
                     raise FilterError(f"{operator} takes at least one property")
+                if operator not in OF_DAYS and not any(is_object(one) and "interval" in one for one in arguments):
+                    raise FilterError(f"{operator} takes an interval, as in INTERVAL('2024-01-01', '..')")
                 return Temporal(operator, self._span(operator, arguments[0]), self._span(operator, arguments[1]))
             case "+" | "-" | "*" | "/" | "^" | "%" | "div":
                 raise FilterError("arithmetic is not taken")
@@ -205,6 +208,8 @@ class _Reader:
         """The geometry that is given, and whether it stands before the property."""
         turned = not _is_property(arguments[0])
         told, place = reversed(arguments) if turned else arguments
+        if _is_property(place):
+            raise FilterError(f"{operator} compares a property with a geometry that is given, not with another property")
         name, kind = self._queryable(told)
         if kind != "geometry":
             raise FilterError(f"{operator} takes a geometry; {name} is of type {kind}")
