@@ -20,7 +20,7 @@ from tests.installed import Installed
 def test_help_lists_every_command_and_each_explains_itself(run: Run) -> None:
     said = run("--help")
     assert said.code == 0
-    for name in ("db", "migrate", "demo", "serve", "import", "export", "account", "keys", "token", "backup", "restore", "doctor"):
+    for name in ("db", "migrate", "demo", "serve", "import", "export", "layers", "account", "keys", "token", "backup", "restore", "doctor"):
         assert f" {name} " in said.out
         assert run(name, "--help").code == 0
     assert "--dry-run" in run("import", "--help").out
@@ -38,6 +38,16 @@ def test_second_migration_and_second_demo_change_nothing(demo: Run) -> None:
     migrated = json.loads(demo("migrate", "--json").out)
     assert (migrated["before"] == migrated["after"], migrated["partitions"]) == (True, 0)
     assert json.loads(demo("demo", "--scale", "tests", "--json").out) == {"built": False, "notice": "演示数据"}
+
+
+def test_residents_are_counted_with_the_demo_and_then_once_a_month(demo: Run, tmp_path: Path) -> None:
+    said = demo("layers", "refresh", "--json")
+    assert (said.code, json.loads(said.out)) == (0, {"counted": 0})
+    assert demo("export", "residents", str(tmp_path / "residents.csv")).code == 0
+    rows = list(csv.DictReader((tmp_path / "residents.csv").read_text(encoding="utf-8-sig").splitlines()))
+    told = [int(row["residents"]) for row in rows if row["level"] == "community" and row["residents"]]
+    assert 300 < sum(told) < 700  # of some five hundred
+    assert {number % 10 for number in told} == {0}
 
 
 def test_export_says_what_it_wrote_and_that_it_is_invented(demo: Run, tmp_path: Path) -> None:
