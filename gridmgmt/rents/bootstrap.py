@@ -1,57 +1,80 @@
-"""Standard errors by drawing units again, for indices that have no formula for them.
+"""Standard errors by drawing units anew, for estimates without a formula such as medians.
 
-Efron 1979; whole units are drawn, with all their leases, because leases of one unit go together (Field and Welsh 2007).
+Whole units are drawn, with all their leases: a unit's rents depend on each other. Sources: Efron (1979); Davison and Hinkley (1997),
+Bootstrap Methods and their Application, chapter 3.8 (clusters).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Series, contrast, errors_of
+from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason
+
+LEAST = 200
+"""Fewer replicates say little of a standard error (Efron and Tibshirani 1993, chapter 6.4)."""
 
 
-def bootstrap(leases: Leases, estimate: Callable[[IntArray], Series], *, repeats: int = 200, seed: int = 0, least: float = 0.9) -> Series:
-    """The series of all leases, with the covariance of its logarithms over `repeats` samples of units.
+@dataclass(frozen=True, slots=True, eq=False)
+class Replicates:
+    """What replicates say of T log index numbers.
 
-    `estimate` makes the series of the leases at the places (m,) it is given, which may stand there repeatedly. The same `seed` gives the
-    same errors. A period that less than the share `least` of the samples gave a number for gets NaN as its error. Raises ValueError for
-    fewer than two repeats; what `estimate` raises for all leases.
+    `errors` (T,): standard deviations. `low`, `high` (T,): 2.5th and 97.5th percentiles. `failed` (T,): replicates without a number; where
+    more than `most` of them failed the rest are a chosen few, and errors and limits are NaN.
     """
-    if repeats < 2:
-        raise ValueError("a spread takes two samples")
-    order = np.argsort(leases.unit, kind="stable")
-    _, starts, sizes = np.unique(leases.unit[order], return_index=True, return_counts=True)
-    series = estimate(np.arange(len(leases)))
-    rng = np.random.default_rng(seed)
-    logs = np.full((repeats, series.periods), np.nan)
-    for row in logs:
-        drawn = rng.integers(0, len(starts), len(starts))
+
+    errors: FloatArray
+    low: FloatArray
+    high: FloatArray
+    failed: IntArray
+    draws: int
+
+
+def bootstrap(
+    unit: IntArray,
+    estimate: Callable[[IntArray, IntArray], FloatArray],
+    *,
+    draws: int = LEAST,
+    seed: int = 0,
+    most: float = 0.05,
+) -> Replicates:
+    """Draw as many units as there are, with replacement, `draws` times, and estimate from their leases.
+
+    `unit` (n,): unit of each lease. `estimate` takes rows (k,) of leases, sorted, and their units (k,), numbered anew so that a unit drawn
+    twice counts as two; it answers with logarithms (T,), NaN where it has none. An EstimationError of it counts as no number anywhere. The
+    same seed gives the same draws for the same units, whatever the order of the leases. Raises ValueError for fewer than 200 draws,
+    EstimationError (too_few) for fewer than two units.
+    """
+    if draws < LEAST:
+        raise ValueError(f"a bootstrap takes at least {LEAST} draws")
+    units, code = np.unique(unit, return_inverse=True)
+    if len(units) < 2:
+        raise EstimationError(Reason.TOO_FEW)
+    by_unit = np.argsort(code, kind="stable")
+    ends = np.searchsorted(code[by_unit], np.arange(len(units) + 1))
+    random = np.random.default_rng(seed)
+    answers: list[FloatArray | None] = []
+    for _ in range(draws):
+        drawn = np.sort(random.integers(0, len(units), len(units)))
+        sizes = ends[drawn + 1] - ends[drawn]
+        starts = np.repeat(ends[drawn] - np.r_[0, np.cumsum(sizes)[:-1]], sizes)
+        rows, anew = by_unit[starts + np.arange(sizes.sum())], np.repeat(np.arange(len(drawn)), sizes)
+        order = np.argsort(rows, kind="stable")
         try:
-            row[:] = estimate(_leases_of(drawn, order, starts, sizes)).logs
+            answers.append(estimate(rows[order], anew[order]))
         except EstimationError:
-            continue  # a sample without the base; it counts against `least` in every period
-    return _with_errors(series, logs, least)
+            answers.append(None)
+    return _told([answer for answer in answers if answer is not None], draws, most)
 
 
-def _leases_of(drawn: IntArray, order: IntArray, starts: IntArray, sizes: IntArray) -> IntArray:
-    """Places of the leases of the drawn units, ascending, so that the order of the draw does not matter."""
-    many = sizes[drawn]
-    offsets = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
-    return np.sort(order[np.repeat(starts[drawn], many) + offsets])
-
-
-def _with_errors(series: Series, logs: FloatArray, least: float) -> Series:
-    given = np.isfinite(logs)
-    known = (given.mean(axis=0) >= least) & np.isfinite(series.values)
-    whole = given[:, known].all(axis=1)
-    covariance = np.full((series.periods, series.periods), np.nan)
-    if whole.sum() > 1:
-        covariance[np.ix_(known, known)] = np.atleast_2d(np.cov(logs[whole][:, known], rowvar=False))
-    base = np.flatnonzero(series.values == 100)[:1]
-    unit = np.zeros(series.periods)
-    unit[base] = 1.0
-    covariance = contrast(covariance, unit)
-    errors = errors_of(covariance)
-    errors[base] = 0.0
-    return Series(series.values, errors, series.counts, series.trimmed, series.reasons, covariance)
+def _told(answers: list[FloatArray], draws: int, most: float) -> Replicates:
+    if not answers:
+        raise EstimationError(Reason.TOO_FEW)
+    table = np.array(answers)
+    failed = draws - np.isfinite(table).sum(axis=0)
+    errors, low, high = (np.full(table.shape[1], np.nan) for _ in range(3))
+    for period in np.flatnonzero(failed <= most * draws).tolist():
+        known = table[np.isfinite(table[:, period]), period]
+        errors[period] = known.std(ddof=1)
+        low[period], high[period] = np.quantile(known, [0.025, 0.975])
+    return Replicates(errors, low, high, failed.astype(np.int64), draws)
