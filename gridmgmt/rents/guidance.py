@@ -105,8 +105,8 @@ def bands(
 
     With `empirical` leases or more the cell's own quantiles, as far as they lie from its own median; with `own` or more exp(centre ± z·s)
     with its own standard deviation; below that with `parent_spread` (m,), a standard deviation of log rents within a cell of the parent.
-    Leave the leases of hidden cells out: a spread of their own would speak of them. NaN with no_stock where there is no centre, with no_parent where the parent's spread is
-    wanted and missing. Raises ValueError unless 0 < low < 0.5 < high < 1.
+    Leave the leases of hidden cells out: a spread of their own would speak of them. NaN with no_stock where there is no centre, with
+    no_parent where the parent's spread is wanted and missing. Raises ValueError unless 0 < low < 0.5 < high < 1.
     """
     if not 0 < low < 0.5 < high < 1:
         raise ValueError("a band has its low below and its high above the median")
