@@ -12,8 +12,9 @@ import numpy as np
 
 from gridmgmt.rents.influence import Influence
 from gridmgmt.rents.leases import Leases
+from gridmgmt.rents.linear import Normal
 from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Columns, Regression, columns_of, regress
+from gridmgmt.rents.regression import Columns, Regression, by_periods, columns_of, joined
 from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason, Series, series_of
 from gridmgmt.rents.threads import one_thread
 
@@ -77,7 +78,7 @@ def double_imputation(
         rss, freedom = rss + found.now.regression.fit.rss, freedom + found.now.regression.fit.freedom
         if new_base:
             base, new_base = period, False
-    covariance = influence.covariance(fits.moments, fits.middle_x) * (rss / freedom if freedom > 0 else np.nan)
+    covariance = influence.covariance(fits.normals) * (rss / freedom if freedom > 0 else np.nan)
     unknown = ~np.isfinite(logs)
     covariance[unknown, :] = np.nan
     covariance[:, unknown] = np.nan
@@ -145,8 +146,9 @@ class _Fits:
     """The leases by periods, and the regressions made so far."""
 
     leases: Leases
-    moments: Moments
+    normals: list[Normal]
     columns: Columns
+    middle_y: float
     middle_x: FloatArray
     inside: list[IntArray]
     made: dict[tuple[int, int], _Level]
@@ -156,7 +158,8 @@ class _Fits:
         moments = Moments.of(leases)
         order = np.argsort(leases.period, kind="stable")
         inside = np.split(order, np.cumsum(leases.counts)[:-1])
-        return cls(leases, moments, columns_of(moments), np.asarray(leases.x.mean(axis=0), np.float64), inside, {})
+        columns, middle_y, middle_x = columns_of(moments), float(leases.y.mean()), np.asarray(leases.x.mean(axis=0), np.float64)
+        return cls(leases, by_periods(moments, columns, middle_y, middle_x), columns, middle_y, middle_x, inside, {})
 
     def compared(self, then: int, now: int, formula: Formula, *, by_value: bool, reach: int) -> _Compared | None:
         """The movement from `then` to `now`; None when a level that is needed is missing."""
@@ -196,7 +199,7 @@ class _Fits:
     def _made(self, period: int, reach: int) -> _Level:
         if (period, reach) not in self.made:
             start, end = max(0, period - reach), min(self.leases.periods, period + reach + 1)
-            regression = regress(self.moments.between(start, end), replace(self.columns, periods=end - start), self.middle_x)
+            regression = joined(self.normals[start:end], replace(self.columns, periods=end - start), self.middle_y, self.middle_x)
             self.made[period, reach] = _Level(regression, start, period - start, reach)
         return self.made[period, reach]
 

@@ -4,13 +4,14 @@ A log index number that is estimated in steps (windows spliced on to each other,
 Followed through all steps, the weights give its exact variance, whatever the leases that the steps share.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Columns, Errors, clusters_of, normal_of
+from gridmgmt.rents.linear import Normal
+from gridmgmt.rents.regression import Columns, Errors, clusters_of
 from gridmgmt.rents.series import FloatArray, IntArray
 
 
@@ -39,15 +40,13 @@ class Influence:
         self.weights[number, start : start + length, 0] += row[:length]
         self.weights[number, start : start + length, 1:] += row[length:]
 
-    def covariance(self, moments: Moments, middle_x: FloatArray) -> FloatArray:
-        """Covariance (T, T) of the numbers in units of s², the variance of a lease, for leases with these moments."""
+    def covariance(self, normals: Sequence[Normal]) -> FloatArray:
+        """Covariance (T, T) of the numbers in units of s², the variance of a lease, for leases with these normal equations by periods."""
         total = np.zeros((len(self.weights), len(self.weights)))
-        for period in range(moments.periods):
-            inside = moments.between(period, period + 1)
-            if len(inside.n):
-                squares = normal_of(inside, replace(self.columns, periods=1), 0.0, middle_x).matrix
+        for period, normal in enumerate(normals):
+            if normal.n:
                 weights = self.weights[:, period]
-                total += weights @ squares @ weights.T
+                total += weights @ normal.matrix @ weights.T
         return total
 
     def of_leases(self, leases: Leases, middle_x: FloatArray) -> FloatArray:

@@ -3,8 +3,8 @@
 Dummies stand in full, see linear.py; residuals and robust errors take one pass over the leases.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -129,6 +129,29 @@ def regress(moments: Moments, columns: Columns | None = None, middle_x: FloatArr
     middle = np.asarray(moments.sum_x.sum(axis=0) / n, np.float64) if middle_x is None else middle_x
     normal = normal_of(moments, columns, middle_y, middle)
     return Regression(columns, normal, solve(normal), middle_y, middle, moments.counts)
+
+
+def by_periods(moments: Moments, columns: Columns, middle_y: float, middle_x: FloatArray) -> list[Normal]:
+    """The normal equations of each period by itself, with one column for it and the same others: windows are put together from them."""
+    alone = replace(columns, periods=1)
+    return [normal_of(moments.between(period, period + 1), alone, middle_y, middle_x) for period in range(moments.periods)]
+
+
+def joined(normals: Sequence[Normal], columns: Columns, middle_y: float, middle_x: FloatArray) -> Regression:
+    """Fit the time-dummy model to periods that follow each other, of which these are the equations; `columns` are of as many periods.
+
+    Raises EstimationError (no_observations).
+    """
+    periods = len(normals)
+    matrix, right = np.zeros((columns.size, columns.size)), np.zeros(columns.size)
+    for period, normal in enumerate(normals):
+        matrix[period, period], right[period] = normal.matrix[0, 0], normal.right[0]
+        matrix[period, periods:] = matrix[periods:, period] = normal.matrix[0, 1:]
+        matrix[periods:, periods:] += normal.matrix[1:, 1:]
+        right[periods:] += normal.right[1:]
+    counts = np.array([normal.n for normal in normals], np.int64)
+    whole = Normal(matrix, right, sum(normal.total for normal in normals), int(counts.sum()))
+    return Regression(columns, whole, solve(whole), middle_y, middle_x, counts)
 
 
 def clusters_of(leases: Leases, errors: Errors, *, size: int = 20_000) -> Iterator[tuple[IntArray, IntArray]]:

@@ -12,9 +12,9 @@ import numpy as np
 from gridmgmt.rents.hedonic import reasons_of
 from gridmgmt.rents.influence import Influence
 from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.linear import correction
+from gridmgmt.rents.linear import Normal, correction
 from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Errors, Regression, columns_of, regress
+from gridmgmt.rents.regression import Errors, Regression, by_periods, columns_of, joined, regress
 from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
 from gridmgmt.rents.threads import one_thread
 from gridmgmt.rents.trim import refitted
@@ -43,7 +43,7 @@ def rolling(moments: Moments, *, window: int = 24, splice: Splice = Splice.MEAN,
     """
     chain = _Chain.begun(moments)
     _publish(chain, window, splice)
-    return chain.series(chain.influence.covariance(moments, chain.middle_x) * _outer(chain.deviations), kennedy=kennedy)
+    return chain.series(chain.influence.covariance(chain.normals) * _outer(chain.deviations), kennedy=kennedy)
 
 
 @one_thread()
@@ -67,7 +67,7 @@ def rolling_of(
     chain = _Chain.begun(Moments.of(used))
     if errors is Errors.ORDINARY:
         _publish(chain, window, splice)
-        covariance = chain.influence.covariance(chain.moments, chain.middle_x) * _outer(chain.deviations)
+        covariance = chain.influence.covariance(chain.normals) * _outer(chain.deviations)
     else:
         residuals, factors = np.zeros(len(used)), np.full(leases.periods, np.nan)
         for regression, start, new in _publish(chain, window, splice):
@@ -84,13 +84,13 @@ def _publish(chain: "_Chain", window: int, splice: Splice) -> list[tuple[Regress
     """Go through the windows: the regression of each, its first period, and the first one that it published."""
     if window < 2:
         raise ValueError("a window of one period has no overlap")
-    length = min(window, chain.moments.periods)
+    length = min(window, len(chain.normals))
+    columns = replace(chain.influence.columns, periods=length)
     windows: list[tuple[Regression, int, int]] = []
-    for end in range(length, chain.moments.periods + 1):
+    for end in range(length, len(chain.normals) + 1):
         start = end - length
         if start == 0 or chain.counts[end - 1]:
-            columns = replace(chain.influence.columns, periods=length)
-            regression = regress(chain.moments.between(start, end), columns, chain.middle_x)
+            regression = joined(chain.normals[start:end], columns, chain.middle_y, chain.middle_x)
             chain.add(regression, end, splice)
             windows.append((regression, start, 0 if start == 0 else end - 1))
     return windows
@@ -141,8 +141,9 @@ class _Chain:
     """What is published so far: log index numbers (T,), for each the residual standard deviation of its window (T,), so that errors are not
     revised either, and what each lease has to do with it."""
 
-    moments: Moments
+    normals: list[Normal]
     counts: IntArray
+    middle_y: float
     middle_x: FloatArray
     logs: FloatArray
     deviations: FloatArray
@@ -157,10 +158,11 @@ class _Chain:
             raise EstimationError(Reason.NO_OBSERVATIONS)
         if not counts[0]:
             raise EstimationError(Reason.BASE_EMPTY)
-        periods, middle_x = moments.periods, np.asarray(moments.sum_x.sum(axis=0) / counts.sum(), np.float64)
-        none = np.full(periods, np.nan)
+        middle_y, middle_x = float(moments.sum_y.sum() / counts.sum()), np.asarray(moments.sum_x.sum(axis=0) / counts.sum(), np.float64)
+        columns, none = columns_of(moments), np.full(moments.periods, np.nan)
         reasons: list[Reason | None] = [None if count else Reason.NO_OBSERVATIONS for count in counts]
-        return cls(moments, counts, middle_x, none.copy(), none, reasons, Influence.none(periods, columns_of(moments)))
+        normals = by_periods(moments, columns, middle_y, middle_x)
+        return cls(normals, counts, middle_y, middle_x, none.copy(), none, reasons, Influence.none(moments.periods, columns))
 
     def add(self, regression: Regression, end: int, splice: Splice) -> None:
         """Publish what the window of the periods before `end` says of those that are not published yet."""
