@@ -6,7 +6,7 @@ A base grid is the smallest area whose rows a caller sees all or none of, so tha
 import datetime as dt
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Double, FromClause, Numeric, Select, cast, func, select, true
+from sqlalchemy import ColumnElement, Date, Double, FromClause, Numeric, Select, cast, func, select, true
 
 from geo.crs import METRIC
 from gridmgmt.history.beliefs import known, today
@@ -21,9 +21,10 @@ GRID: Final = (
 DAY: Final = Property("day", "string", "Day that the counts hold for", "统计日期", "date")
 
 
-def day_of(moment: dt.datetime | None) -> ColumnElement[dt.date]:
-    """The district's day of what is believed now, or was at a moment."""
-    return today() if moment is None else func.date(func.timezone("Asia/Shanghai", moment))
+def day_of(moment: dt.datetime | None, wanted: ColumnElement[dt.date] | None = None) -> ColumnElement[dt.date]:
+    """The day to count for: the district's day of what is believed now, or was at a moment, or an earlier one that is wanted."""
+    latest = today() if moment is None else func.date(func.timezone("Asia/Shanghai", moment))
+    return latest if wanted is None else select(func.least(wanted, latest, type_=Date)).scalar_subquery()
 
 
 def square_kilometres(grid: FromClause) -> ColumnElement[float]:
@@ -36,7 +37,9 @@ def percent(part: ColumnElement[int], whole: ColumnElement[int]) -> ColumnElemen
     return cast(func.round(cast(part, Numeric) * 100 / func.nullif(whole, 0), 1), Double)
 
 
-def per_grid(moment: dt.datetime | None, *sources: Select[*tuple[Any, ...]]) -> tuple[FromClause, list[FromClause], Statement]:
+def per_grid(
+    moment: dt.datetime | None, day: ColumnElement[dt.date], *sources: Select[*tuple[Any, ...]]
+) -> tuple[FromClause, list[FromClause], Statement]:
     """Base grids beside what `sources` count of them, each a SELECT of `grid_id` and aggregates without GROUP BY.
 
     Gives the grids, the counts as something to select from, and the statement of the grids' own columns over all of them. What is
@@ -65,7 +68,7 @@ def per_grid(moment: dt.datetime | None, *sources: Select[*tuple[Any, ...]]) -> 
             community.c.code.label("community"),
             grid.c.valid_from,
             grid.c.valid_to,
-            day_of(moment).label("day"),
+            day.label("day"),
         )
         .select_from(joined)
         .where(grid.c.kind == "base", grid.c.deleted_at.is_(None))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement, Select
 
 from gridmgmt.database import Actor
 from gridmgmt.layers.style import Style
@@ -66,6 +66,8 @@ class Layer:
     nouns: tuple[str, ...]
     """Tables of `reg` that the rows are made of: when none of them changed, neither did the layer."""
     id_type: Literal["integer", "uuid"]
+    rows_on: Callable[[dt.datetime | None, ColumnElement[dt.date]], Statement] | None = None
+    """The same, counted for an earlier day: of layers that count what holds on one day."""
     roles: frozenset[str] = REGISTER_ROLES
     public: bool = False
     period: tuple[str | None, str | None] = (None, None)

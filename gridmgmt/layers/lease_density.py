@@ -5,7 +5,7 @@ Not public, and not suppressed: whoever sees a grid here sees its leases one by 
 
 import datetime as dt
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.counted import DAY, GRID, day_of, per_grid, percent, square_kilometres
@@ -14,8 +14,8 @@ from gridmgmt.layers.style import Shade, Style
 from gridmgmt.models import Lease, Unit
 
 
-def _rows(moment: dt.datetime | None) -> Statement:
-    day = day_of(moment)
+def _rows(moment: dt.datetime | None, wanted: ColumnElement[dt.date] | None = None) -> Statement:
+    day = day_of(moment, wanted)
     lease, unit = known(Lease, moment), known(Unit, moment)
     # A unit has one lease at a time besides its sublets, which never stand without it: heads count the units.
     leases = select(
@@ -33,7 +33,7 @@ def _rows(moment: dt.datetime | None) -> Statement:
     units = select(unit.c.grid_id, func.count().label("units")).where(
         unit.c.deleted_at.is_(None), or_(unit.c.retired_on.is_(None), unit.c.retired_on > day)
     )
-    grid, [let, stood], statement = per_grid(moment, leases, units)
+    grid, [let, stood], statement = per_grid(moment, day, leases, units)
     count, filed, taken = (func.coalesce(let.c[name], 0) for name in ("leases", "filed_leases", "let_units"))
     there = func.coalesce(stood.c.units, 0)
     return statement.add_columns(
@@ -52,7 +52,7 @@ LAYER = Layer(
     title_zh="租赁密度",
     description=(
         "For each base grid the leases in force on the day, sublets among them, how many are filed, the units let by them, "
-        "and the share and the number a square kilometre of these"
+        "and the share and the number a square kilometre of these. The day is today, or the last of `datetime` where that is earlier"
     ),
     properties=(
         *GRID,
@@ -65,6 +65,7 @@ LAYER = Layer(
         Property("let_units_per_km2", "number", "Let units a square kilometre", "每平方公里出租单元数"),
     ),
     rows=_rows,
+    rows_on=_rows,
     nouns=("area", "grid", "lease", "unit"),
     period=("valid_from", "valid_to"),
     id_type="integer",

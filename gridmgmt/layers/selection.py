@@ -99,10 +99,11 @@ def feature_of(selection: Selection) -> Template:
 def rows_of(selection: Selection) -> FromClause:
     """The layer's rows in the wanted period."""
     layer = LAYERS[selection.layer]
-    rows = layer.rows(MOMENT if selection.then else None)  # pyright: ignore[reportArgumentType] -- bound later
+    first, last = days(selection)
+    moment: Any = MOMENT if selection.then else None
+    rows = layer.rows(moment) if layer.rows_on is None or not selection.until or last is None else layer.rows_on(moment, last)
     columns = rows.selected_columns
     begins, ends = (None if name is None else columns[name] for name in layer.period)
-    first, last = days(selection)
     if begins is not None and last is not None:
         rows = rows.where(begins <= last)
     if ends is not None and first is not None:

@@ -111,3 +111,31 @@ def test_lease_counts_from_its_first_day_to_its_last(drawn: Drawn) -> None:
         written(drawn, NEW_TERMS.format(number="ZL-2024-0004", since=since, until=until, filed="NULL", ended="NULL", state=state))
         (inner,) = told(drawn, drawn.places.accounts["worker-east"], DENSITY)
         assert (inner["leases"], inner["filed_leases"], inner["let_units"]) == (counted, 0, counted)
+
+
+def test_earlier_day_is_counted_as_it_was(drawn: Drawn) -> None:
+    district = drawn.places.accounts["district"]
+
+    def on(day: dt.date, *before: str) -> dict[str, tuple[int, int]]:
+        found = told(drawn, district, COVERAGE, *before, on=day)
+        assert {one["day"] for one in found} == {day}
+        return {one["name"]: (one["rental_buildings"], one["managed_buildings"]) for one in found if one["rental_buildings"]}
+
+    assert on(dt.date(2022, 12, 31)) == {"south-west": (2, 0), "east-inner": (1, 0)}
+    assert on(dt.date(2023, 1, 1)) == {"south-west": (2, 1), "east-inner": (1, 0)}
+    resigned = "UPDATE reg.manager SET state = 'resigned', valid_to = '2024-06-01'"
+    assert on(dt.date(2024, 5, 31), resigned) == {"south-west": (2, 1), "east-inner": (1, 1)}  # the candidate had contacts too
+    without = f"{resigned}, office_contact = NULL WHERE state = 'candidate'"
+    assert on(dt.date(2024, 5, 31), without) == {"south-west": (2, 1), "east-inner": (1, 0)}
+    assert on(dt.date(2024, 6, 1), resigned) == {"south-west": (2, 0), "east-inner": (1, 0)}
+    late = "UPDATE reg.building SET built_year = 2023 WHERE name = 'tower'"
+    assert on(dt.date(2022, 12, 31), late) == {"south-west": (1, 0), "east-inner": (1, 0)}
+    assert told(drawn, district, COVERAGE, on=dt.date(2019, 12, 31)) == []  # before the grids
+    leases = {day: told(drawn, district, DENSITY, on=day)[0]["leases"] for day in (dt.date(2023, 8, 31), dt.date(2024, 6, 1))}
+    assert leases == {dt.date(2023, 8, 31): 0, dt.date(2024, 6, 1): 2}
+
+
+def test_day_to_come_is_counted_as_today(drawn: Drawn) -> None:
+    for layer in (COVERAGE, DENSITY):
+        district = drawn.places.accounts["district"]
+        assert told(drawn, district, layer, on=dt.date(2099, 1, 1)) == told(drawn, district, layer)
