@@ -33,13 +33,15 @@ class Fit:
     """A solution of normal equations.
 
     `coefficients` (p,): one of the solutions, 0 for columns that depend on the others. `inverse` (p, p): a generalised inverse of X'X.
-    `null` (p, p−rank): directions that the observations say nothing of. `rss`: residual sum of squares. `condition`: of the scaled matrix
-    without the dependent columns, in the 1-norm; its logarithm to the base 10 tells how many of 16 digits are lost.
+    `null` (p, p−rank): directions that the observations say nothing of. `scale` (p,): one over each column's norm, 1 for noughts. `rss`:
+    residual sum of squares. `condition`: of the scaled matrix without the dependent columns, in the 1-norm; its logarithm to the base 10
+    tells how many of 16 digits are lost.
     """
 
     coefficients: FloatArray
     inverse: FloatArray
     null: FloatArray
+    scale: FloatArray
     rank: int
     n: int
     rss: float
@@ -64,7 +66,7 @@ class Fit:
         """Whether the observations determine each of the `combinations` (q, p) of coefficients, (q,)."""
         if not self.null.shape[1]:
             return np.ones(len(combinations), np.bool_)
-        return np.abs(combinations @ self.null).max(axis=1) <= 1e-6 * np.abs(combinations).max(axis=1)
+        return np.abs(combinations @ self.null).max(axis=1) <= 1e-8 * np.abs(combinations * self.scale).max(axis=1)
 
 
 @one_thread()
@@ -98,8 +100,8 @@ def solve(normal: Normal) -> Fit:
     if len(dependent):
         null[kept] = -solve_triangular(upper, factor[:rank, rank:])
     # a column of nothing but noughts stands alone: scaled by one, its direction is its own unit vector
-    null *= np.where(present, scale, 1.0)[:, None]
-    null /= np.abs(null).max(axis=0, initial=1e-300)
+    units = np.where(present, scale, 1.0)
+    null *= units[:, None] / np.abs(null).max(axis=0, initial=0.0)
 
     # (y − Xb)'(y − Xb) at the solution; rounding may leave it below nought where the fit is perfect
     rss = float(max(normal.total - solution @ (2 * right - scaled @ solution), 0.0))
@@ -109,6 +111,7 @@ def solve(normal: Normal) -> Fit:
         coefficients=solution * scale,
         inverse=inverse * scale[:, None] * scale,
         null=null,
+        scale=units,
         rank=rank,
         n=normal.n,
         rss=rss,

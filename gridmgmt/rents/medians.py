@@ -5,10 +5,11 @@ anybody can follow it with a table of medians.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gridmgmt.rents.bootstrap import bootstrap
 from gridmgmt.rents.imputation import Formula
 from gridmgmt.rents.leases import Leases
 from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
@@ -59,6 +60,8 @@ def mix_adjusted_median(
     formula: Formula = Formula.FISHER,
     links: Sequence[int] | IntArray = (0,),
     least: int = 1,
+    draws: int = 0,
+    seed: int = 0,
 ) -> MedianIndex:
     """The index (T,), period 0 = 100, of leases in the cells `cell` (n,), 0..c−1.
 
@@ -67,9 +70,26 @@ def mix_adjusted_median(
     the base is new; a link without a number hands on to the next period with one. A cell with fewer than `least` leases keeps its last rent
     × its parent's movement, that of the stock beside it that has leases, or the whole stock's when the parent has none; a cell not yet
     seen stands at its parent's mean rent and counts with its own from when it is seen on, as if it had moved with the parent until then.
-    No cell with stock is left out. Errors are NaN: see bootstrap.py. A period in which no cell can be compared is NaN with its reason.
-    Raises EstimationError: base_empty when period 0 has no cell with a rent.
+    No cell with stock is left out. A period in which no cell can be compared is NaN with its reason.
+    Errors come from drawing units anew, `draws` times, at least 200, from `seed` (bootstrap.py); without draws they are NaN.
+    Raises ValueError for cells or periods that the stock does not have, EstimationError (base_empty) when period 0 has no cell with a rent.
     """
+    if cell.shape != leases.y.shape or (len(cell) and not (cell.min() >= 0 and cell.max() < stock.area.shape[1])):
+        raise ValueError("a lease lies in a cell without a row of stock")
+    if len(stock.area) != leases.periods:
+        raise ValueError("the stock has other periods than the leases")
+    found = _chained(leases, cell, stock, formula, links=links, least=least)
+    if not draws:
+        return found
+
+    def estimate(rows: IntArray, _: IntArray) -> FloatArray:
+        return _chained(leases.where(rows), cell[rows], stock, formula, links=links, least=least).series.logs
+
+    errors = bootstrap(leases.unit, estimate, draws=draws, seed=seed).errors
+    return replace(found, series=replace(found.series, errors=np.where(np.isfinite(found.series.values), errors, np.nan)))
+
+
+def _chained(leases: Leases, cell: IntArray, stock: Stock, formula: Formula, *, links: Sequence[int] | IntArray, least: int) -> MedianIndex:
     medians, counts = _medians(leases, cell, stock.area.shape[1], least)
     seen = np.isfinite(medians[0])
     if not (seen & (stock.area[0] > 0)).any():

@@ -64,3 +64,10 @@ def test_columns_of_very_different_size_are_told_from_dependent_ones() -> None:
     assert fit.rank == 3
     np.testing.assert_allclose(fit.coefficients, [2e6, 3.0, 4e-6], rtol=1e-10)
     assert fit.condition < 10
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_what_is_determined_does_not_hang_on_units(unit: float) -> None:
+    # the second column says the same as the first in another unit; the third stands for itself
+    fit = solve(normal([[1, unit, 0], [1, unit, 0], [0, 0, 1]], [1, 3, 5]))
+    assert fit.determines(np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, unit, 0]])).tolist() == [False, False, True, True]

@@ -5,11 +5,10 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from gridmgmt.rents.bootstrap import bootstrap
 from gridmgmt.rents.imputation import Formula
 from gridmgmt.rents.leases import Leases, leases_of
 from gridmgmt.rents.medians import MedianIndex, Stock, mix_adjusted_median
-from gridmgmt.rents.series import EstimationError, IntArray, Reason, Series, rebase
+from gridmgmt.rents.series import EstimationError, IntArray, Reason
 from gridmgmt.rents.trim import middles
 
 NONE = float("nan")
@@ -42,6 +41,13 @@ def test_a_base_without_a_rent_is_refused() -> None:
         with pytest.raises(EstimationError) as refused:
             index(rents, Stock.steady(np.array(area), 2))
         assert refused.value.reason is Reason.BASE_EMPTY
+
+
+def test_cells_and_periods_without_stock_are_refused() -> None:
+    found, cell = leases([[40, 60], [44, 66]])
+    for area, periods in ((np.ones(1), 2), (np.ones(2), 3)):
+        with pytest.raises(ValueError, match="stock"):
+            mix_adjusted_median(found, cell, Stock.steady(area, periods))
 
 
 def test_the_median_of_each_cell() -> None:
@@ -123,41 +129,17 @@ def test_units_of_rent_cancel() -> None:
     np.testing.assert_allclose(one.series.values, other.series.values, rtol=1e-12)
 
 
-def drawn(n: int = 800) -> Leases:
+def test_errors_come_from_drawing_units_anew() -> None:
+    # each median of 400 has the standard error sqrt(π/2) · 0.2 / 20 = 0.01253, their difference √2 times as much
     rng = np.random.default_rng(3)
-    return leases_of(3.5 + rng.normal(0, 0.2, n), np.arange(n) % 2, periods=2, unit=np.arange(n) // 2)
-
-
-def median_of(which: Leases) -> Series:
-    return mix_adjusted_median(which, np.zeros(len(which), np.int64), Stock.steady(np.ones(1), which.periods)).series
-
-
-def test_units_are_drawn_again() -> None:
-    found = drawn()
-    series = bootstrap(found, lambda places: median_of(found.where(places)), repeats=200, seed=1)
-    np.testing.assert_array_equal(series.values, median_of(found).values)
-    # each median of 400 has the standard error sqrt(π/2) · 0.2 / 20 = 0.01253, their difference √2 times as much; 200 draws err by 5 %
+    y, period, unit = 3.5 + rng.normal(0, 0.2, 800), np.arange(800) % 2, np.arange(800) // 2
+    apart = leases_of(y, period, periods=2, unit=unit)
+    cell, stock = np.zeros(800, np.int64), Stock.steady(np.ones(1), 2)
+    without, series = (mix_adjusted_median(apart, cell, stock, draws=draws, seed=1).series for draws in (0, 200))
+    np.testing.assert_array_equal(series.values, without.values)
+    assert np.isnan(without.errors[1])
     assert series.errors[0] == 0
     assert series.errors[1] == pytest.approx(0.01253 * sqrt(2), rel=0.25)
     # when a unit's two leases move together, nothing is left of the difference's error
-    together = leases_of(np.repeat(found.y[::2], 2), found.period, periods=2, unit=found.unit)
-    assert bootstrap(together, lambda places: median_of(together.where(places)), repeats=20).errors[1] == 0
-
-
-def test_the_same_seed_gives_the_same_digits_and_order_does_not_matter() -> None:
-    found = drawn(100)
-    one = bootstrap(found, lambda places: median_of(found.where(places)), repeats=10, seed=5)
-    mixed = found.where(np.random.default_rng(2).permutation(100))
-    two = bootstrap(mixed, lambda places: median_of(mixed.where(places)), repeats=10, seed=5)
-    np.testing.assert_array_equal(one.errors, two.errors)
-    assert bootstrap(found, lambda places: median_of(found.where(places)), repeats=10, seed=6).errors[1] != one.errors[1]
-    np.testing.assert_allclose(rebase(one, 1, 1).errors, [one.errors[1], 0], atol=1e-15)
-
-
-def test_a_period_that_samples_often_lack_has_no_error() -> None:
-    # the only lease of period 2 is drawn in 63 of 100 samples
-    found = leases_of(np.array([3.0, 3.1, 3.2, 3.3, 3.4]), np.array([0, 0, 1, 1, 2]), periods=3, unit=np.array([0, 0, 0, 0, 1]))
-    series = bootstrap(found, lambda places: median_of(found.where(places)), repeats=50)
-    assert np.isnan(series.errors[2])
-    with pytest.raises(ValueError, match="two"):
-        bootstrap(found, lambda places: median_of(found.where(places)), repeats=1)
+    together = leases_of(np.repeat(y[::2], 2), period, periods=2, unit=unit)
+    assert mix_adjusted_median(together, cell, stock, draws=200).series.errors[1] == 0
