@@ -125,6 +125,11 @@ RULES: Mapping[str, Rule] = {
     "ck_manager_contacts": Rule(
         InvalidError, "contacts-missing", "police_contact", "an active manager needs a police and an office contact"
     ),
+    "ck_rent_release_approved": Rule(ForbiddenError, "four-eyes", "state", "whoever reviewed a release does not approve it"),
+    "release_state_step": Rule(ConflictError, "state-step", "state", "this state does not follow from the present one"),
+    "rents_are_kept": Rule(ConflictError, "kept", None, "what was computed or published is never changed"),
+    "uq_rent_release_quarter_edition": Rule(ConflictError, "edition-taken", "edition", "the quarter has this edition already"),
+    "ux_rent_release_published": Rule(ConflictError, "write-conflict", None, "another edition of the quarter was published just now"),
     "uq_account_username": Rule(ConflictError, "code-taken", "username", "another account has this name"),
     "ex_area_grant_subdistrict": Rule(ConflictError, "second-subdistrict", "area", "the account has a subdistrict in this period"),
 }

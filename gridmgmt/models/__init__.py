@@ -12,6 +12,17 @@ from gridmgmt.models.leases import Lease
 from gridmgmt.models.managers import Manager
 from gridmgmt.models.organisations import Organisation
 from gridmgmt.models.people import Discrepancy, Identity, Person, PersonSecret
+from gridmgmt.models.rents import (
+    RentCut,
+    RentFigure,
+    RentLimit,
+    RentObservation,
+    RentRelease,
+    RentReleaseRun,
+    RentRun,
+    RentStatistic,
+    RentValue,
+)
 from gridmgmt.models.residences import Residence
 from gridmgmt.models.trail import Audit, Change, LayerChange
 from gridmgmt.models.units import Unit
@@ -41,6 +52,15 @@ __all__ = [
     "Person",
     "PersonSecret",
     "Post",
+    "RentCut",
+    "RentFigure",
+    "RentLimit",
+    "RentObservation",
+    "RentRelease",
+    "RentReleaseRun",
+    "RentRun",
+    "RentStatistic",
+    "RentValue",
     "Residence",
     "ResidentCount",
     "Unit",

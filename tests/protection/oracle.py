@@ -7,12 +7,12 @@ from psycopg import errors
 
 from tests.protection.doors import Register, Root, acting, dressed, run, tried, undone
 from tests.protection.rights import BY_NAME, TABLES, Table, expected
-from tests.protection.seed import GRIDS, Account
+from tests.protection.seed import GRIDS, RELEASES, RUNS, Account
 
 HASH = "count(*), coalesce(bit_xor(hashtext(({key})::text)), 0)"
 REFUSED = "42501"
-Verb = Literal["SELECT", "UPDATE", "BLIND UPDATE"]
-VERBS: tuple[Verb, ...] = ("SELECT", "UPDATE", "BLIND UPDATE")
+Verb = Literal["SELECT", "UPDATE", "BLIND UPDATE", "DELETE"]
+VERBS: tuple[Verb, ...] = ("SELECT", "UPDATE", "BLIND UPDATE", "DELETE")
 """A blind update reads no column, so that the policies for reading do not help those for writing."""
 
 
@@ -54,7 +54,8 @@ def wrong_inserts(root: Root, register: Register, account: Account, tables: Iter
                 or (account.subdistrict is not None and place["subdistrict"] == register.subdistricts[account.subdistrict])
             )
             for table in tables:
-                may = inside and not (table == "person" and account.scope == "loader")  # the loader writes persons by sec.people_load
+                # the loader writes persons by sec.people_load, and nobody else observes rents
+                may = inside and (table != "person" if account.scope == "loader" else table != "rent_observation")
                 statement, names = NEW_ROWS[table]
                 got = tried(root, statement, [place[name] for name in names])
                 if (got == REFUSED) == may or (isinstance(got, str) and got != REFUSED):
@@ -63,9 +64,11 @@ def wrong_inserts(root: Root, register: Register, account: Account, tables: Iter
 
 
 def _wanted(root: Root, register: Register, account: Account, table: Table, verb: Verb) -> object:
-    condition = expected(table, "SELECT" if verb == "SELECT" else "UPDATE", register, account)
+    condition = expected(table, verb.removeprefix("BLIND "), register, account)
     if condition is None:
         return REFUSED
+    if verb == "DELETE":
+        return _count(root, f"DELETE FROM {table.name} t WHERE {condition[0]}", condition[1])
     if verb == "BLIND UPDATE":
         return _count(root, f"UPDATE {table.name} t SET {table.column} = {table.value} WHERE {condition[0]}", condition[1])
     return run(root, f"SELECT {HASH.format(key='t.' + table.key)} FROM {table.name} t WHERE {condition[0]}", condition[1])
@@ -74,6 +77,8 @@ def _wanted(root: Root, register: Register, account: Account, table: Table, verb
 def _reached(root: Root, table: Table, verb: Verb) -> object:
     if verb == "SELECT":
         return tried(root, f"SELECT {HASH.format(key='t.' + table.key)} FROM {table.name} t")
+    if verb == "DELETE":
+        return _count(root, f"DELETE FROM {table.name}")
     if verb == "BLIND UPDATE":
         return _count(root, f"UPDATE {table.name} SET {table.column} = {table.value}")
     update = f"UPDATE {table.name} t SET {table.column} = t.{table.column} RETURNING t.{table.key} AS key"
@@ -151,6 +156,14 @@ NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("person", "building", "grid", "subdistrict"),
     ),
+    "rent_observation": (
+        (
+            "INSERT INTO reg.rent_observation (source, reference, unit_id, grid_id, subdistrict_id, community_id, use, class, new_let,"
+            " begins, rent_fen, reason) VALUES ('survey', 'new', %s, %s, %s, (SELECT id FROM reg.area WHERE code = '440306001001'),"
+            " 'shop', 'other', true, '2020-01-01', 1, 'sublet')"
+        ),
+        ("unit", "grid", "subdistrict"),
+    ),
 }
 """A new row of each scoped table, and the parents that it names."""
 
@@ -158,6 +171,7 @@ A_SUBDISTRICT = "(SELECT id FROM reg.area WHERE code = '440306001')"
 A_POLYGON = "public.ST_Multi(public.ST_MakeEnvelope(113, 22, 113.1, 22.1, 4490))"
 OFFICE = frozenset({"district", "loader"})
 ADMIN = frozenset({"admin"})
+RENTS = frozenset({"loader"})
 NOBODY: frozenset[str] = frozenset()
 
 OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
@@ -215,6 +229,39 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
     "reg.resident_count": (
         "INSERT INTO reg.resident_count (area_id, month, counted_on) VALUES (1, '2020-01-01', '2020-01-01')",
         NOBODY,
+    ),
+    "reg.rent_limit": ("INSERT INTO reg.rent_limit VALUES (9, 'shop', 'other', 2020, 1, 1, 1, 'all')", RENTS),
+    "reg.rent_statistic": (
+        (
+            "INSERT INTO reg.rent_statistic (month, community_id, use, class, new_let, n, sums)"
+            " VALUES ('2020-01-01', 1, 'shop', 'other', true, 1, array_fill(0::bigint, ARRAY[77]))"
+        ),
+        RENTS,
+    ),
+    "reg.rent_cut": ("INSERT INTO reg.rent_cut VALUES (1, now())", NOBODY),
+    "reg.rent_run": (
+        (
+            "INSERT INTO reg.rent_run (product, frequency, method, parameters, software, data_cut, area_id, use, begins, ends, n, trimmed,"
+            f" quarantined, digest) VALUES ('index', 'month', 'X', '{{}}', 'X', now(), {A_SUBDISTRICT}, 'shop', '2020-01-01', '2021-01-01',"
+            " 1, 0, 0, repeat('a', 64))"
+        ),
+        RENTS,
+    ),
+    "reg.rent_value": (
+        (
+            "INSERT INTO reg.rent_value (run_id, area_id, use, lets, period, value, n, trimmed, landlords, pooled)"
+            f" VALUES ('{RUNS[2]}', {A_SUBDISTRICT}, 'shop', 'new', '2020-01-01', 100, 1, 0, 1, 'own')"
+        ),
+        RENTS,
+    ),
+    "reg.rent_release": ("INSERT INTO reg.rent_release (quarter, edition) VALUES ('2020Q1', 1)", RENTS),
+    "reg.rent_release_run": (f"INSERT INTO reg.rent_release_run VALUES ('{RELEASES[2]}', '{RUNS[2]}')", RENTS),
+    "reg.rent_figure": (
+        (
+            "INSERT INTO reg.rent_figure (release_id, run_id, product, frequency, area_id, use, lets, period, value, basis)"
+            f" VALUES ('{RELEASES[2]}', '{RUNS[1]}', 'index', 'month', {A_SUBDISTRICT}, 'shop', 'new', '2020-01-01', 100, 'direct')"
+        ),
+        RENTS,
     ),
     "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
     **{name: (f"INSERT INTO {name} (id) SELECT NULL", NOBODY) for name in BY_NAME if name.endswith("_past")},

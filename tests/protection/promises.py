@@ -8,7 +8,7 @@ from collections.abc import Callable
 from psycopg import errors
 
 from tests.protection.doors import Register, Root, acting, run, tried, undone
-from tests.protection.seed import BY_NAME
+from tests.protection.seed import BY_NAME, MEASURES, RELEASES, RUNS
 
 Promise = Callable[[Root, Register], str | None]
 
@@ -24,6 +24,7 @@ UPDATES = {
     "landlord": "kind = 'person'",
     "lease": "rent_fen = 1",
     "manager": "archive_number = 'X'",
+    "rent_observation": "new_let = false",
 }
 KINDS = {"building": "building", "unit": "unit", "person": "resident", "residence": "residence", "lease": "lease", "manager": "manager"}
 
@@ -168,6 +169,42 @@ def counts_cells(statements: str) -> Promise:
     return promise
 
 
+def sums_rents(statements: str) -> Promise:
+    """After the statements the statistics are what a recount of the observations finds."""
+    cell = "month, community_id, use, class, new_let"
+    terms = ["log_rent", "log_rent * log_rent", *MEASURES[1:], *(f"{one} * log_rent" for one in MEASURES[1:])]
+    terms += [f"{one} * {other}" for place, one in enumerate(MEASURES[1:]) for other in MEASURES[1 + place :]]
+    listed = ", ".join(f"sum(s.sums[{place}])" for place in range(1, len(terms) + 1))
+    kept = f"SELECT {cell}, sum(n), ARRAY[{listed}] FROM reg.rent_statistic s GROUP BY 1, 2, 3, 4, 5 HAVING sum(n) <> 0"
+    counted = (
+        f"SELECT {cell}, count(*), ARRAY[{', '.join(f'sum({term})' for term in terms)}] FROM reg.rent_observation"
+        " WHERE reason IS NULL AND deleted_at IS NULL AND abs(log_rent - 4200000) <= 250000 GROUP BY 1, 2, 3, 4, 5"
+    )
+
+    def promise(root: Root, _: Register) -> str | None:
+        with undone(root):
+            before = run(root, kept)
+            run(root, statements)
+            after = run(root, kept)
+            return None if before != after and sorted(after, key=str) == sorted(run(root, counted), key=str) else "the sums of rents"
+
+    return promise
+
+
+def refuses_late_writers(root: Root, _: Register) -> str | None:
+    """Whoever began before rents were computed writes no observation afterwards."""
+    with undone(root):
+        run(root, "UPDATE reg.rent_cut SET cut = transaction_timestamp()")
+        got = tried(root, "UPDATE reg.rent_observation SET new_let = false WHERE reference = 'L-1'")
+        return None if got == "40001" else f"a late writer gets {got}"
+
+
+OBSERVATION = (
+    f"INSERT INTO reg.rent_observation (source, reference, unit_id, grid_id, subdistrict_id, community_id, use, class, new_let, begins,"
+    f" rent_fen, {', '.join(MEASURES)}) SELECT 'survey', 'X', unit_id, grid_id, subdistrict_id, community_id, use, class, true,"
+    " '2020-02-01',"
+    f" 1, log_rent + 5, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1 FROM reg.rent_observation WHERE reference = 'L-1'"
+)
 STAMPED = ("area", "building", "grid", "lease", "manager", "residence", "unit")
 GRID_OF = "SELECT g.name FROM reg.{0} t JOIN reg.grid g ON g.id = t.grid_id WHERE t.{1}"
 BOX = "UPDATE reg.grid SET geom = public.ST_Multi(public.ST_MakeEnvelope({}, 22.70, {}, 22.71, 4490)) WHERE name = 'Grid {} 演'"
@@ -177,6 +214,33 @@ PROMISES: dict[tuple[str, str], Promise] = {
     **{(f"reg.{noun}", f"log_{verb}"): logs(noun, verb) for noun in KINDS for verb in ("insert", "update")},
     **{(f"reg.{noun}", "note_change"): changes_stamp(noun) for noun in STAMPED},
     ("reg.resident_count", "note_change"): changes_stamp("resident_count", "residents"),
+    ("reg.rent_observation", "sum_insert"): sums_rents(OBSERVATION),
+    ("reg.rent_observation", "sum_update"): sums_rents(
+        "UPDATE reg.rent_observation SET log_rent = 4500000 WHERE reference = 'L-1';"  # leaves the limits
+        "UPDATE reg.rent_observation SET age = age + 7, new_let = false WHERE reference = 'L-2';"
+        "UPDATE reg.rent_observation SET deleted_at = now() WHERE reference = 'L-3'"
+    ),
+    ("reg.rent_observation", "order_writers"): refuses_late_writers,
+    **{
+        (f"reg.{table}", "keep"): refuses(f"UPDATE reg.{table} SET {column} = {column} WHERE false", "rents_are_kept")
+        for table, column in (("rent_run", "n"), ("rent_value", "n"), ("rent_release_run", "run_id"), ("rent_figure", "flag"))
+    },
+    ("reg.rent_release", "keep"): refuses("DELETE FROM reg.rent_release WHERE false", "rents_are_kept"),
+    ("reg.rent_release", "step"): refuses(
+        "UPDATE reg.rent_release SET state = 'superseded' WHERE state = 'published'", "release_state_step"
+    ),
+    ("reg.rent_release", "note_change"): changes_stamp("rent_release", "note"),
+    ("reg.rent_release_run", "add"): refuses(f"INSERT INTO reg.rent_release_run VALUES ('{RELEASES[1]}', '{RUNS[2]}')", "rents_are_kept"),
+    ("reg.rent_figure", "add"): refuses(
+        "INSERT INTO reg.rent_figure (release_id, run_id, product, frequency, area_id, use, lets, period, value, basis)"
+        f" SELECT '{RELEASES[1]}', run_id, product, frequency, area_id, use, 'new', period, 100, 'direct' FROM reg.rent_figure LIMIT 1",
+        "rents_are_kept",
+    ),
+    ("reg.rent_value", "add"): refuses(
+        "INSERT INTO reg.rent_value (run_id, area_id, use, lets, period, value, n, trimmed, landlords, pooled)"
+        f" SELECT run_id, area_id, use, 'new', period, 100, 9, 0, 3, 'own' FROM reg.rent_value WHERE run_id = '{RUNS[0]}'",
+        "rents_are_kept",
+    ),
     ("reg.grid", "grid_no_overlap"): refuses(BOX.format(113.80, 113.815, 1), "grid_no_overlap"),
     ("reg.grid", "grid_keeps_its_buildings"): refuses(BOX.format(113.83, 113.831, 4), "grid_keeps_its_buildings"),
     ("reg.building", "count_insert"): counts_cells(BUILDING),

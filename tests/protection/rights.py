@@ -1,11 +1,11 @@
 """Which class may do what with which table, written down by hand from the design and not read from the migrations.
 
-A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the
-  account's grids), `subdistrict` (rows
-of its subdistrict), `own` (rows that name the account). A table or class that is missing may do nothing.
+A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the account's grids), `subdistrict`
+(rows of its subdistrict), `own` (rows that name the account), `published` (rows that a release told to all). A table or class that is
+missing may do nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.protection.doors import Register
 from tests.protection.seed import Account
@@ -30,6 +30,9 @@ class Table:
     value: str = "1"
     grid: str = "grid_id"
     account: str = "account_id"
+    published: str = "false"
+    """Condition on the rows that a release told to all."""
+    delete: dict[str, str] = field(default_factory=dict)
     full: bool = True
     """Whether the class reads all columns."""
 
@@ -44,6 +47,8 @@ def _scoped(name: str, column: str, value: str) -> tuple[Table, Table]:
 
 LINEAGE = "predecessor_id || '-' || t.successor_id"
 LANDLORDS = {"subdistrict": "subdistrict"} | OFFICE
+TOLD = {name: "signed" if name in OFFICE else "published" for name in EVERYBODY}
+RELEASED = "release_id IN (SELECT r.id FROM reg.rent_release r WHERE r.state IN ('published', 'superseded'))"
 FIRMS = {"field": "signed", "subdistrict": "signed"} | OFFICE
 
 TABLES = (
@@ -81,6 +86,31 @@ TABLES = (
     _past("organisation", FIRMS),
     Table("reg.landlord", LANDLORDS, LANDLORDS, column="kind", value="'person'"),
     _past("landlord", LANDLORDS),
+    Table("reg.rent_observation", OFFICE, {"loader": "signed"}, column="new_let", value="true"),
+    _past("rent_observation", OFFICE),
+    Table("reg.rent_limit", OFFICE, {}, key="use || t.class || t.year || t.subdistrict_id", column="n", delete={"loader": "signed"}),
+    Table("reg.rent_statistic", OFFICE, {}, column="n", delete={"loader": "signed"}),
+    Table("reg.rent_cut", {"loader": "signed"}, {"loader": "signed"}, column="cut", value="now()"),
+    Table(
+        "reg.rent_run",
+        TOLD,
+        {},
+        column="n",
+        published=f"id IN (SELECT x.run_id FROM reg.rent_release_run x WHERE x.{RELEASED})",
+        full=False,
+    ),
+    Table("reg.rent_value", OFFICE, {}, key="run_id || t.use || t.lets || t.area_id || t.period", column="n"),
+    Table("reg.rent_release", TOLD, OFFICE, column="note", value="'X'", published="state IN ('published', 'superseded')", full=False),
+    Table(
+        "reg.rent_release_run",
+        TOLD,
+        {},
+        key="release_id || '-' || t.run_id",
+        column="run_id",
+        value="gen_random_uuid()",
+        published=RELEASED,
+    ),
+    Table("reg.rent_figure", TOLD, {}, column="flag", value="'few'", published=RELEASED),
     Table("reg.audit", {"audit": "signed"}, {}, key="at || '-' || t.id", column="action", value="'X'"),
     Table("reg.identity", {}, {}, column="kv"),
     Table("reg.person_secret", {}, {}, key="person_id", column="kv"),
@@ -93,11 +123,11 @@ OPEN = frozenset({"reg.alembic_version"})
 
 def expected(table: Table, verb: str, register: Register, account: Account) -> tuple[str, list[object]] | None:
     """Condition on the rows `t` that the account reaches, for the superuser to count, or None where the class has no right at all."""
-    scope = (table.read if verb == "SELECT" else table.update).get(account.scope)
+    scope = {"SELECT": table.read, "UPDATE": table.update, "DELETE": table.delete}[verb].get(account.scope)
     if scope is None:
         return None
-    if scope == "all":
-        return "true", []
+    if scope in {"all", "published"}:
+        return open_rows(table, account.scope) or "false", []
     if not account.valid:
         return "false", []
     if scope == "signed":
@@ -107,3 +137,8 @@ def expected(table: Table, verb: str, register: Register, account: Account) -> t
     if scope == "subdistrict":
         return "t.subdistrict_id = %s", [register.subdistricts.get(account.subdistrict or 0, -1)]
     return f"t.{table.grid} = ANY (%s::int[])", [[register.grids[number] for number in sorted(account.grids)]]
+
+
+def open_rows(table: Table, scope: str) -> str | None:
+    """Condition on the rows `t` that the class reaches without a context, None where there are none."""
+    return {"all": "true", "published": f"t.{table.published}"}.get(table.read.get(scope, ""))

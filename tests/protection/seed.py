@@ -94,6 +94,11 @@ ACCOUNTS = (
 )
 BY_NAME = {(account.username, account.scope): account for account in ACCOUNTS}
 
+RUNS = tuple(f"00000000-0000-7000-8000-00000000000{number}" for number in (1, 2, 3))
+"""Of a published release, of one that was computed, of none."""
+RELEASES = tuple(f"00000000-0000-7000-9000-00000000000{number}" for number in (1, 2, 3))
+"""Superseded, published, computed."""
+
 AREAS = """
 INSERT INTO reg.area (code, name, level, parent_id, valid_from, geom)
   VALUES ('440306', 'District', 'district', NULL, '2000-01-01', ST_Multi(ST_MakeEnvelope(113.80, 22.70, 113.92, 22.71, 4490)));
@@ -148,6 +153,34 @@ INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, 
     FROM human ORDER BY building_id, n;
 """
 
+MEASURES = (
+    "log_rent", "log_area", "log_area_squared", "age", "age_squared", "undated", "floor", "ground", "top", "tall", "term",
+)  # fmt: skip
+RENTS = f"""
+INSERT INTO reg.rent_limit SELECT id, 'residential', 'self_built', 2020, 20, 4200000, 50000, 'subdistrict'
+  FROM reg.area WHERE level = 'subdistrict';
+INSERT INTO reg.rent_observation (source, reference, unit_id, grid_id, subdistrict_id, community_id, use, class, new_let, begins, ends,
+  rent_fen, area_m2, {", ".join(MEASURES)})
+  SELECT 'lease', l.number, l.unit_id, l.grid_id, l.subdistrict_id, g.community_id, 'residential', 'self_built', true, l.valid_from,
+         l.valid_to, l.rent_fen, 30, 4200000, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 FROM reg.lease l JOIN reg.grid g ON g.id = l.grid_id;
+INSERT INTO reg.rent_run (id, product, frequency, method, parameters, software, data_cut, area_id, use, begins, ends, n, trimmed,
+  quarantined, digest)
+  SELECT r::uuid, 'index', 'month', 'hedonic', '{{}}', '1', now(), a.id, 'shop', '2020-01-01', '2021-01-01', 9, 0, 0, repeat('a', 64)
+    FROM unnest(ARRAY{list(RUNS)}) r, reg.area a WHERE a.level = 'district';
+INSERT INTO reg.rent_value (run_id, area_id, use, lets, period, value, n, trimmed, landlords, pooled)
+  SELECT id, area_id, use, 'all', begins, 100, 9, 0, 3, 'own' FROM reg.rent_run;
+INSERT INTO reg.rent_release (id, quarter, edition, state, reviewed_at, reviewed_by, approved_at, approved_by, published_at, published_by)
+  VALUES ('{RELEASES[0]}', '2019Q4', 1, 'superseded', now(), 1, now(), 2, now(), 2),
+         ('{RELEASES[1]}', '2019Q4', 2, 'published', now(), 1, now(), 2, now(), 2);
+INSERT INTO reg.rent_release (id, quarter, edition) VALUES ('{RELEASES[2]}', '2019Q4', 3);
+SET LOCAL session_replication_role = replica;  -- what was reviewed is never added to
+INSERT INTO reg.rent_release_run VALUES ('{RELEASES[0]}', '{RUNS[0]}'), ('{RELEASES[1]}', '{RUNS[0]}'), ('{RELEASES[2]}', '{RUNS[1]}');
+INSERT INTO reg.rent_figure (release_id, run_id, product, frequency, area_id, use, lets, period, value, basis)
+  SELECT x.release_id, r.id, r.product, r.frequency, r.area_id, r.use, 'all', r.begins, 100, 'direct'
+    FROM reg.rent_release_run x JOIN reg.rent_run r ON r.id = x.run_id;
+SET LOCAL session_replication_role = origin;
+"""
+
 # Rows of every table are corrected once, and one building of grid 1 moves to grid 2, so that superseded rows lie in another grid than the
 # present ones.
 PAST = """
@@ -160,6 +193,7 @@ UPDATE reg.lease SET rent_fen = 210000 WHERE number LIKE '%%6';
 UPDATE reg.manager SET archive_number = 'A-1' WHERE person_id IN (SELECT id FROM reg.person WHERE sex = 'female');
 UPDATE reg.landlord SET kind = 'person' WHERE name LIKE '%%1';
 UPDATE reg.organisation SET name = name || ' 演';
+UPDATE reg.rent_observation SET landlord_id = NULL WHERE reference LIKE '%%6';
 UPDATE reg.building SET entrance = ST_SetSRID(ST_MakePoint(113.8195, 22.705), 4490) WHERE house_code = lpad('101', 19, '0');
 """
 
@@ -185,6 +219,7 @@ def seed(connection: Connection[Any]) -> None:
         " SELECT id, 'GIS', sha256(username::bytea), 'infinity' FROM reg.account"
     )
     run(connection, ROWS.replace("%(buildings)s", str(PER_GRID)).replace("%%", "%"))
+    run(connection, RENTS)
     run(connection, PAST.replace("%%", "%"))
     run(connection, TRAIL)
     connection.commit()

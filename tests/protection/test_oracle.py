@@ -4,7 +4,7 @@ import pytest
 
 from tests.protection.doors import CLASSES, Register, Root, acting, dressed, run, tried
 from tests.protection.oracle import NEW_ROWS, OTHER_ROWS, differences, hidden_from, wrong_inserts
-from tests.protection.rights import OPEN, TABLES
+from tests.protection.rights import OPEN, TABLES, open_rows
 from tests.protection.seed import ACCOUNTS, GRIDS, Account
 
 WRITERS = [account for account in ACCOUNTS if account.scope in {"field", "subdistrict", "district", "loader"}]
@@ -25,7 +25,9 @@ def test_every_table_of_the_register_is_in_the_oracle(root: Root) -> None:
 
 
 def test_every_table_holds_rows_to_be_hidden(root: Root) -> None:
-    assert [t.name for t in TABLES if t.name != "reg.layer" and run(root, f"SELECT count(*) FROM {t.name}")[0][0] < 2] == []
+    assert [
+        t.name for t in TABLES if t.name not in {"reg.layer", "reg.rent_cut"} and run(root, f"SELECT count(*) FROM {t.name}")[0][0] < 2
+    ] == []
 
 
 def test_accounts_are_thirty_or_more_over_every_class_and_grid() -> None:
@@ -61,7 +63,7 @@ def test_without_a_context_only_public_geography_is_seen(root: Root, scope: str)
     with dressed(root, f"api_{scope}"):
         seen = {table.name: tried(root, f"SELECT count(*) FROM {table.name}") for table in TABLES}
         written = {name for name, (statement, _) in OTHER_ROWS.items() if tried(root, statement) != "42501"}
-    assert {name for name, rows in seen.items() if rows not in ("42501", [(0,)])} == {t.name for t in TABLES if t.read.get(scope) == "all"}
+    assert {name for name, rows in seen.items() if rows not in ("42501", [(0,)])} == {t.name for t in TABLES if open_rows(t, scope)}
     assert written == (set() if scope == "public" else {"reg.audit"})
 
 
@@ -70,7 +72,9 @@ def test_nobody_deletes_truncates_or_locks(root: Root, scope: str) -> None:
     with dressed(root, f"api_{scope}"):
         for table in TABLES:
             for statement in ("DELETE FROM {}", "TRUNCATE {}", "LOCK TABLE {} IN EXCLUSIVE MODE"):
-                assert tried(root, statement.format(table.name)) == "42501", statement.format(table.name)
+                got = tried(root, statement.format(table.name))
+                # who may delete rows may lock the table; without a context there are none
+                assert got == ([] if scope in table.delete and statement != "TRUNCATE {}" else "42501"), statement.format(table.name)
 
 
 @pytest.mark.parametrize("role", ["reg_owner", "sec_definer", "reg_dump_reader"])
