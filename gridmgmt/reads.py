@@ -21,7 +21,7 @@ from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 Record = tuple[bytes | None, ...]
-"""One row as PostgreSQL wrote it, each value as text; None for NULL."""
+"""One row as PostgreSQL wrote it, each value as text unless it was wanted binary; None for NULL."""
 
 DIALECT: Final = PGDialect_psycopg(paramstyle="numeric_dollar")
 MOST_KEPT: Final = 200
@@ -37,6 +37,8 @@ class Query:
     text: bytes
     values: tuple[bytes | None, ...] = ()
     name: bytes = b""
+    binary: bool = False
+    """Whether the rows are wanted as PostgreSQL's own bytes: for large `bytea`, of which the text is twice as long."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ class Template:
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The values that stood in the statement when it was compiled."""
     name: bytes = b""
+    binary: bool = False
 
     @classmethod
-    def of(cls, statement: Select[*tuple[Any, ...]], *, kept: bool = False) -> "Template":
+    def of(cls, statement: Select[*tuple[Any, ...]], *, kept: bool = False, binary: bool = False) -> "Template":
         """Compile a statement; its `bindparam`s are the names that `bind` takes.
 
         `kept`: each connection prepares it once. For statements of which there are few, and whose best plan hangs on no value.
@@ -58,11 +61,12 @@ class Template:
         compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
         names, text = tuple(compiled.positiontup or ()), compiled.string.encode()
         name = b"r" + hashlib.blake2b(text, digest_size=12).hexdigest().encode() if kept else b""
-        return cls(text, names, {name: compiled.params[name] for name in names}, name)
+        return cls(text, names, {name: compiled.params[name] for name in names}, name, binary)
 
     def bind(self, **values: Any) -> Query:
         """The query with these values; those for names that the statement does not hold are passed over."""
-        return Query(self.text, tuple([written(values[n] if n in values else self.fixed[n]) for n in self.names]), self.name)
+        bound = tuple([written(values[n] if n in values else self.fixed[n]) for n in self.names])
+        return Query(self.text, bound, self.name, self.binary)
 
 
 def written(value: object) -> bytes | None:
@@ -115,13 +119,13 @@ class ReadConnection(AsyncConnection[Any]):
     def _send(self, line: pq.abc.PGconn, query: Query, sent: set[bytes]) -> bool:
         """Send one query; whether it is being prepared, which makes one result more. A statement may be sent twice in one run."""
         if not query.name or (query.name not in self._at_hand and len(self._at_hand) >= MOST_KEPT):
-            line.send_query_params(query.text, query.values)
+            line.send_query_params(query.text, query.values, result_format=query.binary)
             return False
         preparing = query.name not in self._at_hand and query.name not in sent
         if preparing:
             line.send_prepare(query.name, query.text)
             sent.add(query.name)
-        line.send_query_prepared(query.name, query.values)
+        line.send_query_prepared(query.name, query.values, result_format=query.binary)
         return preparing
 
     def _take(self, queries: Sequence[Query], preparing: Sequence[bool], results: Sequence[pq.abc.PGresult]) -> list[list[Record]]:

@@ -20,8 +20,7 @@ from gridmgmt.errors import NotFoundError
 from gridmgmt.layers.far import far_properties
 from gridmgmt.layers.layer import Layer, Property
 from gridmgmt.layers.stamps import stamp_of
-from gridmgmt.layers.tiles import drawn_properties, read_tile, tile_of
-from gridmgmt.reads import Query
+from gridmgmt.layers.tiles import drawn_properties, tile_of
 
 TILEJSON: Final = "application/vnd.mapbox.tile+json"
 DRAWN: Final = {"mvt": MEDIA_TYPE}
@@ -81,27 +80,26 @@ async def draw_tile(asked: Asked) -> Response:
     if not quad.holds(level, row, column):
         raise NotFoundError("there is no such tile in the set")
     moment, period = read_then(asked).get("moment"), read_period(asked)
-    [[(stamp,)]] = await asked.parts.database.read(asked.actor, stamp_of(layer))
-    assert stamp is not None
-    headers = headers_of(asked, None, etag_of(asked, stamp))
-    if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    wanted = (layer.name, quad.name, level, row, column, moment, period)
-    drawn = asked.parts.tiles.find((*wanted, stamp))
+    wanted, tiles = (layer.name, quad.name, level, row, column, moment, period), asked.parts.tiles
+    if_none_match = asked.request.headers.get("if-none-match")
+    stamp = drawn = None
+    if if_none_match is not None or tiles.knows(wanted):
+        [[(stamp,)]] = await asked.parts.database.read(asked.actor, stamp_of(layer))
+        assert stamp is not None
+        headers = headers_of(asked, None, etag_of(asked, stamp))
+        if has_current(if_none_match, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        drawn = tiles.find(wanted, stamp)
     if drawn is None:
         query = tile_of(layer, quad, level, row, column, moment=moment, period=period)
-        stamp, drawn = await unless_gone(asked.request, _draw(asked, query))
-        asked.parts.tiles.keep((*wanted, stamp), drawn)
-        headers = headers_of(asked, None, etag_of(asked, stamp))
-    return Response(drawn, media_type=MEDIA_TYPE, headers=headers) if drawn else Response(status_code=204, headers=headers)
-
-
-async def _draw(asked: Asked, query: Query) -> tuple[bytes, bytes]:
-    """The tile with the stamp of its own snapshot: a write may have come between."""
-    [[(stamp,)], [(told,)]] = await asked.parts.database.read(asked.actor, stamp_of(asked.layer), query)
+        # With the stamp of its own snapshot: a write may have come between.
+        [[(stamp,)], [(drawn,)]] = await unless_gone(asked.request, asked.parts.database.read(asked.actor, stamp_of(layer), query))
+        assert stamp is not None
+        assert drawn is not None
+        tiles.keep(wanted, stamp, drawn)
     assert stamp is not None
-    assert told is not None
-    return stamp, read_tile(told)
+    headers = headers_of(asked, None, etag_of(asked, stamp))
+    return Response(drawn, media_type=MEDIA_TYPE, headers=headers) if drawn else Response(status_code=204, headers=headers)
 
 
 def _quad(asked: Asked) -> Quad:

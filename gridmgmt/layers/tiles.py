@@ -1,8 +1,7 @@
 """Vector tiles of a layer: the statement for one tile, and the tiles that were drawn lately."""
 
 import datetime as dt
-from binascii import unhexlify
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,60 +22,66 @@ OTHER_SIDES: Final = ("other_west", "other_south", "other_east", "other_north")
 OVERHEAD: Final = 400
 """Bytes of memory that a kept tile costs beside its own."""
 
-Key = tuple[str, str, int, int, int, dt.datetime | None, Period | None, bytes]
-"""Layer, set, level, row, column, as of when, in force when, stamp."""
+Key = tuple[str, str, int, int, int, dt.datetime | None, Period | None]
+"""Layer, set, level, row, column, as of when, in force when."""
 
 
 class Tiles:
-    """The tiles that were drawn lately. Their keys hold the stamp, which holds the caller's scope, so that nobody is shown another's."""
+    """The tiles that were drawn lately, each under its stamp, which holds the caller's scope, so that nobody is shown another's."""
 
     def __init__(self, most: int) -> None:
         """Keeps `most` bytes, and forgets what was not asked for longest."""
         self._most = most
-        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[Key, bytes], bytes] = OrderedDict()
+        self._known: Counter[Key] = Counter()
         self.size = 0
 
-    def find(self, key: Key) -> bytes | None:
+    def knows(self, key: Key) -> bool:
+        """Whether the tile is kept under some stamp, so that it is worth asking for the present one first."""
+        return key in self._known
+
+    def find(self, key: Key, stamp: bytes) -> bytes | None:
         """The tile, None unless it is kept."""
-        found = self._kept.get(key)
+        found = self._kept.get((key, stamp))
         if found is not None:
-            self._kept.move_to_end(key)
+            self._kept.move_to_end((key, stamp))
         return found
 
-    def keep(self, key: Key, drawn: bytes) -> None:
+    def keep(self, key: Key, stamp: bytes, drawn: bytes) -> None:
         """Keep a tile, unless it is larger than all that may be kept."""
-        if len(drawn) + OVERHEAD > self._most or key in self._kept:
+        if len(drawn) + OVERHEAD > self._most or (key, stamp) in self._kept:
             return
-        self._kept[key] = drawn
+        self._kept[key, stamp] = drawn
+        self._known[key] += 1
         self.size += len(drawn) + OVERHEAD
         while self.size > self._most:
-            _, gone = self._kept.popitem(last=False)
+            (key, _), gone = self._kept.popitem(last=False)
             self.size -= len(gone) + OVERHEAD
+            self._known[key] -= 1
+            if not self._known[key]:
+                del self._known[key]
 
 
 def tile_of(
     layer: Layer, quad: Quad, level: int, row: int, column: int, *, moment: dt.datetime | None = None, period: Period | None = None
 ) -> Query:
-    """The statement for a tile: one row with its bytes, for `read_tile`. It shows what is in force on the day, or in the period."""
+    """The statement for a tile: one row with its bytes. It shows what is in force on the day, or in the period."""
     bounds = quad.bounds(level, row, column)
     values: dict[str, Any] = dict(zip(SIDES, bounds, strict=True)) | {"margin": quad.margin(level), "moment": moment}
-    values |= zip(OTHER_SIDES, quad.other(quad.padded(level, row, column)), strict=True)
     far, wide = is_far(layer, level), layer.by_level and level < layer.minzoom
     if far and layer.far == "cells":
         values |= cell_values(level, bounds if quad.srid == WEB else quad.other(bounds))
     since, until = period or (None, None)
     selection = Selection(layer.name, Look(()), then=moment is not None, since=since is not None, until=until is not None)
-    return _template(selection, quad.name, far=far, wide=wide).bind(**values, since=since, until=until)
+    template = _template(selection, quad.name, far=far, wide=wide)
+    if OTHER_SIDES[0] in template.names:
+        values |= zip(OTHER_SIDES, quad.other(quad.padded(level, row, column)), strict=True)
+    return template.bind(**values, since=since, until=until)
 
 
 def is_far(layer: Layer, level: int) -> bool:
     """Whether something else stands for the layer's features at this level."""
     return layer.far is not None and level < layer.minzoom
-
-
-def read_tile(told: bytes) -> bytes:
-    r"""The bytes of a tile as PostgreSQL wrote them (`\x…`)."""
-    return unhexlify(memoryview(told)[2:])
 
 
 def drawn_properties(layer: Layer) -> tuple[Property, ...]:
@@ -105,7 +110,7 @@ def _template(selection: Selection, quad_name: str, *, far: bool, wide: bool) ->
         else:  # a feature of a tile has an integer for its id, or none
             columns.insert(0, cast(rows.c.id, Text).label("id"))
     drawn = tile(rows, shape, layer=layer.name, bounds=bounds, srid=quad.srid, where=[met], feature_id=number, told=columns)
-    return Template.of(drawn)
+    return Template.of(drawn, kept=True, binary=True)
 
 
 def _shape(rows: FromClause, quad: Quad, bounds: list[Any]) -> tuple[ColumnElement[Any], ColumnElement[bool]]:

@@ -239,17 +239,25 @@ def test_cache_forgets_what_was_not_asked_for_longest() -> None:
     tiles = Tiles(2 * (OVERHEAD + 10))
 
     def key(row: int) -> Any:
-        return ("buildings", MERCATOR, 14, row, 0, None, None, b"stamp")
+        return ("buildings", MERCATOR, 14, row, 0, None, None)
 
-    tiles.keep(key(1), b"0123456789")
-    tiles.keep(key(2), b"0123456789")
-    assert tiles.find(key(1)) == b"0123456789"
-    tiles.keep(key(3), b"0123456789")
-    assert (tiles.find(key(1)), tiles.find(key(2)), tiles.find(key(3))) == (b"0123456789", None, b"0123456789")
+    def kept(*rows: int) -> list[bool]:
+        found = [tiles.find(key(row), b"stamp") == b"0123456789" for row in rows]
+        assert found == [tiles.knows(key(row)) for row in rows]
+        return found
+
+    tiles.keep(key(1), b"stamp", b"0123456789")
+    tiles.keep(key(2), b"stamp", b"0123456789")
+    assert kept(1) == [True]
+    assert tiles.find(key(1), b"another") is None
+    tiles.keep(key(3), b"stamp", b"0123456789")
+    assert kept(1, 2, 3) == [True, False, True]
     assert tiles.size == 2 * (OVERHEAD + 10)
-    tiles.keep(key(4), b"x" * 2 * OVERHEAD)
-    assert tiles.find(key(4)) is None
-    assert Tiles(0).find(key(1)) is None
+    tiles.keep(key(4), b"stamp", b"x" * 2 * OVERHEAD)
+    assert kept(4) == [False]
+    none = Tiles(0)
+    none.keep(key(1), b"stamp", b"0123456789")
+    assert none.find(key(1), b"stamp") is None
 
 
 def test_far_away_buildings_are_counted_by_cells(log_in: LogIn) -> None:
