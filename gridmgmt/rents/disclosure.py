@@ -13,7 +13,7 @@ Sources: Hundepool and others (2012), Statistical Disclosure Control, chapters 4
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -207,11 +207,6 @@ def complete(registrations: Sequence[int], rules: Rules | None = None, *, window
     if len(earlier) < least:
         return True
     return registrations[-1] >= (rules or Rules()).complete * float(np.median(earlier))
-
-
-def with_published(cells: Cells, published: BoolArray) -> Cells:
-    """The cells, those already published held fixed."""
-    return replace(cells, fixed=cells.fixed | published)
 
 
 def _showing(cell: tuple[int, Cause | None, bool], rules: Rules) -> Showing:

@@ -92,8 +92,6 @@ class _Work:
                 self.sums_of[cell].append((row, sign))
         self.shortest = np.argsort(np.argsort([len(cells) for cells in self.members], kind="stable")).tolist()  # rank of each sum
         self.below = table.below()
-        sums = table.matrix()
-        self.both = hstack([sums, -sums]).tocsr()  # a change is what is added less what is taken away
 
     def protects(self, group: Group) -> bool:
         """Whether the sum of a group of cells, or a single cell, is protected, after hiding what that takes."""
@@ -197,10 +195,12 @@ class _Work:
                     continue
                 left = dict(open_)
                 for touched, coefficient in self.sums_of[cell]:
-                    left[touched] = left.get(touched, 0) + by * coefficient
-                    if left[touched] == 0:
-                        del left[touched]
-                if all(-2 < by < 2 for by in left.values()):
+                    off = left.pop(touched, 0) + by * coefficient
+                    if off:
+                        left[touched] = off
+                    if not -2 < off < 2:
+                        break
+                else:
                     paid = cost + weigh[cell]
                     heapq.heappush(heap, (paid + step * len(left), next(order), paid, {**change, cell: by}, left))
         return None
@@ -215,8 +215,10 @@ class _Work:
             (np.repeat([1.0, -1.0], len(group)), (np.zeros(2 * len(group), int), np.r_[members, size + members])), (1, 2 * size)
         )
         level = np.r_[np.zeros(len(self.table.sums)), 1.0]
+        sums = self.table.matrix()
+        sums = vstack([hstack([sums, -sums]), aim])  # a change is what is added less what is taken away
         bounds = np.c_[np.zeros(2 * size), room]
-        found = linprog(np.tile(weigh, 2), A_eq=vstack([self.both, aim]), b_eq=level, bounds=bounds, method="highs-ds")
+        found = linprog(np.tile(weigh, 2), A_eq=sums.tocsr(), b_eq=level, bounds=bounds, method="highs-ds")
         if found.x is None:
             return None
         change = found.x[:size] - found.x[size:]

@@ -47,16 +47,16 @@ class District:
 def district(seed: int) -> District:
     """Subdistricts and communities, months and their quarter, sometimes two uses; communities from a handful of leases to many.
 
-    Every tenth is larger than the others.
+    Every fortieth is larger than the others.
     """
     random = np.random.default_rng(seed)
-    large = int(seed % 10 == 0)
+    large = int(seed % 40 == 0)
     subdistricts = int(random.integers(1, 3 + large))
     areas = [-1] + [0] * subdistricts
     for subdistrict in range(subdistricts):
         areas += [1 + subdistrict] * int(random.integers(2, 3 + large))
     trees = [np.array(areas), np.array([-1] + [0] * int(random.integers(2, 3 + large)))]
-    if seed % 20 == 0:
+    if seed % 80 == 0:
         trees.append(np.array([-1, 0, 0]))
     table = Table.cross(*trees)
     shape = tuple(len(tree) for tree in trees)
@@ -81,7 +81,7 @@ def district(seed: int) -> District:
 
 @pytest.fixture(scope="module")
 def districts() -> list[District]:
-    return [district(seed) for seed in range(400)]
+    return [district(seed) for seed in range(600)]
 
 
 PRIME = 2**31 - 1

@@ -94,6 +94,13 @@ def test_months_follow_from_windows_and_are_hidden_with_them() -> None:
     assert (held.hidden.tolist(), held.unprotected.any()) == ([False, True, False, False, False, True], False)
 
 
+def test_late_leases_are_not_told_by_two_releases_of_one_cell() -> None:
+    # 0 as it is now = 1 as it was published + 2 the leases filed since then, of one landlord: the new number would tell theirs
+    table = Table(3, ((0, (1, 2)),))
+    assert judge(table, cells([61, 60, 1], fixed=[1])).hidden.tolist() == [True, False, True]
+    assert judge(table, cells([95, 60, 35], fixed=[1])).hidden.tolist() == [False, False, False]
+
+
 def test_what_is_given_away_already_cannot_be_protected() -> None:
     table = Table.cross(np.array([-1, 0, 0]))
     verdicts = judge(table, cells([108, 8, 100], fixed=[0, 2]))
