@@ -1,0 +1,81 @@
+"""Thin and broken samples: a number is either the truth or not there, with a reason.
+
+Rents without noise follow the model exactly, so whatever number a method gives must be the true one, however few leases there are; and a
+time dummy is withheld only where the rank of the design says that nobody could tell it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridmgmt.rents.hedonic import time_dummy, time_dummy_of
+from gridmgmt.rents.imputation import Formula, double_imputation
+from gridmgmt.rents.leases import Leases, leases_of
+from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.regression import Errors
+from gridmgmt.rents.rolling import Splice, rolling, rolling_of
+from gridmgmt.rents.series import EstimationError, FloatArray, Series
+
+PERIODS = 5
+TRUTH = np.array([0.0, 0.05, -0.02, 0.1, 0.3])
+METHODS: dict[str, Callable[[Leases], Series]] = {
+    "time dummy": lambda leases: time_dummy(Moments.of(leases)),
+    "time dummy of leases": lambda leases: time_dummy_of(leases, errors=Errors.UNIT),
+    **{f"rolling, {splice}": lambda leases, splice=splice: rolling(Moments.of(leases), window=3, splice=splice) for splice in Splice},
+    "rolling of leases": lambda leases: rolling_of(leases, window=3, errors=Errors.HC1),
+    **{
+        f"imputation, {formula}": lambda leases, formula=formula: double_imputation(leases, formula=formula, links=[2]).series
+        for formula in Formula
+    },
+    "imputation by value": lambda leases: double_imputation(leases, by_value=True, reach=2).series,
+}
+
+
+def thin(seed: int, n: int) -> Leases:
+    """n leases that follow the model exactly, spread so thinly that levels are missing, apart or confounded."""
+    rng = np.random.default_rng(seed)
+    period, community, stratum = rng.integers(0, PERIODS, n), rng.integers(0, 3, n), rng.integers(0, 2, n)
+    x = rng.integers(0, 2, (n, 2)).astype(np.float64)
+    y = 3 + TRUTH[period] + 0.4 * community - 0.3 * stratum + x @ np.array([0.1, -0.2])
+    return leases_of(y, period, periods=PERIODS, community=community, stratum=stratum, x=x, unit=rng.integers(0, 4, n))
+
+
+def design(leases: Leases) -> FloatArray:
+    dummies = [(codes[:, None] == np.arange(size)).astype(float) for codes, size in ((leases.community, 3), (leases.stratum, 2))]
+    return np.hstack(((leases.period[:, None] == np.arange(PERIODS)).astype(float), *dummies, leases.x))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(0, 14))
+def test_a_number_is_the_truth_or_not_there(method: Callable[[Leases], Series], seed: int, n: int) -> None:
+    leases = thin(seed, n)
+    try:
+        series = method(leases)
+    except EstimationError:
+        assert 0 not in leases.period
+        return
+    given_numbers = np.isfinite(series.values)
+    assert given_numbers.tolist() == [reason is None for reason in series.reasons]
+    np.testing.assert_allclose(series.logs[given_numbers], TRUTH[given_numbers] - TRUTH[0], atol=1e-9)
+    assert np.isnan(series.errors[~given_numbers]).all()
+    assert not np.isinf(series.errors).any()
+    assert (series.counts[given_numbers] > 0).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 14))
+def test_a_time_dummy_is_withheld_only_where_nobody_could_tell_it(seed: int, n: int) -> None:
+    leases = thin(seed, n)
+    if 0 not in leases.period:
+        return
+    series, matrix = time_dummy(Moments.of(leases)), design(leases)
+    rank = np.linalg.matrix_rank(matrix)
+    for period in range(1, PERIODS):
+        difference = np.zeros(matrix.shape[1])
+        difference[[0, period]] = [-1, 1]
+        told = np.linalg.matrix_rank(np.vstack((matrix, difference))) == rank
+        assert told == np.isfinite(series.values[period])
