@@ -144,10 +144,13 @@ class Verdicts:
         return np.array([cause is not None for cause in self.causes])
 
 
-def judge(table: Table, cells: Cells, rules: Rules | None = None) -> Verdicts:
+def judge(table: Table, cells: Cells, rules: Rules | None = None, *, withheld: BoolArray | None = None) -> Verdicts:
     """What may be shown of each cell.
 
-    A cell without leases has nothing of its own to show or to hide: its parent's number stands for it.
+    A cell without leases has nothing of its own to show or to hide: its parent's number stands for it. `withheld` (size,) cells are not
+    published in any form, so that others may hide behind them at no cost; an unsafe one must not follow from the published ones either.
+    Two windows of a cell are judged by what they share and what they do not: now = shared + new, before = shared + gone, with `before`
+    fixed and shared, new and gone withheld; a release that corrects another by now = before + late, with late withheld.
     """
     rules = rules or Rules()
     causes = primary(cells, rules)
@@ -169,9 +172,10 @@ def judge(table: Table, cells: Cells, rules: Rules | None = None) -> Verdicts:
             prior=rules.prior,
         )
 
-    silent = pattern(grave, np.zeros(table.size, np.bool_), np.where(unsafe, costs / 4, costs))  # a thin cell has less to lose
+    unseen = np.zeros(table.size, np.bool_) if withheld is None else withheld & ~cells.fixed
+    silent = pattern(grave, unseen, np.where(unsafe, costs / 4, costs))  # a thin cell has less to lose
     whole = pattern(unsafe, silent.hidden, costs)
-    told = [cause or (Cause.COMPLEMENT if hidden else None) for cause, hidden in zip(causes, whole.hidden, strict=True)]
+    told = [cause or (Cause.COMPLEMENT if hidden else None) for cause, hidden in zip(causes, whole.hidden | unseen, strict=True)]
     showings = tuple(_showing(cell, rules) for cell in zip(cells.n.tolist(), told, silent.hidden.tolist(), strict=True))
     printed = np.where([showing in {Showing.DIRECT, Showing.FLAGGED} for showing in showings], rounded(cells.n, rules.rounding), -1)
     return Verdicts(showings, tuple(told), printed.astype(np.int64), silent.unprotected | whole.unprotected)

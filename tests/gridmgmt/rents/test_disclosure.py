@@ -94,11 +94,29 @@ def test_months_follow_from_windows_and_are_hidden_with_them() -> None:
     assert (held.hidden.tolist(), held.unprotected.any()) == ([False, True, False, False, False, True], False)
 
 
+def test_cells_that_nobody_publishes_hide_others_for_nothing() -> None:
+    table = Table.cross(np.array([-1, 0, 0, 0]))
+    given, third = cells([148, 8, 100, 40]), np.array([False, False, False, True])
+    assert judge(table, given).hidden.tolist() == [False, True, False, True]
+    assert [cause and cause.value for cause in judge(table, given, withheld=third).causes] == [None, "few", None, "complement"]
+    # unsafe itself, it must not follow from the others: 100 and 48 of the whole would tell it
+    assert judge(table, cells([148, 48, 92, 8]), withheld=third).hidden.tolist() == [False, True, False, True]
+
+
 def test_late_leases_are_not_told_by_two_releases_of_one_cell() -> None:
     # 0 as it is now = 1 as it was published + 2 the leases filed since then, of one landlord: the new number would tell theirs
-    table = Table(3, ((0, (1, 2)),))
-    assert judge(table, cells([61, 60, 1], fixed=[1])).hidden.tolist() == [True, False, True]
-    assert judge(table, cells([95, 60, 35], fixed=[1])).hidden.tolist() == [False, False, False]
+    table, late = Table(3, ((0, (1, 2)),)), np.array([False, False, True])
+    assert judge(table, cells([61, 60, 1], fixed=[1]), withheld=late).hidden.tolist() == [True, False, True]
+    assert judge(table, cells([95, 60, 35], fixed=[1]), withheld=late).hidden.tolist() == [False, False, True]
+
+
+def test_a_window_is_not_told_when_one_lease_is_all_that_came_into_it() -> None:
+    # 0 now = 2 shared + 3 new, 1 before = 2 shared + 4 gone, published; the difference is new less gone
+    table, inner = Table(5, ((0, (2, 3)), (1, (2, 4)))), np.array([False, False, True, True, True])
+    for new, gone, hidden in ((1, 0, True), (1, 1, False), (30, 20, False)):
+        given = cells([60 + new, 60 + gone, 60, new, gone], fixed=[1])
+        verdicts = judge(table, given, withheld=inner)
+        assert (bool(verdicts.hidden[0]), verdicts.unprotected.any()) == (hidden, False)
 
 
 def test_what_is_given_away_already_cannot_be_protected() -> None:
