@@ -8,6 +8,7 @@ import datetime as dt
 from sqlalchemy import func, literal_column, select
 
 from gridmgmt.history.beliefs import known
+from gridmgmt.layers.counted import square_kilometres
 from gridmgmt.layers.layer import Layer, Property, Statement
 from gridmgmt.layers.style import Shade, Style
 from gridmgmt.models import Area
@@ -32,6 +33,7 @@ def _rows(moment: dt.datetime | None) -> Statement:
             area.c.level,
             count.c.residents,
             count.c.floating,
+            func.round(count.c.residents / square_kilometres(area)).label("residents_per_km2"),
             count.c.counted_on,
             func.least(superseded, area.c.valid_to).label("valid_to"),
         )
@@ -54,6 +56,7 @@ LAYER = Layer(
         Property("level", "string", "Level of the area", "层级", values=("subdistrict", "community")),
         Property("residents", "integer", "Residents, rounded to tens; nothing where they are few", "实有人口数（取整到十，过少不公布）"),
         Property("floating", "integer", "Of these, floating population, rounded to tens", "其中流动人口数（取整到十）"),
+        Property("residents_per_km2", "number", "Residents a square kilometre", "每平方公里实有人口"),
         Property("counted_on", "string", "Day of the count", "统计日期", "date"),
     ),
     rows=_rows,
@@ -61,22 +64,22 @@ LAYER = Layer(
     period=("counted_on", "valid_to"),
     id_type="integer",
     public=True,
-    drawn=("name", "residents", "floating"),
+    drawn=("name", "residents", "floating", "residents_per_km2"),
     by_level=True,
     minzoom=11,
     styles=(
         Style(
-            "residents",
-            "Residents",
-            "实有人口",
+            "density",
+            "Residents a square kilometre",
+            "每平方公里实有人口",
             "#d9d9d9",
-            property="residents",
+            property="residents_per_km2",
             shades=(
-                Shade(20, "#feedde", "20 or more", "20 及以上"),
-                Shade(1_000, "#fdbe85", "1,000 or more", "1000 及以上"),
-                Shade(5_000, "#fd8d3c", "5,000 or more", "5000 及以上"),
-                Shade(20_000, "#e6550d", "20,000 or more", "2 万及以上"),
-                Shade(50_000, "#a63603", "50,000 or more", "5 万及以上"),
+                Shade(0, "#feedde", "Under 200", "不足 200"),
+                Shade(200, "#fdbe85", "200–999", "200–999"),
+                Shade(1_000, "#fd8d3c", "1,000–4,999", "1000–4999"),
+                Shade(5_000, "#e6550d", "5,000–19,999", "5000–19999"),
+                Shade(20_000, "#a63603", "20,000 or more", "2 万及以上"),
             ),
             label="name",
         ),

@@ -34,7 +34,7 @@ def test_what_nobody_may_see_is_no_property(client: TestClient) -> None:
         assert client.get(f"{RESIDENTS}?sortby={name}").status_code == 400
         assert client.get(f"{RESIDENTS}?properties={name}").status_code == 400
     (first, *_) = client.get(RESIDENTS).json()["features"]
-    assert list(first["properties"]) == ["code", "name", "level", "residents", "floating", "counted_on"]
+    assert list(first["properties"]) == ["code", "name", "level", "residents", "floating", "residents_per_km2", "counted_on"]
 
 
 @pytest.mark.parametrize(

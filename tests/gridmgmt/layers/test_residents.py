@@ -98,9 +98,11 @@ def test_numbers_are_steps_of_ten_from_a_beginning_of_each_community_and_subdist
             assert count(drawn) == 5
             assert read(drawn) == {SOUTH: south, NORTH: north, EAST_ONE: east_one, WEST: west, EAST: east}
             dated(root, dt.date(2001, 1 + month, 1))
-        settled(root, drawn, {SOUTH: People(57, 9), NORTH: People(33, 14)})
+        settled(root, drawn, {SOUTH: People(67, 9), NORTH: People(33, 14)})
         count(drawn)
-        assert (read(drawn)[SOUTH], read(drawn)[NORTH], read(drawn)[WEST]) == ((60, None), (30, 20), (90, 20))
+        assert (read(drawn)[SOUTH], read(drawn)[NORTH], read(drawn)[WEST]) == ((70, None), (30, 20), (100, 20))
+        dense = {one["code"]: one["residents_per_km2"] for one in told(drawn, PUBLIC, "residents")}
+        assert dense == {SOUTH: 175, NORTH: 75, WEST: 125, EAST_ONE: None, EAST: None}  # of 0.4, 0.4 and 0.8 square kilometres
 
 
 def test_only_who_lives_there_today_by_the_main_residence_is_counted(drawn: Drawn) -> None:
