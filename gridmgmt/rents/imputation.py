@@ -116,18 +116,18 @@ class _Level:
         known = self.regression.fit.coefficients
         return np.concatenate(([self.regression.middle_y + known[self.place]], known[self.length :]))
 
-    def _combination(self, mean: FloatArray) -> FloatArray:
-        own = np.zeros(self.length)
-        own[self.place] = 1.0
-        return np.concatenate((own, mean[1:]))
+    def _combinations(self, parts: FloatArray) -> FloatArray:
+        own = np.zeros((len(parts), self.length))
+        own[:, self.place] = 1.0
+        return np.hstack((own, parts[:, 1:]))
 
     def row(self, mean: FloatArray) -> FloatArray:
         """What a lease with the mean parts (q,) has from the leases of the fit, (length + q − 1,)."""
-        return self._combination(mean) @ self.regression.fit.inverse
+        return (self._combinations(mean[None, :]) @ self.regression.fit.inverse)[0]
 
-    def determines(self, means: Sequence[FloatArray]) -> bool:
-        """Whether the leases of the fit say what leases with these mean parts cost."""
-        return bool(self.regression.fit.determines(np.array([self._combination(mean) for mean in means])).all())
+    def determines(self, parts: FloatArray) -> bool:
+        """Whether the leases of the fit say what leases with each of these parts (m, q) cost."""
+        return bool(self.regression.fit.determines(self._combinations(parts)).all())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,11 +167,13 @@ class _Fits:
             Formula.LASPEYRES: (then,),
             Formula.PAASCHE: (now,),
         }.get(formula, (then, now))
-        means = [self._mean(self.inside[period], None) for period in samples]
-        before, after = self._level(then, means, reach), self._level(now, means, reach)
+        # means of logarithms take the means of the leases' parts alone; means by value take each lease's own rent
+        singly = by_value or formula is Formula.TORNQVIST
+        needed = np.vstack([self._parts(self.inside[period]) if singly else self._mean(self.inside[period]) for period in samples])
+        before, after = self._level(then, needed, reach), self._level(now, needed, reach)
         if before is None or after is None:
             return None
-        log, by_now, by_then = 0.0, np.zeros(len(means[0])), np.zeros(len(means[0]))
+        log, by_now, by_then = 0.0, np.zeros(needed.shape[1]), np.zeros(needed.shape[1])
         for period in samples:
             inside = self.inside[period]
             low, high = self._imputed(inside, before), self._imputed(inside, after)
@@ -189,10 +191,10 @@ class _Fits:
             by_then += self._mean(inside, down) / len(samples)
         return _Compared(log, after, by_now, before, by_then)
 
-    def _level(self, period: int, means: Sequence[FloatArray], reach: int) -> _Level | None:
+    def _level(self, period: int, needed: FloatArray, reach: int) -> _Level | None:
         for wide in range(reach + 1):
             level = self._made(period, wide)
-            if level.determines(means) and (level.regression.fit.freedom > 0 or wide == reach):
+            if level.determines(needed) and (level.regression.fit.freedom > 0 or wide == reach):
                 return level
         return None
 
@@ -204,21 +206,21 @@ class _Fits:
         return self.made[period, reach]
 
     def _imputed(self, inside: IntArray, level: _Level) -> FloatArray:
-        parts, columns = level.parts, self.columns
-        places = columns.places(np.zeros(len(inside), np.int64), self.leases.community[inside], self.leases.stratum[inside])
-        attributes = len(parts) - columns.attributes
-        at = places[:, 1:] - columns.periods + 1
-        return parts[0] + parts[at].sum(axis=1) + (self.leases.x[inside] - self.middle_x) @ parts[attributes:]
+        return self._parts(inside) @ level.parts
 
-    def _mean(self, inside: IntArray, shares: FloatArray | None) -> FloatArray:
+    def _mean(self, inside: IntArray, shares: FloatArray | None = None) -> FloatArray:
         weights = np.full(len(inside), 1 / len(inside)) if shares is None else shares
+        return weights @ self._parts(inside)
+
+    def _parts(self, inside: IntArray) -> FloatArray:
+        """What the leases at these places have of each part of a level, (m, q)."""
         columns = self.columns
-        size = 1 + columns.size - columns.periods
+        parts = np.zeros((len(inside), 1 + columns.size - columns.periods))
         places = columns.places(np.zeros(len(inside), np.int64), self.leases.community[inside], self.leases.stratum[inside])
-        mean = np.bincount((places[:, 1:] - columns.periods + 1).ravel(), np.repeat(weights, 2), minlength=size).astype(np.float64)
-        mean[0] = 1.0
-        mean[size - columns.attributes :] = weights @ (self.leases.x[inside] - self.middle_x)
-        return mean
+        parts[:, 0] = 1.0
+        parts[np.arange(len(inside))[:, None], places[:, 1:] - columns.periods + 1] = 1.0
+        parts[:, parts.shape[1] - columns.attributes :] = self.leases.x[inside] - self.middle_x
+        return parts
 
 
 def _shares(logs: FloatArray, size: FloatArray) -> FloatArray:

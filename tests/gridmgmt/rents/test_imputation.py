@@ -66,6 +66,15 @@ def test_a_period_without_leases_has_no_number() -> None:
     np.testing.assert_allclose(found.series.logs, [0, np.nan, 0.3], atol=1e-12)
 
 
+def test_rents_by_value_are_imputed_one_by_one_or_not_at_all() -> None:
+    # attributes of 0 and 1 in the base, of 1/2 after: what the base's mean would cost is known, 1.6 against 1.5, and of no single lease
+    y, x = np.array([1.0, 1.0, 2.0, 2.0, 1.6, 1.6]), np.array([[0.0], [0.0], [1.0], [1.0], [0.5], [0.5]])
+    leases = leases_of(y, np.array([0, 0, 0, 0, 1, 1]), periods=2, x=x)
+    np.testing.assert_allclose(double_imputation(leases, reach=0, kennedy=False).series.logs, [0, 0.1], atol=1e-12)
+    for formula, by_value in ((Formula.LASPEYRES, True), (Formula.TORNQVIST, False), (Formula.FISHER, True)):
+        assert double_imputation(leases, formula=formula, by_value=by_value, reach=0).series.reasons == (None, Reason.TOO_FEW)
+
+
 def test_years_are_chained_and_an_empty_january_hands_on() -> None:
     # Laspeyres by the base's mix, three to one in period 0, one to three in periods 2 and 3; movements of the strata a and b by period:
     # 0 -> 2: 0.2 and 0.6, so (3 · 0.2 + 0.6) / 4 = 0.3; 3 from period 2: 0.1 and 0.3, (0.1 + 3 · 0.3) / 4 = 0.25
