@@ -6,6 +6,7 @@ South and North are communities of the subdistrict West, East One the only one o
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise, product
 
 import psycopg
@@ -175,20 +176,17 @@ def worlds(history: Sequence[Told]) -> list[list[set[tuple[int, int]]]]:
     found: list[list[set[tuple[int, int]]]] = []
     for phase in range(10):
         months = [
-            {
-                (n, f)
-                for n, f in product(range(_most(residents)), range(_most(floating)))
-                if f <= n and (beyond(n, phase), beyond(f, phase)) == (residents, floating)
-            }
-            for residents, floating in history
+            {(n, f) for n, f in product(behind(residents, phase), behind(floating, phase)) if f <= n} for residents, floating in history
         ]
         if all(months):
             found.append(months)
     return found
 
 
-def _most(told_as: int | None) -> int:
-    return 20 if told_as is None else told_as + 10
+@cache
+def behind(told_as: int | None, phase: int) -> list[int]:
+    """The numbers that are told so."""
+    return [people for people in range(20 if told_as is None else told_as + 10) if beyond(people, phase) == told_as]
 
 
 PEOPLE = st.integers(0, 34).flatmap(lambda n: st.builds(People, st.just(n), st.integers(0, n)))
@@ -221,5 +219,9 @@ def test_whoever_keeps_all_releases_and_knows_the_method_learns_no_number_better
             pairs = set[tuple[int, int]]().union(*(world[number] for world in possible))
             assert min(len({n for n, _ in pairs}), len({f for _, f in pairs}), len({n - f for n, f in pairs})) >= 10
         for earlier, later in pairwise(range(len(months))):
-            moves = {after[0] - before[0] for world in possible for before, after in product(world[earlier], world[later])}
+            moves = {
+                after - before
+                for world in possible
+                for before, after in product({n for n, _ in world[earlier]}, {n for n, _ in world[later]})
+            }
             assert len(moves) >= 10
