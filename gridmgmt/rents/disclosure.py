@@ -223,12 +223,22 @@ def _showing(cell: tuple[int, Cause | None, bool], rules: Rules) -> Showing:
 
 
 def _unsafe_as_one(cells: Cells, rules: Rules) -> Callable[[Group], bool]:
-    """Whether hidden cells are unsafe as one, whoever their landlords are: the same in all of them, at worst."""
+    """Whether what follows of hidden cells is unsafe.
+
+    A sum is when the cells are as one, whoever their landlords are: the same in all of them, at worst. A difference is when the only
+    landlord of the one cell, who knows its number, would know the other's, and that is grave.
+    """
     n, landlords, largest = cells.n.tolist(), cells.landlords.tolist(), cells.largest.tolist()
 
+    def grave(cell: int) -> bool:
+        return landlords[cell] < rules.landlords or largest[cell] > rules.share * n[cell]
+
     def unsafe(group: Group) -> bool:
-        leases = sum(n[cell] for cell in group)
-        few = leases <= rules.few or max(landlords[cell] for cell in group) < rules.landlords
-        return few or sum(largest[cell] for cell in group) > rules.share * leases
+        members = [cell for cell, _ in group]
+        if any(sign < 0 for _, sign in group):
+            return min(landlords[cell] for cell in members) == 1 and all(grave(cell) for cell in members)
+        leases = sum(n[cell] for cell in members)
+        few = leases <= rules.few or max(landlords[cell] for cell in members) < rules.landlords
+        return few or sum(largest[cell] for cell in members) > rules.share * leases
 
     return unsafe

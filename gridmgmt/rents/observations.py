@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 ATTRIBUTES: Final = ("log_area", "log_area_squared", "age", "age_squared", "undated", "floor", "ground", "top", "tall", "term")
 """What a rent per square metre is explained by, besides place, class and kind of let; each in millionths, counted from a usual value:
 
-ln(area ÷ 50 m²) and its square ÷ 4; decades of the building's age at the start, at most ten, less two, and its square ÷ 4; whether its year
+ln(area ÷ 50 m²) and its square ÷ 4; decades of the building's age at the start, at most nine, less two, and its square ÷ 4; whether its year
 is unknown; tens of floors above the third, at most ten; whether on the ground floor, on the top floor, in a building of seven floors or
 more (which must have a lift); and the logarithm of the term in years.
 """
@@ -29,7 +29,7 @@ LARGEST: Final = 100_000
 
 # greatest() would take a missing year for a new building
 AGE = (
-    "CASE WHEN b.built_year IS NULL THEN NULL ELSE least(greatest(extract(year FROM o.begins) - b.built_year, 0), 100)::float8 / 10 - 2 END"
+    "CASE WHEN b.built_year IS NULL THEN NULL ELSE least(greatest(extract(year FROM o.begins) - b.built_year, 0), 90)::float8 / 10 - 2 END"
 )
 AREA = "ln(o.area_m2::float8 / 50)"
 MEASURES: Final = {
@@ -127,4 +127,4 @@ def _run(session: Session, statement: str) -> int:
 def quarantined(session: Session) -> dict[str, int]:
     """How many observations are set aside, by reason."""
     query = "SELECT reason, count(*) FROM reg.rent_observation WHERE reason IS NOT NULL AND deleted_at IS NULL GROUP BY 1 ORDER BY 1"
-    return {reason: int(number) for reason, number in session.execute(text(query)).tuples()}
+    return {reason: int(number) for reason, number in session.execute(text(query)).all()}

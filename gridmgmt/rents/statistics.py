@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import psycopg
+from psycopg import sql
 from sqlalchemy.orm import Session
 
 from gridmgmt.rents.moments import Moments
@@ -45,6 +46,11 @@ ADDING: Final = """
      WHERE o.reason IS NULL AND o.deleted_at IS NULL
        AND abs(o.log_rent - coalesce(l.centre, w.centre, o.log_rent)) <= 5 * coalesce(l.spread, w.spread, 1)
      GROUP BY 1, 2, 3, 4, 5"""
+
+
+REBUILD: Final = "INSERT INTO reg.rent_statistic (month, community_id, use, class, new_let, n, sums)" + ADDING.format(
+    sums=_sums(), rows=PRESENT + " WHERE use = %(use)s"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,12 +101,7 @@ def rebuild(session: Session, use: str) -> int:
     """Make the statistics of a use anew from the observations and the limits that stand; the number of cells."""
     driver = session.connection()
     driver.exec_driver_sql("DELETE FROM reg.rent_statistic WHERE use = %(use)s", {"use": use})
-    made = driver.exec_driver_sql(
-        "INSERT INTO reg.rent_statistic (month, community_id, use, class, new_let, n, sums)"
-        + ADDING.format(sums=_sums(), rows=PRESENT + " WHERE use = %(use)s"),
-        {"use": use},
-    )
-    return max(made.rowcount, 0)
+    return max(driver.exec_driver_sql(REBUILD, {"use": use}).rowcount, 0)
 
 
 def load_cells(session: Session, uses: Sequence[str] = USES, *, cut: dt.datetime | None = None) -> Cells:
@@ -135,8 +136,9 @@ RECORD: Final = np.dtype(
 
 def fetch(session: Session, query: str, values: dict[str, Any], record: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """The rows of a query whose every row has the same length in COPY's binary form, as that record. No row passes through Python."""
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(sql.SQL(query))  # pyright: ignore[reportArgumentType] -- see callers
     connection: psycopg.Connection = session.connection().connection.driver_connection  # pyright: ignore[reportAssignmentType]
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode(), values) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement, values) as copy:
         told = b"".join(copy)
     signature, trailer = 19, 2
     return np.frombuffer(told, record, count=(len(told) - signature - trailer) // record.itemsize, offset=signature)

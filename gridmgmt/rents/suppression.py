@@ -20,8 +20,8 @@ from scipy.sparse import csr_array, hstack, vstack
 from gridmgmt.rents.series import BoolArray, FloatArray
 from gridmgmt.rents.tables import Table
 
-Group = tuple[int, ...]
-"""Cells, by their indexes, upwards."""
+Group = tuple[tuple[int, int], ...]
+"""Cells with signs, 1 or -1, upwards: what is asked of is their sum, or the difference of two of them."""
 
 _TINY = 1e-7
 _SEARCHED = 400
@@ -54,22 +54,22 @@ def protect(
     `amounts` (size,) ≥ 0: what adds up, such as stock in m² × rent. A reader is taken to know every hidden amount to within `prior` of
     itself beforehand; afterwards every value of an unsafe cell within `margin` of the true one must still be possible. `costs` (size,) > 0
     of hiding a cell; `fixed` cells are published already and stay so. Several hidden cells whose sum follows from what is published, such
-    as what a published total leaves over, must not be unsafe as one cell (`is_unsafe` of their indexes): else their sum is protected as a
-    cell is. Such groups are looked for in every sum, also where a hidden part is itself known but for a few of its parts, and among all
-    pairs and triples. Cells without an amount are known to be empty and protect nobody. The same input gives the same
-    pattern.
+    as what a published total leaves over, must not be unsafe as one cell, nor two whose difference follows be unsafe from each other
+    (`is_unsafe`): else that sum or difference is protected as a cell is. Sums are looked for in those of the table, also where a hidden part
+    is itself known but for a few of its parts, and among all pairs and triples. Cells without an amount are known to be empty and protect
+    nobody. The same input gives the same pattern.
     """
     work = _Work(table, amounts, costs, room=np.where(fixed, 0.0, prior * amounts), margin=margin)
     work.hidden |= hidden | (unsafe & ~fixed)
     largest_first = sorted(np.flatnonzero(unsafe & ~fixed & (amounts > 0)).tolist(), key=lambda cell: (-amounts[cell], cell))
     failed = unsafe & fixed
     tried: set[Group] = set()
-    wanted: list[Group] = [(cell,) for cell in largest_first]
+    wanted: list[Group] = [((cell, 1),) for cell in largest_first]
     while wanted:
         tried.update(wanted)
         for group in wanted:
             if not work.protects(group):
-                failed[list(group)] = True
+                failed[[cell for cell, _ in group]] = True
         wanted = [group for group in work.exposed() if group not in tried and is_unsafe(group)]
     return Pattern(work.hidden, failed)
 
@@ -112,19 +112,19 @@ class _Work:
         return True
 
     def exposed(self) -> list[Group]:
-        """Groups of hidden cells whose sum is known."""
-        found: set[Group] = set()
-        cores: dict[int, Group] = {}
+        """Groups of hidden cells whose sum or difference is known."""
+        found: set[tuple[int, ...]] = set()
+        cores: dict[int, tuple[int, ...]] = {}
         for total, parts in self.table.sums:
             rest = self._rest(parts)
             if rest and not self.hidden[total]:
                 found |= {rest, tuple(sorted({cell for part in rest for cell in self._core(part, cores)}))}
-        return sorted(found | self._balanced())
+        return sorted({tuple((cell, 1) for cell in cells) for cells in found} | self._balanced())
 
-    def _rest(self, parts: tuple[int, ...]) -> Group:
+    def _rest(self, parts: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(part for part in parts if self.hidden[part] and self.amounts[part] > 0)
 
-    def _core(self, cell: int, cores: dict[int, Group]) -> Group:
+    def _core(self, cell: int, cores: dict[int, tuple[int, ...]]) -> tuple[int, ...]:
         """What of a hidden cell is not known: the least of what its sums leave over, taken down as far as they go."""
         if cell not in cores:
             cores[cell] = (cell,)
@@ -135,7 +135,7 @@ class _Work:
         return cores[cell]
 
     def _balanced(self) -> set[Group]:
-        """Pairs and triples of hidden cells whose sum no proof moves, found by a random mixture of all proofs.
+        """Pairs and triples of hidden cells whose sum no proof moves, or whose difference, found by a random mixture of all proofs.
 
         What a random mixture does not move, none of its parts does, but for a chance of no account.
         """
@@ -152,17 +152,20 @@ class _Work:
             low, high = np.searchsorted(moved, -of - close), np.searchsorted(moved, -of + close)
             return [(at, other) for at in np.flatnonzero(high > low).tolist() for other in range(int(low[at]), int(high[at]))]
 
-        found: list[tuple[int, ...]] = [(i, j) for i, j in opposite(moved) if j > i]
+        found: list[tuple[tuple[int, int], ...]] = [((i, 1), (j, 1)) for i, j in opposite(moved) if j > i]
+        found += [((i, 1), (j, -1)) for i, j in opposite(-moved) if j > i]
         for block in np.array_split(np.arange(len(cells)), len(cells) // _BLOCK + 1):
             first, second = (axis.ravel() for axis in np.meshgrid(block, np.arange(len(cells)), indexing="ij"))
             first, second = first[second > first], second[second > first]
-            found += [(int(first[at]), int(second[at]), k) for at, k in opposite(moved[first] + moved[second]) if k > second[at]]
-        return {group for group in (tuple(sorted(cells[list(one)].tolist())) for one in found) if self._apart(group)}
+            triples = [(int(first[at]), int(second[at]), k) for at, k in opposite(moved[first] + moved[second]) if k > second[at]]
+            found += [tuple((one, 1) for one in triple) for triple in triples]
+        groups = {tuple(sorted((int(cells[one]), sign) for one, sign in group)) for group in found}
+        return {group for group in groups if self._apart(group)}
 
     def _apart(self, group: Group) -> bool:
         """Whether no lease is in two of the group's cells."""
         whole = 0
-        for cell in group:
+        for cell, _ in group:
             if whole & self.below[cell]:
                 return False
             whole |= self.below[cell]
@@ -174,14 +177,15 @@ class _Work:
         It begins with the group's largest cell and takes none of the others the other way.
         """
         able: list[bool] = (self.room >= needed).tolist()
-        begin = max(group, key=lambda cell: (self.amounts[cell], -cell))
+        signs = dict(group)
+        begin = max(signs, key=lambda cell: (self.amounts[cell], -cell))
         if not able[begin]:
             return None
         weigh: list[float] = np.where(self.hidden, _HIDDEN, self.costs).tolist()
         step = float(self.costs.mean()) / 4
         order = count()
-        start = dict(self.sums_of[begin])
-        heap = [(step * len(start), next(order), 0.0, {begin: 1}, start)]
+        start = {row: signs[begin] * sign for row, sign in self.sums_of[begin]}
+        heap = [(step * len(start), next(order), 0.0, {begin: signs[begin]}, start)]
         for _ in range(_SEARCHED):
             if not heap:
                 return None
@@ -191,7 +195,7 @@ class _Work:
             row = min(open_, key=self.shortest.__getitem__)
             for cell, sign in self.members[row]:
                 by = -open_[row] * sign
-                if cell in change or not able[cell] or (by < 0 and cell in group):
+                if cell in change or not able[cell] or by * signs.get(cell, by) < 0:
                     continue
                 left = dict(open_)
                 for touched, coefficient in self.sums_of[cell]:
@@ -210,10 +214,9 @@ class _Work:
         size = self.table.size
         room = np.tile(np.minimum(self.room / needed, 1e6), 2)
         weigh = np.where(self.hidden, _HIDDEN, self.costs)
-        members = np.array(group)
-        aim = csr_array(
-            (np.repeat([1.0, -1.0], len(group)), (np.zeros(2 * len(group), int), np.r_[members, size + members])), (1, 2 * size)
-        )
+        members, signs = np.array(group).T
+        columns = np.r_[members, size + members]
+        aim = csr_array((np.r_[signs, -signs].astype(np.float64), (np.zeros(len(columns), int), columns)), (1, 2 * size))
         level = np.r_[np.zeros(len(self.table.sums)), 1.0]
         sums = self.table.matrix()
         sums = vstack([hstack([sums, -sums]), aim])  # a change is what is added less what is taken away

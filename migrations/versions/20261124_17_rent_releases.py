@@ -247,7 +247,7 @@ def upgrade() -> None:
     outside = ", ".join(f"app_{name}" for name in OUTSIDE)
     op.execute(f"""
         CREATE POLICY outside_r ON reg.rent_release FOR SELECT TO {outside} USING (state IN ('published', 'superseded'));
-        GRANT SELECT (id, version, quarter, edition, state, note, published_at) ON reg.rent_release TO {outside};
+        GRANT SELECT (id, version, quarter, edition, state, published_at) ON reg.rent_release TO {outside};
         CREATE POLICY outside_r ON reg.rent_figure FOR SELECT TO {outside} USING (release_id IN (SELECT r.id FROM reg.rent_release r));
         GRANT SELECT ON reg.rent_figure TO {outside};
         CREATE POLICY outside_r ON reg.rent_run FOR SELECT TO {outside}

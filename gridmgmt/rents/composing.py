@@ -1,0 +1,202 @@
+"""A release from the register: every use of a district computed, judged and put together, as one transaction of the quarterly job."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+from gridmgmt.errors import ConflictError, InvalidError, NotFoundError
+from gridmgmt.rents.catalogue import DEFAULT, METHODS, Material
+from gridmgmt.rents.computing import SET_ASIDE, communities_of, settle
+from gridmgmt.rents.district import Local, series_of_part, tree_index
+from gridmgmt.rents.figures import Indexed, guide_figures, index_figures
+from gridmgmt.rents.guides import PARAMETERS, guide, load_dwellings
+from gridmgmt.rents.observations import observe
+from gridmgmt.rents.releases import Sourced, add_release, continued, figures_of, list_releases, quarter_start
+from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of
+from gridmgmt.rents.samples import Floorspace, Frequency, Lets, Sample, Span, load_floorspace
+from gridmgmt.rents.statistics import USES
+from gridmgmt.rents.tree import Tree, load_tree
+
+LONGEST_YEARS: Final = 15
+"""Years of history that a release goes back at most."""
+ALARM: Final = 0.02
+"""Twelve months' difference between the headline and repeat rents that an expert should look at."""
+GUIDE: Final = "stock_prediction"
+"""The name of the method of guidance rents."""
+LETS: Final[tuple[Lets, ...]] = ("all", "new")
+FREQUENCIES: Final[tuple[Frequency, ...]] = ("month", "quarter")
+
+Tell = Callable[[str, int, int], None]
+
+
+def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done, _of: None) -> RowMapping:
+    """Compute all products of the district up to the end of a quarter, and keep them as a release to be reviewed; class loader.
+
+    Raises InvalidError for what is no quarter or has not ended, NotFoundError when there is no district or no observation, ConflictError
+    when a later quarter was published already.
+    """
+    start = quarter_start(quarter)
+    end = _after(start)
+    today: dt.date = session.execute(text("SELECT reg.today()")).scalar_one()
+    if end > today:
+        raise InvalidError(f"{quarter} has not ended yet", field="quarter")
+    if any(one["state"] == "published" and one["quarter"] > quarter for one in list_releases(session)):
+        raise ConflictError("a later quarter was published already, and what was published is never changed", field="quarter")
+    tree = load_tree(session, _district(session))
+    observe(session)
+    cut = take_cut(session)
+    since, before = _published(session, quarter, start)
+    first = _first(session, before, end)
+    runs: list[uuid.UUID] = []
+    fresh: list[Sourced] = []
+    notes: list[str] = []
+    uses = _uses(session)
+    for done, use in enumerate(uses):
+        tell(use, done, len(uses))
+        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use), first, end)
+        settle(session, study.sample)
+        indexed: dict[Frequency, list[Indexed]] = {
+            frequency: [study.indexed(frequency, lets) for lets in LETS] for frequency in FREQUENCIES
+        }
+        by_frequency: dict[str, uuid.UUID] = {}
+        for frequency, series in indexed.items():
+            outcome = Outcome([value for one in series for value in _values(one, tree, use)], _aside(session, tree.areas[0].id, use))
+            by_frequency[frequency] = store(session, study.plan("index", frequency), outcome, cut)
+        every = [one for series in indexed.values() for one in series]
+        fresh += [(by_frequency[one.frequency], one) for one in index_figures(study.sample, tree, every, since=_month(since))]
+        dwellings = load_dwellings(session, use, end)
+        values = guide_values(guide(study.sample, tree, dwellings, end), tree, start, use)
+        guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use)), cut)
+        fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end)]
+        runs += [*by_frequency.values(), guided]
+        notes += study.alarms(indexed["month"][0])
+    return add_release(session, quarter, runs, continued(before, fresh, since), "\n".join(notes))
+
+
+@dataclass(frozen=True)
+class Study:
+    """What one use of a district is computed from, up to the day `end`, its series beginning on `first`."""
+
+    tree: Tree
+    sample: Sample
+    stock: Floorspace
+    first: dt.date
+    end: dt.date
+
+    def plan(self, product: Product, frequency: Frequency) -> Plan:
+        """What a run over all areas computes."""
+        index = product == "index"
+        parameters = {**(METHODS[DEFAULT].parameters if index else PARAMETERS), "areas": "tree"}
+        begins = self.first if index else _before(self.end)
+        return Plan(product, frequency, DEFAULT if index else GUIDE, parameters, self.tree.areas[0].id, self.sample.use, begins, self.end)
+
+    def indexed(self, frequency: Frequency, lets: Lets) -> Indexed:
+        """The index of all areas."""
+        span = Span.between(self.first, self.end - dt.timedelta(days=1), frequency)
+        return Indexed(span, lets, tree_index(self.sample, self.tree, self.stock, span, lets))
+
+    def alarms(self, monthly: Indexed) -> list[str]:
+        """Areas whose headline moved otherwise than the rents of the same units did, over the last twelve months."""
+        found: list[str] = []
+        for area, local in zip(self.tree.areas, monthly.locals, strict=False):  # no communities by the month
+            if local.series.periods <= 12:
+                continue
+            beside = series_of_part(Material(local.part, monthly.span, self.stock), "repeat", {})
+            moved = [np.log(one.values[-1] / one.values[-13]) for one in (local.series, beside)]
+            if abs(moved[0] - moved[1]) > ALARM:
+                ours, theirs = (100 * (np.exp(one) - 1) for one in moved)
+                told = f"the index moved {ours:+.1f} % over 12 months, repeat rents {theirs:+.1f} %"
+                found.append(f"Review {area.code} {self.sample.use}: {told}.")
+        return found
+
+
+def tree_outcome(session: Session, plan: Plan, sample: Sample) -> Outcome:
+    """The values of a run over all areas, computed from its plan."""
+    tree = load_tree(session, plan.area_id)
+    aside = _aside(session, plan.area_id, plan.use)
+    if plan.product == "guide":
+        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends), plan.ends)
+        return Outcome(guide_values(guides, tree, plan.begins, plan.use), aside)
+    study = Study(tree, sample, load_floorspace(session, plan.use), plan.begins, plan.ends)
+    frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
+    return Outcome([value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)], aside)
+
+
+def _values(indexed: Indexed, tree: Tree, use: str) -> list[Value]:
+    made: list[Value] = []
+    for place, local in enumerate(indexed.locals):
+        values = values_of(local.series, local.part, indexed.span, area_id=tree.areas[place].id, use=use, lets=indexed.lets)
+        made += values if tree.areas[place].level != "community" else _borrowed(values, local)
+    return made
+
+
+def _borrowed(values: list[Value], local: Local) -> list[Value]:
+    """Values of a community with how much of them is its own."""
+    return [
+        replace(one, shrinkage=rounded(local.factors[t], "shrinkage"), pooled="own" if local.factors[t] >= 0.5 else "subdistrict")
+        for t, one in enumerate(values)
+    ]
+
+
+def _published(session: Session, quarter: str, start: dt.date) -> tuple[dt.date, list[Sourced]]:
+    """From which day on figures are new, and what the newest release of an earlier quarter said."""
+    earlier = [one for one in list_releases(session) if one["state"] == "published" and one["quarter"] < quarter]
+    if not earlier:
+        return dt.date.min, []
+    return _after(quarter_start(earlier[0]["quarter"])), figures_of(session, earlier[0]["id"])
+
+
+def _first(session: Session, before: list[Sourced], end: dt.date) -> dt.date:
+    """First day of the series: that of what was published, else the first quarter with an observation."""
+    if before:
+        return min(one.period for _, one in before if one.product == "index")
+    oldest = session.execute(
+        text(
+            "SELECT min(month) FROM reg.rent_observation WHERE reason IS NULL AND deleted_at IS NULL AND month < :end AND month >= :oldest"
+        ),
+        {"end": end, "oldest": end.replace(year=end.year - LONGEST_YEARS)},
+    ).scalar_one()
+    if oldest is None:
+        raise NotFoundError("there is no rent observation to compute from", field="quarter")
+    return oldest.replace(month=(oldest.month - 1) // 3 * 3 + 1)
+
+
+def _uses(session: Session) -> list[str]:
+    found = (
+        session.execute(text("SELECT DISTINCT use FROM reg.rent_observation WHERE reason IS NULL AND deleted_at IS NULL")).scalars().all()
+    )
+    return [use for use in USES if use in found]
+
+
+def _district(session: Session) -> int:
+    found = session.execute(
+        text("""SELECT id FROM reg.area WHERE level = 'district' AND deleted_at IS NULL
+                 AND valid_from <= reg.today() AND (valid_to IS NULL OR valid_to > reg.today()) ORDER BY code LIMIT 1""")
+    ).scalar_one_or_none()
+    if found is None:
+        raise NotFoundError("there is no district in force", field="area")
+    return found
+
+
+def _aside(session: Session, area: int, use: str) -> int:
+    return session.execute(text(SET_ASIDE), {"use": use, "communities": communities_of(session, area).tolist()}).scalar_one()
+
+
+def _after(start: dt.date) -> dt.date:
+    """First day after the quarter that begins with this one."""
+    return dt.date(start.year + (start.month == 10), (start.month + 2) % 12 + 1, 1)
+
+
+def _before(end: dt.date) -> dt.date:
+    """First day of the quarter that ends before this day."""
+    return dt.date(end.year - (end.month == 1), (end.month - 4) % 12 + 1, 1)
+
+
+def _month(day: dt.date) -> int:
+    return day.year * 12 + day.month - 1

@@ -1,0 +1,246 @@
+"""From values to figures: what of an index may be published, and in which form, so that nobody finds a single lease in it.
+
+Cells that add up are judged together, a quarter at a time: all areas' quarters, the months of district and subdistricts, and new lets
+beside all leases, because what is left of a parent less its children, of a quarter less its months or of all less the new follows from
+them. Guidance rents are judged over the areas, with the leases of their twelve months.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Final, Literal
+
+import numpy as np
+
+from gridmgmt.rents.disclosure import Cells, Rules, Showing, complete, judge
+from gridmgmt.rents.district import Local
+from gridmgmt.rents.guides import Dwellings, Guides, guide
+from gridmgmt.rents.samples import Lets, Sample, Span
+from gridmgmt.rents.series import IntArray
+from gridmgmt.rents.tables import Sum, Table
+from gridmgmt.rents.tree import Tree
+
+Kind = tuple[int, str, str, int]
+"""Place of an area, kind of let (all, new, renewed), frequency, period."""
+LETS: Final = ("all", "new", "renewed")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number as it is published, or the reason why there is none."""
+
+    product: Literal["index", "guide"]
+    frequency: Literal["month", "quarter", "year"]
+    area_id: int
+    use: str
+    lets: Lets
+    period: dt.date
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    se: Decimal | None
+    n_told: int | None
+    basis: Literal["direct", "model", "none"]
+    flag: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Indexed:
+    """The index of all areas of a tree in one frequency and kind of let, in the tree's order; communities are there for quarters only."""
+
+    span: Span
+    lets: Lets
+    locals: Sequence[Local]
+
+
+@dataclass
+class _Layout:
+    """Where each cell of a quarter's table stands, and its sums."""
+
+    tree: Tree
+    cells: dict[Kind, int] = field(default_factory=dict)
+
+    def place(self, kind: Kind) -> int:
+        return self.cells.setdefault(kind, len(self.cells))
+
+    def table(self, quarter: int, months: Sequence[int]) -> Table:
+        sums: list[Sum] = []
+        for place, area in enumerate(self.tree.areas):
+            below = self.tree.children(place)
+            coarse = area.level != "community"
+            for lets in LETS:
+                whole = self.place((place, lets, "quarter", quarter))
+                if coarse:
+                    sums.append((whole, tuple(self.place((place, lets, "month", month)) for month in months)))
+                if below:
+                    sums.append((whole, tuple(self.place((child, lets, "quarter", quarter)) for child in below)))
+                if below and self.tree.areas[below[0]].level != "community":
+                    for month in months:
+                        parts = tuple(self.place((child, lets, "month", month)) for child in below)
+                        sums.append((self.place((place, lets, "month", month)), parts))
+            for frequency, period in [("quarter", quarter), *(("month", month) for month in months if coarse)]:
+                total, *parts = (self.place((place, lets, frequency, period)) for lets in LETS)
+                sums.append((total, tuple(parts)))
+        return Table(len(self.cells), tuple(sums))
+
+
+def index_figures(sample: Sample, tree: Tree, indexed: Sequence[Indexed], *, since: int, rules: Rules | None = None) -> list[Figure]:
+    """The figures of all series for the quarters from month `since` on, counted from year 0; the last series' months may be held back."""
+    rules = rules or Rules()
+    months = {one.lets: one for one in indexed if one.span.frequency == "month"}
+    quarters = {one.lets: one for one in indexed if one.span.frequency == "quarter"}
+    span = quarters["all"].span
+    made: list[Figure] = []
+    for quarter in range(span.periods):
+        first = span.first + 3 * quarter
+        if first >= since:
+            showings, counts = _judged(sample, tree, first, rules)
+            for lets in ("all", "new"):
+                for series, period in [(quarters[lets], quarter), *((months[lets], first + m - months[lets].span.first) for m in range(3))]:
+                    at = series.span.first + period * (12 // series.span.per_year)
+                    for place in range(len(series.locals)):
+                        key = (place, lets, series.span.frequency, at)
+                        made.append(_figure(series, tree, (sample.use, place, period), showings[key], counts[key]))
+    return _held_back(made, sample, months["all"].span, rules)
+
+
+def _judged(sample: Sample, tree: Tree, first: int, rules: Rules) -> tuple[dict[Kind, Showing], dict[Kind, int]]:
+    """What may be shown of the cells of the quarter whose first month is `first`, and the counts to print."""
+    layout = _Layout(tree)
+    table = layout.table(first, range(first, first + 3))
+    cell, landlord, amount = _lowest(sample, tree, layout, first)
+    verdicts = judge(table, Cells.of(table, cell, landlord, amount), rules)
+    return (
+        {kind: verdicts.showings[at] for kind, at in layout.cells.items()},
+        {kind: int(verdicts.counts[at]) for kind, at in layout.cells.items()},
+    )
+
+
+def _lowest(sample: Sample, tree: Tree, layout: _Layout, first: int) -> tuple[IntArray, IntArray, np.ndarray]:
+    """For each lease of the quarter, twice: its cell in the areas' quarters and in the subdistricts' months; its landlord, its rent."""
+    extract = sample.extract.where(sample.kept & (sample.extract.month >= first) & (sample.extract.month < first + 3))
+    rent = np.exp(extract.log_rent / 1e6) * 50 * np.exp(extract.x[:, 0] / 1e6)
+    by_id = {area.id: place for place, area in enumerate(tree.areas)}
+    cells: list[int] = []
+    rows: list[int] = []
+    for row, (community, month, new) in enumerate(
+        zip(extract.community.tolist(), extract.month.tolist(), extract.new_let.tolist(), strict=True)
+    ):
+        place = by_id.get(community)
+        if place is None:
+            continue
+        lets = "new" if new else "renewed"
+        cells += [layout.cells[place, lets, "quarter", first], layout.cells[tree.areas[place].parent, lets, "month", month]]
+        rows += [row, row]
+    return np.array(cells, np.int64), extract.landlord[rows], rent[rows]
+
+
+def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, int, int], showing: Showing, count: int) -> Figure:
+    """The figure of a use, an area's place and a period."""
+    use, place, period = cell
+    area, series = tree.areas[place], indexed.locals[place].series
+    blank = Figure(
+        "index",
+        indexed.span.frequency,
+        area.id,
+        use,
+        indexed.lets,
+        indexed.span.days[period],
+        None,
+        None,
+        None,
+        None,
+        None,
+        "none",
+        None,
+        None,
+    )
+    if not np.isfinite(series.values[period]):
+        reason = series.reasons[period]
+        return replace(blank, reason="no_observations" if reason is None else reason.value)
+    if showing in {Showing.DIRECT, Showing.FLAGGED}:
+        low, high = series.interval()
+        return replace(
+            blank,
+            value=_cents(series.values[period]),
+            low=_cents(low[period]),
+            high=_cents(high[period]),
+            se=Decimal(f"{series.errors[period]:.4f}") if np.isfinite(series.errors[period]) else None,
+            n_told=count,
+            basis="direct",
+            flag="few" if showing is Showing.FLAGGED else None,
+        )
+    if showing is Showing.MODEL and area.level == "community":
+        return replace(blank, value=_cents(series.values[period]), basis="model")
+    if area.parent < 0:
+        return replace(blank, reason="suppressed")
+    above = indexed.locals[area.parent].series.values[period]
+    return replace(blank, value=_cents(above), basis="model") if np.isfinite(above) else replace(blank, reason="suppressed")
+
+
+def _held_back(made: list[Figure], sample: Sample, span: Span, rules: Rules) -> list[Figure]:
+    """The newest month waits until most of its leases are registered."""
+    registered = np.bincount(span.period(sample.extract.month)[span.period(sample.extract.month) >= 0], minlength=span.periods)
+    if complete(registered.tolist(), rules):
+        return made
+    newest = span.days[-2]
+    held = {
+        "value": None,
+        "low": None,
+        "high": None,
+        "se": None,
+        "n_told": None,
+        "basis": "none",
+        "flag": "held_back",
+        "reason": "held_back",
+    }
+    return [replace(one, **held) if one.frequency == "month" and one.period == newest else one for one in made]
+
+
+def _cents(number: float) -> Decimal | None:
+    return Decimal(f"{number:.2f}") if np.isfinite(number) else None
+
+
+def guide_figures(sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, rules: Rules | None = None) -> list[Figure]:
+    """The guidance rents of all areas for the quarter before `end`, as they may be published."""
+    rules = rules or Rules()
+    open_ = guide(sample, tree, dwellings, end)
+    verdicts = judge(guide_table(tree), guide_cells(tree, open_), rules)
+    hidden = frozenset(np.flatnonzero(verdicts.hidden).tolist())
+    silent = frozenset(at for at in hidden if verdicts.showings[at] is Showing.PARENT)
+    safe = guide(sample, tree, dwellings, end, hidden=hidden, silent=silent) if hidden else open_
+    start = Span((end.year * 12 + end.month - 1) - 3, 1, "quarter").days[0]
+    made: list[Figure] = []
+    for at, area in enumerate(tree.areas):
+        blank = Figure("guide", "quarter", area.id, sample.use, "all", start, None, None, None, None, None, "none", None, None)
+        reason = safe.bands.reasons[at]
+        if reason is not None:
+            made.append(replace(blank, reason=reason.value))
+        elif at in hidden and area.level != "community":
+            made.append(replace(blank, reason="suppressed"))
+        else:
+            made.append(_guided(blank, safe, at, verdicts.showings[at], int(verdicts.counts[at])))
+    return made
+
+
+def guide_table(tree: Tree) -> Table:
+    """The areas as a table: each parent the sum of its children."""
+    return Table(len(tree.areas), tuple((at, tuple(tree.children(at))) for at in range(len(tree.areas)) if tree.children(at)))
+
+
+def guide_cells(tree: Tree, guides: Guides) -> Cells:
+    """Leases, landlords and rents of the areas in the window."""
+    leases = guides.part.leases
+    place = {area.id: at for at, area in enumerate(tree.areas)}
+    cell = np.array([place[one] for one in leases.community.tolist()], np.int64)
+    return Cells.of(guide_table(tree), cell, guides.part.landlord, np.exp(leases.y) * leases.size)
+
+
+def _guided(blank: Figure, guides: Guides, at: int, showing: Showing, count: int) -> Figure:
+    told = replace(blank, value=_cents(guides.bands.median[at]), low=_cents(guides.bands.low[at]), high=_cents(guides.bands.high[at]))
+    if showing not in {Showing.DIRECT, Showing.FLAGGED}:
+        return replace(told, basis="model")
+    se = Decimal(f"{guides.errors[at]:.4f}")
+    return replace(told, se=se, n_told=count, basis="direct", flag="few" if showing is Showing.FLAGGED else None)
