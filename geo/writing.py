@@ -9,10 +9,12 @@ import os
 import resource
 import signal
 import sys
+from array import array
 from binascii import unhexlify
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import orjson
@@ -44,6 +46,8 @@ def write_table(path: Path, table: Table, lines: Iterable[bytes]) -> int:
 
     Raises TableError when the file cannot be written, and whatever `lines` raises.
     """
+    if table.form == "fgb":
+        return _write_flatgeobuf(path, table, lines)
     batches = _Batches(table, lines)
     if table.form == "parquet":
         _write_parquet(path, table, batches)
@@ -57,11 +61,13 @@ def write_table(path: Path, table: Table, lines: Iterable[bytes]) -> int:
 class _Batches:
     """Record batches of lines. GDAL swallows what is raised while it reads, so that is kept."""
 
-    def __init__(self, table: Table, lines: Iterable[bytes]) -> None:
+    def __init__(self, table: Table, lines: Iterable[bytes], take: Callable[[bytes], object] = lambda _: None) -> None:
+        """`take` is given the WKB of each row that has one."""
         self.schema = pa.schema([*((name, TYPES[kind]) for name, kind in table.fields), (GEOMETRY, pa.binary())])
         self.count = 0
         self.failure: BaseException | None = None
         self._lines = iter(lines)
+        self._take = take
 
     def __iter__(self) -> Iterator[Any]:
         try:
@@ -76,7 +82,11 @@ class _Batches:
         *columns, shapes = zip(*rows, strict=True)
         kinds = [field.type for field in self.schema]
         arrays = [_array(column, kind) for column, kind in zip(columns, kinds[:-1], strict=True)]
-        arrays.append(pa.array([None if shape is None else unhexlify(shape) for shape in shapes], pa.binary()))
+        places = [None if shape is None else unhexlify(shape) for shape in shapes]
+        for place in places:
+            if place is not None:
+                self._take(place)
+        arrays.append(pa.array(places, pa.binary()))
         return pa.record_batch(arrays, schema=self.schema)
 
 
@@ -84,11 +94,34 @@ def _array(values: Sequence[Any], kind: Any) -> Any:
     return pa.array(values, pa.string()).cast(kind) if kind == pa.date32() else pa.array(values, kind)
 
 
-def _write_with_gdal(path: Path, table: Table, batches: _Batches) -> None:
+def _write_flatgeobuf(path: Path, table: Table, lines: Iterable[bytes]) -> int:
+    """Raises TableError for a row without a place: an index has none for it."""
+    from geo.flatgeobuf import assemble, bounds  # noqa: PLC0415 -- the other forms do without numpy
+
+    boxes = array("d")
+    batches = _Batches(table, lines, lambda place: boxes.extend(bounds(place)))
+    rows = iter(batches)
+    with TemporaryDirectory(dir=path.parent) as folder:
+        first = next(rows, None)
+        if first is None:
+            _write_with_gdal(path, table, batches, ())
+            return 0
+        head, unordered = Path(folder) / "head.fgb", Path(folder) / "rows.fgb"
+        _write_with_gdal(head, table, batches, (first.slice(0, 1),))
+        _write_with_gdal(unordered, table, batches, chain((first,), rows), SPATIAL_INDEX="NO")
+        if batches.failure is not None:
+            raise batches.failure
+        if len(boxes) != 4 * batches.count:
+            raise TableError("a FlatGeobuf takes no row without a place")
+        assemble(path, head, unordered, boxes)
+    return batches.count
+
+
+def _write_with_gdal(path: Path, table: Table, batches: _Batches, chosen: Iterable[Any] | None = None, **options: str) -> None:
     from pyogrio import raw  # noqa: PLC0415 -- GeoParquet does without GDAL's memory
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError  # noqa: PLC0415
 
-    reader = pa.RecordBatchReader.from_batches(batches.schema, batches)
+    reader = pa.RecordBatchReader.from_batches(batches.schema, batches if chosen is None else chosen)
     try:
         raw.write_arrow(
             reader,
@@ -98,6 +131,7 @@ def _write_with_gdal(path: Path, table: Table, batches: _Batches) -> None:
             geometry_name=GEOMETRY,
             geometry_type=SHAPES[table.shape],
             crs=table.crs,
+            layer_options=options,
         )
     except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError) as error:
         raise (batches.failure or TableError(str(error).split("\n", maxsplit=1)[0])) from None
@@ -128,14 +162,24 @@ def _until_end(lines: Iterable[bytes]) -> Iterator[bytes]:
     raise TableError("the rows were cut short")
 
 
+class _Without:
+    """Says of modules that they are not there. Arrow and pyogrio load them where they are, and nothing here needs their memory."""
+
+    NAMES: Final = frozenset({"geopandas", "pandas", "pyproj", "shapely"})
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Nothing; raises ModuleNotFoundError for one of them."""
+        if name in self.NAMES:
+            raise ModuleNotFoundError(name=name)
+
+
 def main() -> int:
     """Write what standard input holds to the path; 1 with a line on standard error when it fails, TOO_LARGE when the file is."""
     path, most = Path(sys.argv[1]), int(sys.argv[2])
     full: list[int] = []  # whatever the libraries make of it: the kernel says that it takes no more
     signal.signal(signal.SIGXFSZ, lambda number, _: full.append(number))
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-    for name in ("shapely", "pyproj"):  # pyogrio loads them where they are, and nothing here needs them
-        sys.modules[name] = None  # pyright: ignore[reportArgumentType] -- which is how Python is told that there is no such module
+    sys.meta_path.insert(0, _Without())
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=1 << 20, closefd=False) as lines:
         told = orjson.loads(lines.readline())
         table = Table(**told | {"fields": tuple((name, kind) for name, kind in told["fields"])})

@@ -61,7 +61,8 @@ FILTERS = st.recursive(
 )
 JUNK = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8), st.just([]),
-    st.just({}),    st.sampled_from(["Point", "Polygon", "9" * 400, "\x00", "2026-02-30", [[[114, 22]]], [1e308, 1e308], {"type": "Point"}]),
+    st.just({}),    st.sampled_from(["Point", "Polygon", "9" * 400, "\x00", "2026-02-30", [[[114, 22]]], [1e308, 1e308],
+                     {"type": "Point"}]),
 )  # fmt: skip
 
 
