@@ -55,9 +55,9 @@ def protect(
     itself beforehand; afterwards every value of an unsafe cell within `margin` of the true one must still be possible. `costs` (size,) > 0
     of hiding a cell; `fixed` cells are published already and stay so. Several hidden cells whose sum follows from what is published, such
     as what a published total leaves over, must not be unsafe as one cell, nor two whose difference follows be unsafe from each other
-    (`is_unsafe`): else that sum or difference is protected as a cell is. Sums are looked for in those of the table, also where a hidden part
-    is itself known but for a few of its parts, and among all pairs and triples. Cells without an amount are known to be empty and protect
-    nobody. The same input gives the same pattern.
+    (`is_unsafe`): else that sum or difference is protected as a cell is. Sums are looked for in those of the table, also where a hidden
+    part is itself known but for a few of its parts, and among all pairs and triples. Cells without an amount are known to be empty and
+    protect nobody. The same input gives the same pattern.
     """
     work = _Work(table, amounts, costs, room=np.where(fixed, 0.0, prior * amounts), margin=margin)
     work.hidden |= hidden | (unsafe & ~fixed)
@@ -94,11 +94,10 @@ class _Work:
         self.below = table.below()
 
     def protects(self, group: Group) -> bool:
-        """Whether the sum of a group of cells, or a single cell, is protected, after hiding what that takes."""
-        needed = self.margin * float(self.amounts[list(group)].sum())
-        if any(
-            abs(sum(proof.get(cell, 0.0) for cell in group)) >= needed * (1 - _TINY) for cell in group for proof in self.proofs_of[cell]
-        ):
+        """Whether a group of cells, or a single cell, is protected, after hiding what that takes."""
+        needed = self.margin * float(max(sum(self.amounts[cell] for cell, sign in group if sign == side) for side in (1, -1)))
+        proofs = [proof for cell, _ in group for proof in self.proofs_of[cell]]
+        if any(abs(sum(sign * proof.get(cell, 0.0) for cell, sign in group)) >= needed * (1 - _TINY) for proof in proofs):
             return True
         change = self._searched(group, needed) or self._solved(group, needed)
         if change is None:

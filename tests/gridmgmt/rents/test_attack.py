@@ -133,7 +133,12 @@ def test_no_pair_of_hidden_cells_follows_that_is_unsafe_as_one(districts: list[D
     for one in districts:
         for unknown in one.attacks:
             opposite: dict[bytes, list[int]] = {}
+            equal: dict[bytes, list[int]] = {}
             for cell, moves in zip(np.flatnonzero(unknown).tolist(), free(one, unknown), strict=True):
+                for other in equal.get(moves.tobytes(), []):  # the only landlord of one knows the other's number by the difference
+                    alone = one.cells.landlords[[cell, other]].min() == 1 and one.grave[[cell, other]].all()
+                    assert not alone or (one.below[cell] & one.below[other]).any()
+                equal.setdefault(moves.tobytes(), []).append(cell)
                 for other in opposite.get(moves.tobytes(), []):
                     followed += 1
                     assert (one.below[cell] & one.below[other]).any() or one.safe([cell, other])

@@ -113,7 +113,8 @@ def test_late_leases_are_not_told_by_two_releases_of_one_cell() -> None:
 def test_a_window_is_not_told_when_one_lease_is_all_that_came_into_it() -> None:
     # 0 now = 2 shared + 3 new, 1 before = 2 shared + 4 gone, published; the difference is new less gone
     table, inner = Table(5, ((0, (2, 3)), (1, (2, 4)))), np.array([False, False, True, True, True])
-    for new, gone, hidden in ((1, 0, True), (1, 1, False), (30, 20, False)):
+    # whose lease went would know the rent of whose came; of thirty for twenty nobody knows anything
+    for new, gone, hidden in ((1, 0, True), (1, 1, True), (30, 20, False)):
         given = cells([60 + new, 60 + gone, 60, new, gone], fixed=[1])
         verdicts = judge(table, given, withheld=inner)
         assert (bool(verdicts.hidden[0]), verdicts.unprotected.any()) == (hidden, False)
