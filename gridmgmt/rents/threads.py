@@ -11,8 +11,8 @@ from threadpoolctl import ThreadpoolController
 def one_thread() -> Generator[None]:
     """Keep BLAS to one thread meanwhile, `with` or as a decorator.
 
-    Sums are then taken in one order on every machine, so that a repeated run has the same digits; and systems of some hundred columns are
-    solved several times as fast on a busy machine, for threads that share so little work mostly wait for each other.
+    Sums are then taken in one order however many processors there are, so that a repeated run has the same digits; and systems of some
+    hundred columns are solved several times as fast on a busy machine, for threads that share so little work mostly wait for each other.
     """
     with _controller().limit(limits=1, user_api="blas"):
         yield
