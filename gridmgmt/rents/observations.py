@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 ATTRIBUTES: Final = ("log_area", "log_area_squared", "age", "age_squared", "undated", "floor", "ground", "top", "tall", "term")
 """What a rent per square metre is explained by, besides place, class and kind of let; each in millionths, counted from a usual value:
 
-ln(area ÷ 50 m²) and its square ÷ 4; decades of the building's age at the start, at most nine, less two, and its square ÷ 4; whether its year
-is unknown; tens of floors above the third, at most ten; whether on the ground floor, on the top floor, in a building of seven floors or
-more (which must have a lift); and the logarithm of the term in years.
+ln(area ÷ 50 m²) and its square ÷ 4; decades of the building's age at the start, at most nine, less two, and its square ÷ 4; whether its
+year is unknown; tens of floors above the third, at most ten; whether on the ground floor, on the top floor, in a building of seven floors
+or more (which must have a lift); and the logarithm of the term in years.
 """
 MICRO: Final = 1_000_000
 """Logarithms and attributes are kept as whole millionths: sums of integers are exact in any order."""
