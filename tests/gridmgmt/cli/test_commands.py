@@ -112,7 +112,8 @@ def test_account_is_made_granted_and_shut_out(run: Run, installed: Installed, mo
     wrong = run("account", "grant", "south", "440399001", variables=variables)
     assert (wrong.code, wrong.err) == (1, "gridmgmt: a community account is not given a subdistrict\n")
     key = json.loads(run("account", "key", "chen", "--days", "30", "--json", variables=variables).out)
-    assert (key["username"], key["days"], len(key["key"])) == ("chen", 30, 43)
+    assert (key["username"], key["days"], len(key["key"]), key["write"]) == ("chen", 30, 43, False)
+    assert json.loads(run("account", "key", "chen", "--write", "--json", variables=variables).out)["write"] is True
     listed = {one["username"]: one for one in json.loads(run("account", "list", "--json", variables=variables).out)["accounts"]}
     assert (listed["chen"]["display_name"], listed["chen"]["disabled_at"]) == ("陈", None)
     assert run("account", "disable", "chen", variables=variables).code == 0
