@@ -77,6 +77,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked for with each request, and nobody here provides any
     )
     app.state.parts = parts
     handle_problems(app)

@@ -29,13 +29,18 @@ class Metrics:
         self._requests = Counter("gridmgmt_requests", "Requests answered", ["method", "route", "status"], registry=self.registry)
         self._seconds = Histogram("gridmgmt_request_seconds", "Time to the answer", ["route"], registry=self.registry, buckets=BUCKETS)
         self._problems = Counter("gridmgmt_problems", "Refusals, by problem", ["slug"], registry=self.registry)
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._pools = _Pools(database)
         self.registry.register(self._pools)
 
     def count(self, method: str, route: str, status: int, seconds: float, slug: str | None) -> None:
         """One request was answered."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        children = self._children.get((method, route, status))
+        if children is None:
+            children = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._children[method, route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
         if slug is not None:
             self._problems.labels(slug).inc()
 

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import psycopg
 
 from bench.crowd import gather
-from bench.load import Load, fetch, run
+from bench.load import Load, fetch, run, spent
 from bench.peers import tipg
-from bench.requests import WORKERS, run_pgbench, served
+from bench.requests import SECONDS, WORKERS, run_pgbench, served
 from bench.stage import Figure, Stage
 from geo.bbox import parse_bbox
 from geo.cql2 import read_filter
@@ -41,6 +41,14 @@ PLACES: Final = 40
 IN_BOX: Final = 5_000
 FILTERED: Final = 269
 IN_TILE: Final = 2_000
+INSIDE: Final = b"SELECT count(*) FROM reg.building WHERE geom && ST_MakeEnvelope(%s, %s, %s, %s, 4490)"
+COUNTED: Final = b"""
+SELECT x, y FROM (
+  SELECT floor((ST_X(entrance) + 180) / 360 * %(many)s)::int AS x,
+         floor((1 - asinh(tan(radians(ST_Y(entrance)))) / pi()) / 2 * %(many)s)::int AS y FROM reg.building WHERE deleted_at IS NULL) b
+ GROUP BY x, y ORDER BY abs(ln(count(*) / %(wanted)s::float)) LIMIT 8
+"""
+"""The tiles with closest to so many buildings."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,8 @@ class Case:
     statements: Sequence[Query]
     goal: float
     statement_goal: float | None
+    lent: Sequence[str] = ()
+    """The same of tipg with what we keep for drawing: a column in Web Mercator, which its users would have to think of."""
 
 
 def measure(stage: Stage) -> Iterator[Figure]:
@@ -71,7 +81,11 @@ def measure(stage: Stage) -> Iterator[Figure]:
             peers = run(other_port, case.peers, server=other, postmaster=postmaster)
             drawn[case.name] = ours.rate
             yield from _compared(case, ours, peers)
-            yield from _alone(stage, actor, case, ours)
+            if case.lent:
+                lent = run(other_port, case.lent, server=other, postmaster=postmaster)
+                yield Figure(f"gis.{case.name}.tipg_lent", ours.rate, lent.rate, "1/s")
+                yield Figure(f"gis.{case.name}.tipg_lent.cpu", ours.cpu, lent.cpu, "ms CPU")
+            yield from _alone(stage, actor, case, ours, postmaster)
     with served(stage, workers=WORKERS) as (port, server):
         for case in cases[-2:]:
             kept = run(port, case.ours, headers=headers, server=server, postmaster=postmaster)
@@ -91,8 +105,10 @@ def _compared(case: Case, ours: Load, peers: Load) -> Iterator[Figure]:
     yield Figure(f"{name}.size", ours.size, peers.size, "kB")
 
 
-def _alone(stage: Stage, actor: Actor, case: Case, ours: Load) -> Iterator[Figure]:
+def _alone(stage: Stage, actor: Actor, case: Case, ours: Load, postmaster: int) -> Iterator[Figure]:
+    before = spent(postmaster)
     alone = run_pgbench(stage, actor, case.statements)
+    yield Figure(f"gis.{case.name}.statement.cpu", ours.cpu, (spent(postmaster) - before) / (alone * SECONDS), "ms CPU")
     goal = None if case.statement_goal is None else (">=", case.statement_goal)
     yield Figure(f"gis.{case.name}.statement", ours.rate, alone, "1/s", "peer", goal)
 
@@ -119,23 +135,12 @@ def _pages(superuser: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Case]:
 def _tiles(superuser: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Case]:
     told = ",".join(("id", *(one.name for one in drawn_properties(LAYER))))
     for level, goal in ((14, 2), (12, 20)):
-        found = superuser.execute(COUNTED.encode(), {"many": 1 << level, "wanted": IN_TILE * 4 ** (14 - level)}).fetchall()
+        found = superuser.execute(COUNTED, {"many": 1 << level, "wanted": IN_TILE * 4 ** (14 - level)}).fetchall()
         ours = [f"{DRAWN}/{level}/{row}/{column}" for column, row in found]
-        peers = [f"{PEER}/tiles/WebMercatorQuad/{level}/{column}/{row}?geom-column=geom_3857&properties={told}" for column, row in found]
+        theirs = [f"{PEER}/tiles/WebMercatorQuad/{level}/{column}/{row}?properties={told}&geom-column=" for column, row in found]
+        peers, lent = ([one + column for one in theirs] for column in ("geom", "geom_3857"))
         drawn = [tile_of(LAYER, quads()["WebMercatorQuad"], level, row, column) for column, row in found]
-        yield Case(f"tile{level}", ours, peers, drawn, goal, TILES)
-
-
-COUNTED: Final = """
-SELECT x, y FROM (
-  SELECT floor((ST_X(entrance) + 180) / 360 * %(many)s)::int AS x,
-         floor((1 - asinh(tan(radians(ST_Y(entrance)))) / pi()) / 2 * %(many)s)::int AS y FROM reg.building WHERE deleted_at IS NULL) b
- GROUP BY x, y ORDER BY abs(ln(count(*) / %(wanted)s::float)) LIMIT 8
-"""
-"""The tiles with closest to so many buildings."""
-
-
-INSIDE: Final = b"SELECT count(*) FROM reg.building WHERE geom && ST_MakeEnvelope(%s, %s, %s, %s, 4490)"
+        yield Case(f"tile{level}", ours, peers, drawn, goal, TILES, lent)
 
 
 def _box(superuser: psycopg.Connection[tuple[Any, ...]], lon: float, lat: float) -> str:
@@ -143,9 +148,7 @@ def _box(superuser: psycopg.Connection[tuple[Any, ...]], lon: float, lat: float)
     half = 0.01
     for _ in range(4):
         sides = (lon - half, lat - half, lon + half, lat + half)
-        [(count,)] = superuser.execute(
-            "SELECT count(*) FROM reg.building WHERE geom && ST_MakeEnvelope(%s, %s, %s, %s, 4490)", sides
-        ).fetchall()
+        [(count,)] = superuser.execute(INSIDE, sides).fetchall()
         half *= min(max((IN_BOX / max(count, 1)) ** 0.5, 0.3), 3.0)
     return f"{lon - half:.5f},{lat - half:.5f},{lon + half:.5f},{lat + half:.5f}"
 

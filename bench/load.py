@@ -55,14 +55,14 @@ def run(port: int, paths: Sequence[str], *, headers: str = "", server: int, post
         turn, began, before = CLIENTS, time.perf_counter() + WARM, None
         while (now := time.perf_counter()) < began + SECONDS:
             if before is None and now >= began:
-                before, began = _spent(server, postmaster), now
+                before, began = (spent(server), spent(postmaster)), now
                 sizes.clear()
             for key, _ in selector.select(timeout=1.0):
                 sizes.append(_answer(key.data, status))
                 key.data.sendall(asked[turn % len(asked)])
                 turn += 1
         taken = time.perf_counter() - began
-        after = _spent(server, postmaster)
+        after = spent(server), spent(postmaster)
     for one in sockets:
         one.close()
     assert before is not None
@@ -118,14 +118,10 @@ def _answer(one: socket.socket, status: int) -> int:
     return size
 
 
-def _spent(server: int, postmaster: int) -> tuple[float, float]:
-    """Milliseconds of CPU so far, of the server and of PostgreSQL."""
-    return _time(descendants(server)), _time(descendants(postmaster))
-
-
-def _time(pids: Iterable[int]) -> float:
-    wanted = set(pids)
-    return sum(int(fields[11]) + int(fields[12]) for pid, fields in _processes() if pid in wanted) * TICK
+def spent(root: int) -> float:
+    """Milliseconds of CPU so far, of a process and all that it started, those that ended too."""
+    wanted = set(descendants(root))
+    return sum(sum(map(int, fields[11:15])) for pid, fields in _processes() if pid in wanted) * TICK
 
 
 def _processes() -> Iterable[tuple[int, list[str]]]:

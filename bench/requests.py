@@ -27,7 +27,7 @@ WORKERS = 2
 SECONDS = 6.0
 BUILDINGS = 50
 """Different ones, the same on both sides."""
-PATIENCE = 30.0
+PATIENCE = 120.0
 _PLACE = re.compile(r"\$(\d+)")
 
 
@@ -80,7 +80,7 @@ def started(words: Sequence[str], environment: Mapping[str, str], known: str) ->
 
 
 def wait_for(address: str) -> None:
-    """Raise TimeoutError unless the server answers within half a minute."""
+    """Raise TimeoutError unless the server answers within two minutes."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:

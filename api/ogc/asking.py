@@ -63,8 +63,14 @@ class Asked:
     @cached_property
     def root(self) -> str:
         """Absolute address of /ogc, without a slash at its end."""
-        url = self.request.url
-        return f"{url.scheme}://{url.netloc}{self.request.scope.get('root_path', '')}/ogc"
+        scope = self.request.scope
+        origin = self.address.removesuffix(f"?{scope['query_string'].decode()}").removesuffix(scope["path"])
+        return f"{origin}{scope.get('root_path', '')}/ogc"
+
+    @cached_property
+    def address(self) -> str:
+        """Absolute address of what is asked for, with its parameters."""
+        return str(self.request.url)
 
     def only(self, known: Set[str]) -> None:
         """Raise RequestError (400) for a parameter that is not known here."""

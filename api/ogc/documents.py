@@ -39,4 +39,4 @@ def representations(asked: Asked, here: str, offered: Mapping[str, str] = PAGES)
     """`self` in the wanted representation, and an `alternate` for each of the others."""
     chosen = choose(asked, offered)
     others = [link("alternate", f"{here}?f={name}", media_type) for name, media_type in offered.items() if name != chosen]
-    return [link("self", str(asked.request.url), offered[chosen]), *others]
+    return [link("self", asked.address, offered[chosen]), *others]

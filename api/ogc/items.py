@@ -66,7 +66,7 @@ async def read_item(asked: Asked) -> Response:
         [rows] = await unless_gone(asked.request, asked.parts.database.read(asked.actor, query))
     if not rows:
         raise NotFoundError("there is no such feature, or none that you may see")
-    body, headers = represent(asked, rows[0], selection.look.exchange, str(asked.request.url))
+    body, headers = represent(asked, rows[0], selection.look.exchange, asked.address)
     if form == "html":
         return show_item(asked, body, selection.look, FORMS)
     if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
@@ -87,11 +87,12 @@ def represent(asked: Asked, row: Record, exchange: Exchange, address: str) -> tu
 
 def _about(asked: Asked, wanted: Wanted, last: bytes | None, returned: int, counts: Sequence[Sequence[Record]]) -> dict[str, object]:
     """The members of a page beside its features. Nothing in it changes unless the features do, as a strong tag promises."""
-    url = asked.request.url
-    links = [link("self", str(url), GEOJSON), link("collection", f"{asked.root}/collections/{asked.layer.name}", JSON)]
-    links += alternates(str(url), FORMATS)
+    address = asked.address
+    links = [link("self", address, GEOJSON), link("collection", f"{asked.root}/collections/{asked.layer.name}", JSON)]
+    links += alternates(address, FORMATS)
     if last is not None:
-        links.append(link("next", str(url.include_query_params(cursor=seal_cursor(asked, last))), GEOJSON))
+        bare = str(asked.request.url.remove_query_params("cursor")) if "cursor" in asked.given else address
+        links.append(link("next", f"{bare}{'&' if '?' in bare else '?'}cursor={seal_cursor(asked, last)}", GEOJSON))
     about: dict[str, object] = {"links": links, "numberReturned": returned}
     if counts:
         about |= _counted(wanted, counts[0])

@@ -43,5 +43,5 @@ def _show(asked: Asked, template: str, body: bytes, look: Look, offered: Mapping
     shown = [one for one in asked.layer.properties if one.name in look.properties]
     drawn = look.exchange is LONLAT and look.geometry
     page = orjson.loads(body)
-    page["links"] = [one for one in page["links"] if one["rel"] != "alternate"] + alternates(str(asked.request.url), offered, HTML)
+    page["links"] = [one for one in page["links"] if one["rel"] != "alternate"] + alternates(asked.address, offered, HTML)
     return answer(asked, render(asked, template, page, layer=asked.layer, shown=shown, drawn=drawn, **more), HTML)

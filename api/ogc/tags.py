@@ -20,7 +20,7 @@ def etag_of(asked: Asked, stamp: bytes) -> str:
     said = (
         stamp,
         asked.root.encode(),
-        request.url.path.encode(),
+        request.scope["path"].encode(),
         request.scope["query_string"],
         request.headers.get("accept", "").encode(),
     )

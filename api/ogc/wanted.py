@@ -200,7 +200,7 @@ def _with_cursor(asked: Asked, selection: Selection, values: dict[str, Any], nam
     if cursor is None:
         return selection
     types = [*(_TYPES[named[key.name].kind] for key in selection.order), _ID[asked.layer.id_type]]
-    sealed = asked.parts.cursors.open(asked.request.url.path, cursor, *([_same] * len(types)))
+    sealed = asked.parts.cursors.open(asked.request.scope["path"], cursor, *([_same] * len(types)))
     after = [None if value is None else read("cursor", value, type_) for value, type_ in zip(sealed, types, strict=True)]
     values |= {f"a{place}": value for place, value in enumerate(after)}
     return replace(selection, after=tuple(value is not None for value in after))
@@ -212,4 +212,4 @@ def _same(value: Any) -> Any:
 
 def seal_cursor(asked: Asked, last: bytes) -> str:
     """The cursor of the page that follows the key, a JSON array."""
-    return asked.parts.cursors.seal(asked.request.url.path, orjson.loads(last))
+    return asked.parts.cursors.seal(asked.request.scope["path"], orjson.loads(last))
