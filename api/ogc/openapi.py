@@ -148,7 +148,6 @@ def _tile_paths(layer: Layer) -> dict[str, Any]:
     drawn = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
     parameters = [_tms(), *places, _ref("as_of"), _ref("datetime"), _format(DRAWN)]
     tile = _operation(f"A vector tile of {layer.title}", f"{name}.getTile", drawn, layer, parameters)
-    tile["get"]["responses"]["204"] = {"description": "Nothing lies in the tile"}
     return {
         here: _page(f"Tilesets of {layer.title}", f"{name}.getTileSetsList", PAGES, layer),
         f"{here}/{{tileMatrixSetId}}": _page(f"A tileset of {layer.title}", f"{name}.getTileSet", offered, layer, parameters=[_tms()]),

@@ -73,7 +73,7 @@ async def read_tileset(asked: Asked) -> Response:
 
 
 async def draw_tile(asked: Asked) -> Response:
-    """One tile: 204 where nothing lies in it. What was drawn is kept as long as the layer's stamp is the same."""
+    """One tile: without a byte where nothing lies in it, 404 beyond the tileset's limits. Kept while its stamp is the same."""
     layer, quad = asked.layer, _quad(asked)
     choose(asked, DRAWN)
     level, row, column = (read(name, asked.request.path_params[name], NUMBER) for name in _PLACE)
@@ -99,7 +99,18 @@ async def draw_tile(asked: Asked) -> Response:
         tiles.keep(wanted, stamp, drawn)
     assert stamp is not None
     headers = headers_of(asked, None, etag_of(asked, stamp))
-    return Response(drawn, media_type=MEDIA_TYPE, headers=headers) if drawn else Response(status_code=204, headers=headers)
+    if not drawn:
+        await _within_limits(asked, quad, level, row, column)
+    return Response(drawn, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _within_limits(asked: Asked, quad: Quad, level: int, row: int, column: int) -> None:
+    """Raise NotFoundError where the tileset has no tiles, as the standard has it (/req/core/tc-error)."""
+    [extent] = await asked.parts.extents.read(asked.parts.database, asked.actor, [asked.layer])
+    if extent.box is not None:
+        first_row, last_row, first_column, last_column = quad.limits(level, extent.box)
+        if not (first_row <= row <= last_row and first_column <= column <= last_column):
+            raise NotFoundError("the tileset has no tile there")
 
 
 def _quad(asked: Asked) -> Quad:
