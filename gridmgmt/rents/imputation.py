@@ -169,26 +169,26 @@ class _Fits:
         }.get(formula, (then, now))
         # means of logarithms take the means of the leases' parts alone; means by value take each lease's own rent
         singly = by_value or formula is Formula.TORNQVIST
-        needed = np.vstack([self._parts(self.inside[period]) if singly else self._mean(self.inside[period]) for period in samples])
+        parts = {period: self._parts(self.inside[period]) for period in samples}
+        needed = np.vstack([own if singly else own.mean(axis=0) for own in parts.values()])
         before, after = self._level(then, needed, reach), self._level(now, needed, reach)
         if before is None or after is None:
             return None
         log, by_now, by_then = 0.0, np.zeros(needed.shape[1]), np.zeros(needed.shape[1])
-        for period in samples:
-            inside = self.inside[period]
-            low, high = self._imputed(inside, before), self._imputed(inside, after)
+        for period, own in parts.items():
+            low, high, size = own @ before.parts, own @ after.parts, self.leases.size[self.inside[period]]
             if formula is Formula.TORNQVIST:
-                shares = _shares(high if period == now else low, self.leases.size[inside])
-                part, up, down = float(shares @ (high - low)), shares, shares
+                up = down = _shares(high if period == now else low, size)
+                part = float(up @ (high - low))
             elif by_value:
-                up, down = _shares(high, self.leases.size[inside]), _shares(low, self.leases.size[inside])
+                up, down = _shares(high, size), _shares(low, size)
                 part = float(np.log(down @ np.exp(high - low)))
             else:
-                up = down = np.full(len(inside), 1 / len(inside))
+                up = down = np.full(len(own), 1 / len(own))
                 part = float(np.mean(high - low))
             log += part / len(samples)
-            by_now += self._mean(inside, up) / len(samples)
-            by_then += self._mean(inside, down) / len(samples)
+            by_now += up @ own / len(samples)
+            by_then += down @ own / len(samples)
         return _Compared(log, after, by_now, before, by_then)
 
     def _level(self, period: int, needed: FloatArray, reach: int) -> _Level | None:
@@ -204,13 +204,6 @@ class _Fits:
             regression = joined(self.normals[start:end], replace(self.columns, periods=end - start), self.middle_y, self.middle_x)
             self.made[period, reach] = _Level(regression, start, period - start, reach)
         return self.made[period, reach]
-
-    def _imputed(self, inside: IntArray, level: _Level) -> FloatArray:
-        return self._parts(inside) @ level.parts
-
-    def _mean(self, inside: IntArray, shares: FloatArray | None = None) -> FloatArray:
-        weights = np.full(len(inside), 1 / len(inside)) if shares is None else shares
-        return weights @ self._parts(inside)
 
     def _parts(self, inside: IntArray) -> FloatArray:
         """What the leases at these places have of each part of a level, (m, q)."""

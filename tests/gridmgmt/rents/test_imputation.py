@@ -94,7 +94,7 @@ def drawn() -> Leases:
     return leases_of(y, period, periods=6, stratum=stratum, x=x, size=np.exp(rng.normal(3, 0.3, 60)))
 
 
-@pytest.mark.parametrize(("formula", "by_value"), [(formula, False) for formula in Formula] + [(Formula.FISHER, True)])
+@pytest.mark.parametrize(("formula", "by_value"), [(Formula.FISHER, False), (Formula.FISHER, True), (Formula.TORNQVIST, False)])
 def test_errors_are_the_response_to_every_rent(formula: Formula, by_value: bool) -> None:
     leases = drawn()
 
@@ -105,7 +105,7 @@ def test_errors_are_the_response_to_every_rent(formula: Formula, by_value: bool)
     step = 1e-5
     response = np.array([(logs(leases.y + step * unit) - logs(leases.y - step * unit)) / (2 * step) for unit in np.eye(60)]).T[1:]
     found = double_imputation(leases, formula=formula, by_value=by_value, links=[0, 3], kennedy=False)
-    assert found.pooled[4] == (formula is not Formula.PAASCHE)  # whose leases of period 4 are of the stratum that is there
+    assert found.pooled[4] == 1
     covariance = found.series.covariance
     assert covariance is not None
     if formula is Formula.TORNQVIST:
