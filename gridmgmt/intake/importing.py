@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from geo.datum import Datum
 from gridmgmt.database import Actor, Database
 from gridmgmt.errors import ConflictError, ForbiddenError, InvalidError
-from gridmgmt.intake import areas, buildings, grids, leases, people, units
+from gridmgmt.intake import areas, buildings, grids, leases, observations, people, units
 from gridmgmt.intake.columns import Column, match_columns
 from gridmgmt.intake.loading import Load, Progress
 from gridmgmt.intake.reading import Table, open_table
@@ -20,8 +20,8 @@ from gridmgmt.intake.refusals import FileRefusedError, Report
 from gridmgmt.security import audit
 from gridmgmt.security.sealing import Sealer
 
-Kind = Literal["areas", "grids", "buildings", "units", "people", "leases"]
-KINDS: Final[tuple[Kind, ...]] = ("areas", "grids", "buildings", "units", "people", "leases")
+Kind = Literal["areas", "grids", "buildings", "units", "people", "leases", "observations"]
+KINDS: Final[tuple[Kind, ...]] = ("areas", "grids", "buildings", "units", "people", "leases", "observations")
 """In the order in which a hand-over is imported: each kind names rows of an earlier one."""
 
 LOADERS: Final[Mapping[Kind, Callable[[Load], None]]] = {
@@ -31,6 +31,7 @@ LOADERS: Final[Mapping[Kind, Callable[[Load], None]]] = {
     "units": units.load_units,
     "people": people.load_people,
     "leases": leases.load_leases,
+    "observations": observations.load_observations,
 }
 
 
@@ -106,6 +107,8 @@ def columns_of(kind: Kind, *, demo: bool = False, shapes: bool = False) -> tuple
             return people.columns(today=today, demo=demo)
         case "leases":
             return leases.columns(today=today, demo=demo)
+        case "observations":
+            return observations.columns()
 
 
 def _report(kind: Kind, load: Load, *, dry_run: bool) -> Report:

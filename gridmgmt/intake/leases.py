@@ -213,7 +213,7 @@ def load_leases(load: Load) -> None:
     load.unchanged = load.run(UNCHANGED)
     _give_way(load)
     depth = _hang(load) if load.has("head") else 0
-    landlords = _enter_landlords(load)
+    landlords = enter_landlords(load)
     load.run("SET CONSTRAINTS reg.ex_lease_unit DEFERRED")
     corrected = load.run(CORRECT)
     created = load.write(CREATE)
@@ -251,8 +251,8 @@ def _warn_of_lessees(load: Load) -> None:
     load.counts["lessees unknown"] = every
 
 
-def _enter_landlords(load: Load) -> int:
-    """Enter the lessors whom their subdistrict does not know yet; how many."""
+def enter_landlords(load: Load) -> int:
+    """Enter the lessors of the placed rows whom their subdistrict does not know yet; how many."""
     strangers = load.fetch(STRANGERS)
     names = [name for _, name in strangers]
     return load.run(LANDLORDS, subdistricts=[area for area, _ in strangers], kinds=[kind_of(name) for name in names], names=names)

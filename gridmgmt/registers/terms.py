@@ -48,6 +48,8 @@ RENT_UNITS: Terms = {
     "m2_month": Term("元/平方米·月", "yuan per square metre and month"),
     "year": Term("元/年", "yuan a year"),
 }
+OBSERVATION_SOURCES: Terms = {"assessment": Term("税务评估", "tax assessment"), "survey": Term("问卷", "survey")}
+"""Where a rent is known from that no lease of the register tells."""
 LEVELS: Terms = {"district": Term("区", "district"), "subdistrict": Term("街道", "subdistrict"), "community": Term("社区", "community")}
 
 
