@@ -7,11 +7,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from gridmgmt.database import Database
 from gridmgmt.operations.cluster import Cluster
+from gridmgmt.security.context import signer
 from gridmgmt.settings import Address
 from tests.conftest import clone, locked, superuser_of
+from tests.protection.busy import PERSONAL, ROWS, Busy
 from tests.protection.doors import ATTACKERS, Register, Root, run, visiting
-from tests.protection.seed import Account, seed
+from tests.protection.seed import KEY, KID, Account, seed
 
 DISTRICT = "district_template"
 
@@ -74,3 +77,26 @@ def known(address: Address) -> Register:
             {int(code[-1]): area for area, code in run(connection, "SELECT id, code FROM reg.area WHERE level = 'subdistrict'")},
             dict(run(connection, "SELECT username, id FROM reg.account")),
         )
+
+
+@pytest.fixture(scope="session")
+def busy(cluster: Cluster, template: str, worker: str) -> Iterator[Busy]:
+    address = clone(cluster, template, f"busy_{worker}")
+    with psycopg.connect(address.conninfo("postgres"), autocommit=True) as root:
+        root.execute("SELECT sec.key_put(%s, %s, 'infinity')", [KID, KEY])
+        root.execute(ROWS.encode())
+        accounts = dict(root.execute("SELECT username, id FROM reg.account").fetchall())
+        row = root.execute(
+            "SELECT b.id, b.house_code, u.id, u.code, p.id, p.name, l.id, l.number, r.id"
+            " FROM reg.building b JOIN reg.unit u ON u.building_id = b.id"
+            " JOIN reg.lease l ON l.unit_id = u.id JOIN reg.residence r ON r.unit_id = u.id JOIN reg.person p ON p.id = r.person_id"
+            " WHERE b.grid_id = 41 LIMIT 1"
+        ).fetchone()
+        middle = {
+            noun: root.execute(f"SELECT id FROM reg.{noun} ORDER BY id OFFSET 10000 LIMIT 1".encode()).fetchall()[0][0]
+            for noun in PERSONAL - {"discrepancy"}
+        }
+    names = ("building", "house_code", "unit", "unit_code", "person", "name", "lease", "number", "residence")
+    database = Database(address, signer(KID, KEY), pool_size=2)
+    yield Busy(database, accounts, dict(zip(names, row or (), strict=True)), middle)
+    database.close()
