@@ -28,6 +28,7 @@ async function draw(name, moving = false) {
   if (maps.value !== name) return;
   style = drawing;
   map.setStyle(style);
+  map.triggerRepaint(); // also when nothing differs, so that it becomes idle again
   if (moving && style.center) {
     const room = Math.log2(Math.min(map.getContainer().clientWidth - 320, map.getContainer().clientHeight) / 540);
     map.jumpTo({ center: style.center, zoom: style.zoom + Math.max(room, -2), padding: { left: 290, top: 0, right: 0, bottom: 0 } });
