@@ -72,7 +72,7 @@ def double_imputation(
             continue
         logs[period] = logs[base] + found.log
         pooled[period] = found.now.reach
-        influence.weights[period] = influence.weights[base]
+        influence.lay(period, np.array([base]))
         for level, gradient, sign in ((found.now, found.by_now, 1.0), (found.then, found.by_then, -1.0)):
             influence.add(period, level.start, level.length, sign * level.row(gradient))
         rss, freedom = rss + found.now.regression.fit.rss, freedom + found.now.regression.fit.freedom

@@ -184,7 +184,6 @@ class _Chain:
         length, known, inverse = regression.columns.periods, regression.fit.coefficients, regression.fit.inverse
         level = -known[0] if start == 0 else float(np.mean(self.logs[start + overlap] - known[overlap]))
         before = inverse[overlap].mean(axis=0)
-        inherited = self.influence.mean(start + overlap)
         for place, reason in zip(new, reasons, strict=True):
             at = start + int(place)
             if reason is not None:
@@ -192,7 +191,8 @@ class _Chain:
                 continue
             self.deviations[at] = np.sqrt(regression.fit.variance)
             self.logs[at] = level + known[place]
-            self.influence.weights[at] = inherited
+            if start:
+                self.influence.lay(at, start + overlap)
             self.influence.add(at, start, length, inverse[place] - before)
 
     def series(self, covariance: FloatArray, *, kennedy: bool) -> Series:
