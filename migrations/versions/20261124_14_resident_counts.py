@@ -97,8 +97,7 @@ def upgrade() -> None:
         + force("reg.resident_count")
         + readable("reg.resident_count", EVERYBODY, columns="(id, area_id, month, counted_on, residents, floating)")
         + "CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON reg.resident_count"
-        " FOR EACH STATEMENT EXECUTE FUNCTION sec.note_change();"
-        + INDEXES
+        " FOR EACH STATEMENT EXECUTE FUNCTION sec.note_change();" + INDEXES
     )
     op.execute("SET ROLE sec_definer")
     op.execute(ROUNDED)
