@@ -160,6 +160,8 @@ def read_value(name: str, text: str, declared: Property) -> object:
     pattern = _NUMBERS.get(declared.kind)
     if pattern is not None and not pattern.fullmatch(text):
         raise InvalidError(f"{name}: is not {'an integer' if declared.kind == 'integer' else 'a number'}", field=name)
+    if declared.kind == "boolean":
+        text = {"1": "true", "0": "false"}.get(text, text)  # SQL as GDAL takes it knows no other
     if declared.values and text not in declared.values:
         raise InvalidError(f"{name}: takes {', '.join(declared.values)}", field=name)
     return read(name, text, _TYPES[declared.kind])
