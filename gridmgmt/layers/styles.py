@@ -66,6 +66,8 @@ def legend(layer: Layer, style: Style, *, far: bool = True) -> list[dict[str, An
         return counted
     limits = {"minzoom": layer.minzoom} if layer.far == "cells" or (layer.far and not far) else {}
     shades = [_entry(shade) | limits for shade in style.shades]
+    if shades and any(one.name == style.property and one.type in {"number", "integer"} for one in layer.properties):
+        shades.append({"colour": style.colour, "title": "Not known", "title_zh": "无数据"} | limits)
     plain = {"colour": style.colour, "title": layer.title, "title_zh": layer.title_zh} | limits
     return [*counted, *(shades or [plain])]
 

@@ -157,5 +157,6 @@ def test_style_asks_for_nothing_that_tiles_do_not_carry(layer: Layer, style: Sty
         if declared.type in {"number", "integer"}:
             assert [shade.value for shade in style.shades] == sorted({shade.value for shade in style.shades}, key=float)
     entries = legend(layer, style)
-    assert entries
+    assert style.colour in {entry["colour"] for entry in entries} or style.counted or style.property is not None
+    assert {shade.colour for shade in style.shades} <= {entry["colour"] for entry in entries}
     assert all(COLOUR.fullmatch(entry["colour"]) and entry["title"] and entry["title_zh"] for entry in entries)
