@@ -11,9 +11,9 @@ from urllib.parse import quote
 import psycopg
 
 from bench.crowd import gather
-from bench.load import Load, fetch, run, spent
+from bench.load import SECONDS, Load, fetch, run, spent
 from bench.peers import tipg
-from bench.requests import SECONDS, WORKERS, run_pgbench, served
+from bench.requests import WORKERS, run_pgbench, served
 from bench.stage import Figure, Stage
 from geo.bbox import parse_bbox
 from geo.cql2 import read_filter
@@ -37,6 +37,8 @@ ITEMS: Final = f"/ogc/collections/{LAYER.name}/items"
 DRAWN: Final = f"/ogc/collections/{LAYER.name}/tiles/WebMercatorQuad"
 PEER: Final = "/collections/reg.building"
 PEER_ITEMS: Final = f"{PEER}/items?geom-column=geom&properties={','.join(SELECTION.look.properties)}"
+ROUNDS: Final = 3
+"""Each side is asked in turn, and its quickest round counts: nobody has the quieter minutes."""
 PLACES: Final = 40
 IN_BOX: Final = 5_000
 FILTERED: Final = 269
@@ -77,40 +79,50 @@ def measure(stage: Stage) -> Iterator[Figure]:
     headers, drawn = f"Authorization: Bearer {token}\r\n", dict[str, float]()
     with served(stage, workers=WORKERS, GRIDMGMT_TILE_CACHE="0") as (port, server), tipg(stage) as (other_port, other):
         for case in cases:
-            ours = run(port, case.ours, headers=headers, server=server, postmaster=postmaster)
-            peers = run(other_port, case.peers, server=other, postmaster=postmaster)
+            rounds = [
+                (
+                    run(port, case.ours, headers=headers, server=server, postmaster=postmaster),
+                    run(other_port, case.peers, server=other, postmaster=postmaster),
+                    run(other_port, case.lent, server=other, postmaster=postmaster) if case.lent else None,
+                    _alone(stage, actor, case, postmaster),
+                )
+                for _ in range(ROUNDS)
+            ]
+            ours, peers, lent, alone = (max(some, key=_rate) for some in zip(*rounds, strict=True))
             drawn[case.name] = ours.rate
-            yield from _compared(case, ours, peers)
-            if case.lent:
-                lent = run(other_port, case.lent, server=other, postmaster=postmaster)
-                yield Figure(f"gis.{case.name}.tipg_lent", ours.rate, lent.rate, "1/s")
-                yield Figure(f"gis.{case.name}.tipg_lent.cpu", ours.cpu, lent.cpu, "ms CPU")
-            yield from _alone(stage, actor, case, ours, postmaster)
+            yield from _compared(f"gis.{case.name}.tipg", ours, peers, case.goal)
+            if lent is not None:
+                yield from _compared(f"gis.{case.name}.tipg_lent", ours, lent, None)
+            yield from _compared(f"gis.{case.name}.statement", ours, alone, case.statement_goal)
     with served(stage, workers=WORKERS) as (port, server):
         for case in cases[-2:]:
-            kept = run(port, case.ours, headers=headers, server=server, postmaster=postmaster)
+            kept = max((run(port, case.ours, headers=headers, server=server, postmaster=postmaster) for _ in range(ROUNDS)), key=_rate)
             yield Figure(f"gis.{case.name}.kept", kept.rate, drawn[case.name], "1/s, against drawing")
         page = cases[0].ours[0]
         tag = next(line for line in fetch(port, page, headers).split(b"\r\n") if line.lower().startswith(b"etag:")).decode()
         headers += f"If-None-Match:{tag.partition(':')[2]}\r\n"
-        known = run(port, [page], headers=headers, server=server, postmaster=postmaster, status=304)
+        several = (run(port, [page], headers=headers, server=server, postmaster=postmaster, status=304) for _ in range(ROUNDS))
+        known = max(several, key=_rate)
         yield Figure("gis.page100.not_modified", known.rate, drawn["page100"], "1/s, against the page")
 
 
-def _compared(case: Case, ours: Load, peers: Load) -> Iterator[Figure]:
-    name = f"gis.{case.name}.tipg"
-    yield Figure(name, ours.rate, peers.rate, "1/s", "peer", (">=", case.goal))
-    yield Figure(f"{name}.server", ours.server, peers.server, "ms CPU")
-    yield Figure(f"{name}.postgresql", ours.backends, peers.backends, "ms CPU")
-    yield Figure(f"{name}.size", ours.size, peers.size, "kB")
+def _compared(name: str, ours: Load, other: Load, goal: float | None) -> Iterator[Figure]:
+    yield Figure(name, ours.rate, other.rate, "1/s", "peer", None if goal is None else (">=", goal))
+    yield Figure(f"{name}.cpu", ours.cpu, other.cpu, "ms CPU")
+    if other.server:
+        yield Figure(f"{name}.server", ours.server, other.server, "ms CPU")
+        yield Figure(f"{name}.postgresql", ours.backends, other.backends, "ms CPU")
+        yield Figure(f"{name}.size", ours.size, other.size, "kB")
 
 
-def _alone(stage: Stage, actor: Actor, case: Case, ours: Load, postmaster: int) -> Iterator[Figure]:
+def _alone(stage: Stage, actor: Actor, case: Case, postmaster: int) -> Load:
     before = spent(postmaster)
-    alone = run_pgbench(stage, actor, case.statements)
-    yield Figure(f"gis.{case.name}.statement.cpu", ours.cpu, (spent(postmaster) - before) / (alone * SECONDS), "ms CPU")
-    goal = None if case.statement_goal is None else (">=", case.statement_goal)
-    yield Figure(f"gis.{case.name}.statement", ours.rate, alone, "1/s", "peer", goal)
+    rate = run_pgbench(stage, actor, case.statements, seconds=SECONDS)
+    return Load(rate, 0.0, (spent(postmaster) - before) / (rate * SECONDS), 0.0)
+
+
+def _rate(load: Load | None) -> float:
+    return 0.0 if load is None else load.rate
 
 
 def _pages(superuser: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Case]:

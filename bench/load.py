@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 CLIENTS: Final = 8
-SECONDS: Final = 5.0
-WARM: Final = 1.0
+SECONDS: Final = 2.0
+WARM: Final = 0.5
 """Seconds that are not counted."""
 TICK: Final = 1000 / os.sysconf("SC_CLK_TCK")
 """Milliseconds in which the kernel counts."""

@@ -144,7 +144,8 @@ def run_pgbench(stage: Stage, actor: Actor, queries: Sequence[Query], *, clients
         path = folder / f"{number}.sql"
         path.write_text("\n".join(lines), encoding="utf-8")
         scripts += ["-f", str(path)]
-    words = [program, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(int(seconds)), *scripts]
+    mode = "prepared" if all(query.name for query in queries) else "extended"
+    words = [program, "-n", "-M", mode, "-c", str(clients), "-j", "2", "-T", str(int(seconds)), *scripts]
     words.append(stage.register.database.address.conninfo(f"api_{actor.scope}"))
     alike = os.environ | {"PGOPTIONS": "-c max_parallel_workers_per_gather=0 -c jit=off"}  # as the server reads
     done = subprocess.run(words, env=alike, capture_output=True, text=True, check=True)
