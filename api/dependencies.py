@@ -110,10 +110,17 @@ def _read_session(database: DatabaseDep, actor: ActorDep) -> Generator[Session]:
         yield session
 
 
+def _open_session(database: DatabaseDep, actor: CallerDep) -> Generator[Session]:
+    with database.transaction(actor, read_only=True) as session:
+        yield session
+
+
 SessionDep = Annotated[Session, Depends(_session, scope="function")]
 """The transaction of this request. For everything that writes, and for reads of personal data, which write their audit row."""
 ReadSessionDep = Annotated[Session, Depends(_read_session, scope="function")]
 """The same, READ ONLY: for GETs of data that are not personal."""
+OpenSessionDep = Annotated[Session, Depends(_open_session, scope="function")]
+"""The same for whoever asks, also without an account: for what was published."""
 
 
 def allow(*roles: str) -> Callable[[Actor], Awaitable[None]]:

@@ -57,6 +57,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "second-main-residence": Kind(409, "Another main residence in this period", "同期已有主要居住地"),
     "unit-already-let": Kind(409, "The unit is let in this period", "该单元同期已出租"),
     "sublet-outlasts-head": Kind(409, "The sublet outlasts its head lease", "转租期限超出原租赁合同"),
+    "four-eyes": Kind(403, "This takes a second person", "须由另一人办理"),
+    "kept": Kind(409, "What was computed or published is kept", "已计算或已发布的内容不可更改"),
     "state-step": Kind(409, "This state does not follow", "状态变更不被允许"),
     "already-appointed": Kind(409, "Already appointed in this period", "同期已有任命"),
     "second-subdistrict": Kind(409, "Another subdistrict in this period", "同期已分配街道"),

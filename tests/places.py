@@ -14,7 +14,7 @@ West has the communities South (south-west, south-east) and North (north-west, n
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import psycopg
@@ -159,6 +159,8 @@ class Places:
     residences: dict[str, uuid.UUID]
     leases: dict[str, uuid.UUID]
     managers: dict[str, uuid.UUID]
+    releases: dict[str, uuid.UUID] = field(default_factory=dict[str, uuid.UUID])
+    """None are drawn: see tests/rented.py."""
 
 
 def register(address: Address, *, pool_size: int = 4) -> Database:

@@ -73,7 +73,7 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
         dwellings = load_dwellings(session, use, end)
         values = guide_values(guide(study.sample, tree, dwellings, end), tree, start, use)
         guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use)), cut)
-        fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end)]
+        fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, _told(before, use, _before(start)))]
         runs += [*by_frequency.values(), guided]
         notes += study.alarms(indexed["month"][0])
     return add_release(session, quarter, runs, continued(before, fresh, since), "\n".join(notes))
@@ -150,6 +150,11 @@ def _published(session: Session, quarter: str, start: dt.date) -> tuple[dt.date,
     if not earlier:
         return dt.date.min, []
     return _after(quarter_start(earlier[0]["quarter"])), figures_of(session, earlier[0]["id"])
+
+
+def _told(before: list[Sourced], use: str, quarter: dt.date) -> set[int]:
+    """Areas whose own guidance rent was published for the quarter that begins on this day."""
+    return {one.area_id for _, one in before if (one.product, one.use, one.basis, one.period) == ("guide", use, "direct", quarter)}
 
 
 def _first(session: Session, before: list[Sourced], end: dt.date) -> dt.date:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from gridmgmt.models import RentLimit
 from gridmgmt.rents.leases import Leases
 from gridmgmt.rents.observations import ATTRIBUTES, MICRO
-from gridmgmt.rents.series import BoolArray, IntArray
+from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
 from gridmgmt.rents.statistics import CLASSES, NUMBER, THEN, fetch
 from gridmgmt.rents.trim import limits_in_groups
 
@@ -50,6 +50,11 @@ class Extract:
     def where(self, kept: BoolArray | IntArray) -> "Extract":
         """The observations for which the mask (n,) holds, or those at the places it lists."""
         return Extract(*(getattr(self, one.name)[kept] for one in fields(self)))
+
+    @property
+    def rents(self) -> FloatArray:
+        """Rent of the whole unit in yuan a month, (n,)."""
+        return np.exp(self.log_rent / MICRO) * 50 * np.exp(self.x[:, 0] / MICRO)
 
     @property
     def groups(self) -> tuple[IntArray, ...]:

@@ -7,6 +7,7 @@ them. Guidance rents are judged over the areas, with the leases of their twelve 
 
 import datetime as dt
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Literal
@@ -17,7 +18,7 @@ from gridmgmt.rents.disclosure import Cells, Rules, Showing, complete, judge
 from gridmgmt.rents.district import Local
 from gridmgmt.rents.guides import Dwellings, Guides, guide
 from gridmgmt.rents.samples import Lets, Sample, Span
-from gridmgmt.rents.series import IntArray
+from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
 from gridmgmt.rents.tables import Sum, Table
 from gridmgmt.rents.tree import Tree
 
@@ -102,7 +103,7 @@ def index_figures(sample: Sample, tree: Tree, indexed: Sequence[Indexed], *, sin
                     at = series.span.first + period * (12 // series.span.per_year)
                     for place in range(len(series.locals)):
                         key = (place, lets, series.span.frequency, at)
-                        made.append(_figure(series, tree, (sample.use, place, period), showings[key], counts[key]))
+                        made.append(_figure(series, tree, (sample.use, key, period), showings, counts[key]))
     return _held_back(made, sample, months["all"].span, rules)
 
 
@@ -111,17 +112,17 @@ def _judged(sample: Sample, tree: Tree, first: int, rules: Rules) -> tuple[dict[
     layout = _Layout(tree)
     table = layout.table(first, range(first, first + 3))
     cell, landlord, amount = _lowest(sample, tree, layout, first)
-    verdicts = judge(table, Cells.of(table, cell, landlord, amount), rules)
+    renewed = np.array([kind[1] == "renewed" for kind in layout.cells])  # all less the new: said by nobody, but it follows
+    verdicts = judge(table, Cells.of(table, cell, landlord, amount), rules, withheld=renewed)
     return (
         {kind: verdicts.showings[at] for kind, at in layout.cells.items()},
         {kind: int(verdicts.counts[at]) for kind, at in layout.cells.items()},
     )
 
 
-def _lowest(sample: Sample, tree: Tree, layout: _Layout, first: int) -> tuple[IntArray, IntArray, np.ndarray]:
+def _lowest(sample: Sample, tree: Tree, layout: _Layout, first: int) -> tuple[IntArray, IntArray, FloatArray]:
     """For each lease of the quarter, twice: its cell in the areas' quarters and in the subdistricts' months; its landlord, its rent."""
     extract = sample.extract.where(sample.kept & (sample.extract.month >= first) & (sample.extract.month < first + 3))
-    rent = np.exp(extract.log_rent / 1e6) * 50 * np.exp(extract.x[:, 0] / 1e6)
     by_id = {area.id: place for place, area in enumerate(tree.areas)}
     cells: list[int] = []
     rows: list[int] = []
@@ -134,12 +135,13 @@ def _lowest(sample: Sample, tree: Tree, layout: _Layout, first: int) -> tuple[In
         lets = "new" if new else "renewed"
         cells += [layout.cells[place, lets, "quarter", first], layout.cells[tree.areas[place].parent, lets, "month", month]]
         rows += [row, row]
-    return np.array(cells, np.int64), extract.landlord[rows], rent[rows]
+    return np.array(cells, np.int64), extract.landlord[rows], extract.rents[rows]
 
 
-def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, int, int], showing: Showing, count: int) -> Figure:
-    """The figure of a use, an area's place and a period."""
-    use, place, period = cell
+def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showings: dict[Kind, Showing], count: int) -> Figure:
+    """The figure of a use, a cell and its period in the series."""
+    use, kind, period = cell
+    place, showing = kind[0], showings[kind]
     area, series = tree.areas[place], indexed.locals[place].series
     blank = Figure(
         "index",
@@ -174,14 +176,16 @@ def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, int, int], showing: S
         )
     if showing is Showing.MODEL and area.level == "community":
         return replace(blank, value=_cents(series.values[period]), basis="model")
-    if area.parent < 0:
+    above = area.parent  # whoever is hidden moves as the nearest area around it that is not, and tells nothing of itself
+    while above >= 0 and showings[(above, *kind[1:])] not in {Showing.DIRECT, Showing.FLAGGED}:
+        above = tree.areas[above].parent
+    if above < 0 or not np.isfinite(indexed.locals[above].series.values[period]):
         return replace(blank, reason="suppressed")
-    above = indexed.locals[area.parent].series.values[period]
-    return replace(blank, value=_cents(above), basis="model") if np.isfinite(above) else replace(blank, reason="suppressed")
+    return replace(blank, value=_cents(indexed.locals[above].series.values[period]), basis="model")
 
 
 def _held_back(made: list[Figure], sample: Sample, span: Span, rules: Rules) -> list[Figure]:
-    """The newest month waits until most of its leases are registered."""
+    """The newest month waits until most of its leases are registered, and its quarter with it, from which it would follow."""
     registered = np.bincount(span.period(sample.extract.month)[span.period(sample.extract.month) >= 0], minlength=span.periods)
     if complete(registered.tolist(), rules):
         return made
@@ -203,39 +207,57 @@ def _cents(number: float) -> Decimal | None:
     return Decimal(f"{number:.2f}") if np.isfinite(number) else None
 
 
-def guide_figures(sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, rules: Rules | None = None) -> list[Figure]:
-    """The guidance rents of all areas for the quarter before `end`, as they may be published."""
-    rules = rules or Rules()
-    open_ = guide(sample, tree, dwellings, end)
-    verdicts = judge(guide_table(tree), guide_cells(tree, open_), rules)
-    hidden = frozenset(np.flatnonzero(verdicts.hidden).tolist())
+def guide_figures(sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, told: AbstractSet[int] = frozenset()) -> list[Figure]:
+    """The guidance rents of all areas for the quarter before `end`, as they may be published.
+
+    `told`: ids of the areas whose own number was published for the quarter before that one, whose window shares nine months with this one.
+    """
+    size = len(tree.areas)
+    table, cells, withheld = _windows(sample, tree, end, told)
+    verdicts = judge(table, cells, withheld=withheld)
+    hidden = frozenset(np.flatnonzero(verdicts.hidden[:size]).tolist())
     silent = frozenset(at for at in hidden if verdicts.showings[at] is Showing.PARENT)
-    safe = guide(sample, tree, dwellings, end, hidden=hidden, silent=silent) if hidden else open_
+    guides = guide(sample, tree, dwellings, end, hidden=hidden, silent=silent)
     start = Span((end.year * 12 + end.month - 1) - 3, 1, "quarter").days[0]
     made: list[Figure] = []
     for at, area in enumerate(tree.areas):
         blank = Figure("guide", "quarter", area.id, sample.use, "all", start, None, None, None, None, None, "none", None, None)
-        reason = safe.bands.reasons[at]
+        reason = guides.bands.reasons[at]
         if reason is not None:
             made.append(replace(blank, reason=reason.value))
         elif at in hidden and area.level != "community":
             made.append(replace(blank, reason="suppressed"))
         else:
-            made.append(_guided(blank, safe, at, verdicts.showings[at], int(verdicts.counts[at])))
+            made.append(_guided(blank, guides, at, verdicts.showings[at], int(verdicts.counts[at])))
     return made
 
 
-def guide_table(tree: Tree) -> Table:
-    """The areas as a table: each parent the sum of its children."""
-    return Table(len(tree.areas), tuple((at, tuple(tree.children(at))) for at in range(len(tree.areas)) if tree.children(at)))
+NOW, SHARED, NEW, BEFORE, GONE = range(5)
 
 
-def guide_cells(tree: Tree, guides: Guides) -> Cells:
-    """Leases, landlords and rents of the areas in the window."""
-    leases = guides.part.leases
+def _windows(sample: Sample, tree: Tree, end: dt.date, told: AbstractSet[int]) -> tuple[Table, Cells, BoolArray]:
+    """The areas now and three months before, and what the two windows of twelve months share and do not: each block of cells adds up over
+    the tree, now = shared + new, before = shared + gone. Only the first block is published, and of the fourth what was told.
+    """
+    size, last = len(tree.areas), end.year * 12 + end.month - 1
+    sums: list[Sum] = [
+        (block * size + at, tuple(block * size + child for child in tree.children(at)))
+        for block in range(5)
+        for at in range(size)
+        if tree.children(at)
+    ]
+    for at in range(size):
+        sums += [(NOW * size + at, (SHARED * size + at, NEW * size + at)), (BEFORE * size + at, (SHARED * size + at, GONE * size + at))]
+    table = Table(5 * size, tuple(sums))
     place = {area.id: at for at, area in enumerate(tree.areas)}
-    cell = np.array([place[one] for one in leases.community.tolist()], np.int64)
-    return Cells.of(guide_table(tree), cell, guides.part.landlord, np.exp(leases.y) * leases.size)
+    every = sample.extract.where(sample.kept & np.isin(sample.extract.community, tree.communities(0)))
+    inside = every.where((every.month >= last - 15) & (every.month < last))
+    block = np.where(inside.month < last - 12, GONE, np.where(inside.month < last - 3, SHARED, NEW))
+    cell = block * size + np.array([place[one] for one in inside.community.tolist()], np.int64)
+    fixed = np.zeros(5 * size, np.bool_)
+    fixed[[BEFORE * size + at for at, area in enumerate(tree.areas) if area.id in told]] = True
+    withheld = np.repeat([False, True, True, True, True], size) & ~fixed
+    return table, Cells.of(table, cell, inside.landlord, inside.rents, fixed=fixed), withheld
 
 
 def _guided(blank: Figure, guides: Guides, at: int, showing: Showing, count: int) -> Figure:

@@ -110,6 +110,8 @@ def take_step(session: Session, release_id: uuid.UUID, state: Step, read: Versio
         raise NotFoundError("there is no such release", field="release")
     if read is not None and row.version not in read:
         raise StaleError("the release has moved on since it was read: read it again", version=row.version)
+    if row.state == state:
+        raise ConflictError(f"the release is {state} already", slug="state-step")
     values: dict[str, Any] = {"state": state} | ({} if note is None else {"note": note})
     session.execute(update(RentRelease).where(RentRelease.id == release_id).values(**values).execution_options(synchronize_session=False))
     return find_release(session, release_id)
@@ -160,12 +162,6 @@ def compare(session: Session, earlier: uuid.UUID, later: uuid.UUID) -> list[Diff
         for key, period in sorted(first.keys() | second.keys())
         if first.get((key, period)) != second.get((key, period))
     ]
-
-
-def require(state: str, release: RowMapping) -> None:
-    """Raise ConflictError unless a release is in the state that the next step begins from."""
-    if release["state"] != state:
-        raise ConflictError(f"the release is {release['state']}, not {state}", field="release")
 
 
 def _releases(session: Session) -> Any:

@@ -19,6 +19,7 @@ from api.routes import ROUTERS
 from tests.api.conftest import LogIn
 from tests.drawn import Drawn
 from tests.places import NORTH, PASSWORD, SOUTH, SPARE_NUMBER, WEST, Places, point
+from tests.rented import release_all
 
 VISITORS = ("nobody", "worker", "worker-east", "community", "subdistrict", "subdistrict-east", "district", "admin", "auditor")
 SPARE = uuid.UUID("01900009-0000-7000-8000-000000000001")
@@ -45,6 +46,7 @@ OFFICE = statuses("     401    403    403       403         403    403      200 
 OFFICE_MAKES = statuses("401   403    403       403         403    403      201   403     403")
 OFFICE_DROPS = statuses("401   403    403       403         403    403      204   403     403")
 AUDITOR = statuses("    401    403    403       403         403    403      403   403     200")
+OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
 HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
 
 FEATURE = statuses("     404    200    404       200         200    404      200   404     404")
@@ -63,6 +65,7 @@ class Case:
     body: Callable[[Places], dict[str, Any]] | None = None
     parameters: dict[str, str] = field(default_factory=dict[str, str])
     media_type: str = "application/json"
+    query: Callable[[Places], dict[str, Any]] = lambda _: {}
 
 
 def of(kind: str, name: str) -> Callable[[Places], object]:
@@ -75,6 +78,14 @@ def says(**body: Any) -> Callable[[Places], dict[str, Any]]:
 
 def spare(_: Places) -> object:
     return SPARE
+
+
+def release(name: str) -> Callable[[Places], object]:
+    return lambda places: places.releases[name]
+
+
+def of_release(parameter: str, name: str) -> Callable[[Places], dict[str, Any]]:
+    return lambda places: {parameter: str(places.releases[name])}
 
 
 def square(west: float, south: float) -> dict[str, Any]:
@@ -208,6 +219,18 @@ CASES: tuple[Case, ...] = (
     ),
     Case("POST", "/v1/managers/{id}/end", OWNERS, of("managers", "zhang-for-village"), says(on="2025-01-01", state="resigned")),
     Case("DELETE", "/v1/managers/{id}", LEAVES, of("managers", "zhang-for-village")),
+    # rents
+    Case("GET", "/v1/rents/methods", OPEN),
+    Case("GET", "/v1/rents/guide", OPEN),
+    Case("GET", "/v1/rents/index", OPEN),
+    Case("POST", "/v1/rents/check", LISTS, body=says(area=SOUTH, use="residential", rent_fen=400_000, area_m2=100)),
+    Case("GET", "/v1/rents/releases", OPEN),
+    Case("GET", "/v1/rents/releases/{id}", OPEN, release("published")),
+    Case("GET", "/v1/rents/releases/{id}/revisions", OFFICE_SEES, release("published"), query=of_release("since", "draft")),
+    Case("POST", "/v1/rents/releases/{id}/review", OFFICE, release("draft"), says()),
+    Case("POST", "/v1/rents/releases/{id}/approve", OFFICE, release("reviewed"), says()),
+    Case("POST", "/v1/rents/releases/{id}/publish", OFFICE, release("approved"), says()),
+    Case("POST", "/v1/rents/releases/{id}/reject", OFFICE, release("spare"), says()),
     # units, after those who lived there
     *noun("units", LISTS, of("units", "tower-102"), {"room": "r"}),
     Case(
@@ -239,6 +262,7 @@ def places(log_in: LogIn, drawn: Drawn) -> Places:
     person = district.post("/v1/persons", json={"id": str(SPARE), "name": "无名", **PERSON})
     assert [answer.status_code for answer in (area, bare, person)] == [201, 201, 202], (area.text, bare.text, person.text)
     drawn.places.areas["spare"] = area.json()["id"]
+    drawn.places.releases.update(release_all(drawn.database, drawn.places, SOUTH))
     return drawn.places
 
 
@@ -250,7 +274,7 @@ def test_visitor_gets_from_every_route_what_is_listed(client: TestClient, log_in
         path = case.route.format(id=case.id(places), **case.parameters)
         body = None if case.body is None else case.body(places)
         headers = {"If-Match": "*"} | ({"Content-Type": case.media_type} if body is not None else {})
-        answer = asking.request(case.method, path, headers=headers, json=body)
+        answer = asking.request(case.method, path, headers=headers, json=body, params=case.query(places))
         if answer.status_code != case.expected[visitor]:
             surprises.append(f"{case.method} {case.route}: {answer.status_code}, not {case.expected[visitor]}: {answer.text[:200]}")
     assert surprises == []

@@ -1,0 +1,202 @@
+"""/v1/rents: guidance rents and the rental price index. What was published is for everybody; the office takes releases there."""
+
+import csv
+import io
+import uuid
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import StringConstraints
+from sqlalchemy import RowMapping
+
+from api.conditional import CACHED, IfMatchDep, tag
+from api.dependencies import REGISTER_ROLES, OpenSessionDep, ReadSessionDep, SessionDep, allow
+from api.paging import PageDep
+from api.problems import declares
+from api.routing import DistrictRoute
+from api.schemas.base import Day, EntityId, Listing
+from api.schemas.rents import (
+    Frequency,
+    GuideFigure,
+    IndexFigure,
+    Lets,
+    Level,
+    Method,
+    Quarter,
+    Release,
+    ReleaseSheet,
+    Rent,
+    RentChecked,
+    Review,
+    Revision,
+    Use,
+)
+from gridmgmt.rents import published, releases
+from gridmgmt.rents.catalogue import DEFAULT, METHODS
+from gridmgmt.rents.published import Wish
+from gridmgmt.security import audit
+
+router = APIRouter(
+    prefix="/v1/rents", tags=["rents"], route_class=DistrictRoute, responses=declares("unauthenticated", "invalid-value", "not-found")
+)
+OFFICE = [Depends(allow("district"))]
+STEP = declares(
+    "forbidden", "four-eyes", "kept", "stale-version", "precondition-required", "state-step", "too-large", "unsupported-media-type"
+)
+FIGURES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+COLUMNS: Final = (
+    "code", "name", "level", "product", "frequency", "use", "lets", "period", "value", "low", "high", "se", "n_told", "basis", "flag",
+    "reason",
+)  # fmt: skip
+
+QuarterFilter = Annotated[Quarter | None, Query(description="Release of this quarter, 2011Q4; the newest published one unless given")]
+ReleaseFilter = Annotated[EntityId | None, Query(description="A release by its id, drafts too for the office")]
+AreaBeginning = Annotated[
+    Annotated[str, StringConstraints(pattern=r"^[0-9]{6,12}$")] | None, Query(description="Beginning of the area's code")
+]
+LevelFilter = Annotated[Level | None, Query()]
+UseFilter = Annotated[Use | None, Query()]
+Form = Annotated[Literal["json", "csv"], Query(alias="f", description="csv gives all figures in one file, without pages")]
+ReleaseId = Annotated[EntityId, Path()]
+
+
+@router.get("/guide", response_model=Listing[GuideFigure], responses=FIGURES)
+def list_guide(
+    session: OpenSessionDep,
+    page: PageDep,
+    quarter: QuarterFilter = None,
+    release: ReleaseFilter = None,
+    area: AreaBeginning = None,
+    level: LevelFilter = None,
+    use: UseFilter = None,
+    form: Form = "json",
+) -> object:
+    """Guidance rents (房屋租赁指导租金) in yuan per square metre and month, by area and use."""
+    found = published.release_for(session, quarter, release)
+    wish = Wish("guide", area=area, level=level, use=use)
+    if form == "csv":
+        return _csv(f"guide-rents-{found['quarter']}", published.all_figures(session, found["id"], wish))
+    after = page.after(int)
+    rows = published.browse_figures(session, found["id"], wish, limit=page.limit, after=after[0] if after else 0)
+    return page.show(rows, lambda row: (row["id"],))
+
+
+@router.get("/index", response_model=Listing[IndexFigure], responses=FIGURES)
+def list_index(
+    session: OpenSessionDep,
+    page: PageDep,
+    quarter: QuarterFilter = None,
+    release: ReleaseFilter = None,
+    area: AreaBeginning = None,
+    level: LevelFilter = None,
+    use: UseFilter = None,
+    lets: Annotated[Lets | None, Query(description="All leases, or new lets only")] = None,
+    frequency: Annotated[Frequency | None, Query()] = None,
+    since: Annotated[Day | None, Query(alias="from", description="First period")] = None,
+    until: Annotated[Day | None, Query(alias="to", description="Last period")] = None,
+    form: Form = "json",
+) -> object:
+    """The rental price index (租金价格指数), by area, use, kind of let and period. The first period is 100."""
+    found = published.release_for(session, quarter, release)
+    wish = Wish("index", area=area, level=level, use=use, lets=lets, frequency=frequency, since=since, until=until)
+    if form == "csv":
+        return _csv(f"rent-index-{found['quarter']}", published.all_figures(session, found["id"], wish))
+    after = page.after(int)
+    rows = published.browse_figures(session, found["id"], wish, limit=page.limit, after=after[0] if after else 0)
+    return page.show(rows, lambda row: (row["id"],))
+
+
+@router.get("/methods", response_model=list[Method])
+def list_methods() -> object:
+    """The methods that an index can be computed by, with their sources; one is the default."""
+    return [
+        {
+            "name": one.name,
+            "title": one.title,
+            "title_zh": one.title_zh,
+            "about": one.about,
+            "source": one.source,
+            "parameters": dict(one.parameters),
+            "default": one.name == DEFAULT,
+        }
+        for one in METHODS.values()
+    ]
+
+
+@router.post(
+    "/check",
+    response_model=RentChecked,
+    responses=declares("forbidden", "too-large", "unsupported-media-type"),
+    dependencies=[Depends(allow(*REGISTER_ROLES))],
+)
+def check_rent(session: ReadSessionDep, body: Rent) -> object:
+    """Hold a rent against the newest guidance rent of its area: where it stands, and whether it lies in the band. Nothing is kept."""
+    rent = (Decimal(body.rent_fen) / 100 / Decimal(str(body.area_m2))).quantize(Decimal("0.01"))
+    return published.check_rent(session, body.area, body.use, max(rent, Decimal("0.01")))
+
+
+@router.get("/releases", response_model=list[Release])
+def list_releases(session: OpenSessionDep) -> object:
+    """Releases, the newest first: published ones, and drafts too for the office."""
+    return releases.list_releases(session)
+
+
+@router.get("/releases/{id}", response_model=ReleaseSheet, responses=CACHED)
+def read_release(session: OpenSessionDep, response: Response, id: ReleaseId) -> object:
+    """One release and the runs that it was computed by."""
+    return _sheet(session, response, id)
+
+
+@router.get("/releases/{id}/revisions", response_model=list[Revision])
+def list_revisions(session: OpenSessionDep, id: ReleaseId, since: Annotated[EntityId, Query(description="The earlier release")]) -> object:
+    """What a release says otherwise than an earlier one, figure by figure."""
+    return releases.compare(session, since, id)
+
+
+@router.post("/releases/{id}/review", response_model=ReleaseSheet, responses=STEP, dependencies=OFFICE)
+def review_release(session: SessionDep, response: Response, id: ReleaseId, read: IfMatchDep, body: Review) -> object:
+    """Say as an expert that the numbers are sound."""
+    return _stepped(session, response, id, "reviewed", read, body)
+
+
+@router.post("/releases/{id}/approve", response_model=ReleaseSheet, responses=STEP, dependencies=OFFICE)
+def approve_release(session: SessionDep, response: Response, id: ReleaseId, read: IfMatchDep, body: Review) -> object:
+    """Approve what somebody else has reviewed."""
+    return _stepped(session, response, id, "approved", read, body)
+
+
+@router.post("/releases/{id}/publish", response_model=ReleaseSheet, responses=STEP, dependencies=OFFICE)
+def publish_release(session: SessionDep, response: Response, id: ReleaseId, read: IfMatchDep, body: Review) -> object:
+    """Make an approved release public. An earlier edition of the quarter is superseded; nothing is ever changed."""
+    return _stepped(session, response, id, "published", read, body)
+
+
+@router.post("/releases/{id}/reject", response_model=ReleaseSheet, responses=STEP, dependencies=OFFICE)
+def reject_release(session: SessionDep, response: Response, id: ReleaseId, read: IfMatchDep, body: Review) -> object:
+    """Drop a draft. It is kept, and never published."""
+    return _stepped(session, response, id, "rejected", read, body)
+
+
+def _stepped(session: SessionDep, response: Response, id: uuid.UUID, state: releases.Step, read: Any, body: Review) -> object:
+    releases.take_step(session, id, state, read, note=body.note)
+    audit.record(session, state, "rent_release", id)
+    return _sheet(session, response, id)
+
+
+def _sheet(session: Any, response: Response, id: uuid.UUID) -> dict[str, Any]:
+    release = releases.find_release(session, id)
+    tag(response, release["version"])
+    return {**release, "runs": releases.runs_of(session, id)}
+
+
+def _csv(name: str, rows: Sequence[RowMapping]) -> Response:
+    """All figures as a file that spreadsheets open: a byte-order mark, so that they read the names of areas."""
+    told = io.StringIO()
+    writer = csv.writer(told, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(["" if row[column] is None else row[column] for column in COLUMNS] for row in rows)
+    return Response(
+        "\ufeff" + told.getvalue(), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    )

@@ -1,0 +1,54 @@
+"""Releases of rents in every state, with few figures, for tests of who may see and do what."""
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+from typing import Final
+
+from gridmgmt.database import Actor, Database
+from gridmgmt.rents import releases
+from gridmgmt.rents.figures import Figure
+from gridmgmt.rents.runs import Outcome, Plan, store, take_cut
+from gridmgmt.security import accounts
+from tests.places import Places
+
+START: Final = dt.date(2024, 1, 1)
+END: Final = dt.date(2024, 4, 1)
+STEPS: Final = {"published": 3, "draft": 0, "reviewed": 1, "approved": 2, "spare": 0}
+"""How many steps each release has taken; only the first one is public."""
+
+
+def loader(database: Database) -> Actor:
+    """The actor of the command line, who computes."""
+    operator = accounts.known_as(database, "local-operator")
+    return Actor(operator.account_id, operator.username, operator.role, "loader", operator.epoch)
+
+
+def figure(area_id: int, value: str, *, product: str = "guide", period: dt.date = START, use: str = "residential") -> Figure:
+    """A direct figure of 40 observations, its band a fifth to either side."""
+    middle = Decimal(value)
+    low, high = (Decimal(f"{middle * share:.2f}") for share in (Decimal("0.8"), Decimal("1.2")))
+    kind = "guide" if product == "guide" else "index"
+    return Figure(kind, "quarter", area_id, use, "all", period, middle, low, high, Decimal("0.0100"), 40, "direct", None, None)
+
+
+def release_all(database: Database, places: Places, area: str) -> dict[str, uuid.UUID]:
+    """A release in each state of STEPS, of one quarter: computed and reviewed at the command line, approved and published by `district`."""
+    actor, area_id = loader(database), places.areas[area]
+    made: dict[str, uuid.UUID] = {}
+    with database.transaction(actor) as session:
+        cut = take_cut(session)
+        runs = {
+            product: store(session, Plan(product, "quarter", "by hand", {}, area_id, "residential", START, END), Outcome([], 0), cut)
+            for product in ("index", "guide")
+        }
+        for name in STEPS:
+            figures = [(runs["guide"], figure(area_id, "40.00")), (runs["index"], figure(area_id, "100.00", product="index"))]
+            made[name] = releases.add_release(session, "2024Q1", list(runs.values()), figures, f"note of {name}")["id"]
+    for name, steps in STEPS.items():
+        for state, taker in list(zip(("reviewed", "approved", "published"), (actor, places.accounts["district"], actor), strict=True))[
+            :steps
+        ]:
+            with database.transaction(taker) as session:
+                releases.take_step(session, made[name], state)
+    return made
