@@ -58,6 +58,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "unit-already-let": Kind(409, "The unit is let in this period", "该单元同期已出租"),
     "sublet-outlasts-head": Kind(409, "The sublet outlasts its head lease", "转租期限超出原租赁合同"),
     "four-eyes": Kind(403, "This takes a second person", "须由另一人办理"),
+    "edition-taken": Kind(409, "This edition exists", "该版次已存在"),
     "kept": Kind(409, "What was computed or published is kept", "已计算或已发布的内容不可更改"),
     "state-step": Kind(409, "This state does not follow", "状态变更不被允许"),
     "already-appointed": Kind(409, "Already appointed in this period", "同期已有任命"),
