@@ -44,6 +44,9 @@ class Limits:
     queue: int = 128
     anonymous_second: int = 20
     anonymous_minute: int = 600
+    ogc_second: int = 100
+    """Of anonymous GIS clients, whose pages come fast one after the other. Their tiles are not counted: a map asks for dozens at once."""
+    ogc_minute: int = 3_000
     log_ins_minute: int = 10
     """Refused log-ins of one user name from one address."""
 
@@ -113,9 +116,13 @@ class Gate:
         # Whoever logs in is nobody yet, whatever header stands beside it.
         nobody = "authorization" not in request.headers or path == LOG_IN
         if nobody and path not in OPEN and not path.startswith("/static/"):
-            address = address_of(request)
-            self._rates.take(RateLimitItemPerSecond(self._limits.anonymous_second), "anonymous", address)
-            self._rates.take(RateLimitItemPerMinute(self._limits.anonymous_minute), "anonymous", address)
+            address, most = address_of(request), self._limits
+            if not path.startswith("/ogc/"):
+                self._rates.take(RateLimitItemPerSecond(most.anonymous_second), "anonymous", address)
+                self._rates.take(RateLimitItemPerMinute(most.anonymous_minute), "anonymous", address)
+            elif "/tiles/" not in path:
+                self._rates.take(RateLimitItemPerSecond(most.ogc_second), "ogc", address)
+                self._rates.take(RateLimitItemPerMinute(most.ogc_minute), "ogc", address)
 
     async def _turn(self) -> bool:
         try:

@@ -14,7 +14,7 @@ from gridmgmt.settings import Settings
 from tests.drawn import Drawn, drawn, drawn_template
 from tests.places import KEYS
 
-GENEROUS = Limits(anonymous_second=10_000, anonymous_minute=100_000)
+GENEROUS = Limits(anonymous_second=10_000, anonymous_minute=100_000, ogc_second=10_000, ogc_minute=100_000)
 """Tests ask faster than anybody; what the limits do is tested with an application of its own."""
 
 __all__ = ["drawn", "drawn_template"]

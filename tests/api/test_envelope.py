@@ -164,12 +164,15 @@ def test_counters_are_for_this_machine_only(client: TestClient) -> None:
 
 
 def test_anonymous_crowd_waits_and_a_known_user_does_not(drawn: Drawn, configured: Settings) -> None:
-    app = create_app(configured, KEYS, drawn.database, limits=Limits(anonymous_second=1_000, anonymous_minute=5))
+    app = create_app(configured, KEYS, drawn.database, limits=Limits(anonymous_second=1_000, anonymous_minute=5, ogc_minute=5))
     token = app.state.parts.tokens.issue(drawn.places.accounts["worker"])
     with TestClient(app) as client:
         statuses = [client.get("/ogc/conformance").status_code for _ in range(7)]
         assert statuses == [200] * 5 + [429] * 2
         assert client.get("/ogc/conformance").headers["retry-after"] == "60"
+        tile = "/ogc/collections/communities/tiles/WebMercatorQuad/0/0/0"
+        assert client.get(tile).status_code == 200
+        assert [client.get("/v1/accounts/me").status_code for _ in range(6)] == [401] * 5 + [429]
         assert client.post("/v1/auth/token", json={"username": "worker", "password": PASSWORD}).status_code == 429
         assert client.get("/healthz").status_code == 200
         assert client.get("/static/map.js").status_code == 200
