@@ -6,16 +6,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from gridmgmt.rents.aggregation import januaries
-from gridmgmt.rents.hedonic import time_dummy
-from gridmgmt.rents.imputation import Formula, double_imputation
-from gridmgmt.rents.medians import Stock, mix_adjusted_median
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.pairs import Pairs, PairSums, pair_up
-from gridmgmt.rents.repeat import arithmetic, bmn, case_shiller, repeat, stock_weights, trim
-from gridmgmt.rents.rolling import rolling
+from gridmgmt.rents.methods.aggregation import januaries
+from gridmgmt.rents.methods.hedonic import time_dummy
+from gridmgmt.rents.methods.imputation import Formula, double_imputation
+from gridmgmt.rents.methods.medians import Stock, mix_adjusted_median
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.pairs import Pairs, PairSums, pair_up
+from gridmgmt.rents.methods.repeat import arithmetic, bmn, case_shiller, repeat, stock_weights, trim
+from gridmgmt.rents.methods.rolling import rolling
+from gridmgmt.rents.methods.series import EstimationError, Reason, Series
 from gridmgmt.rents.samples import Floorspace, Part, Span
-from gridmgmt.rents.series import EstimationError, Reason, Series
 
 Parameters = Mapping[str, Any]
 YEARS: Final = 2

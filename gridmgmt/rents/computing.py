@@ -13,10 +13,10 @@ from gridmgmt.errors import InvalidError, NotFoundError
 from gridmgmt.rents.catalogue import DEFAULT, METHODS, Material
 from gridmgmt.rents.district import series_of_part
 from gridmgmt.rents.extracts import save_limits
+from gridmgmt.rents.methods.series import IntArray
 from gridmgmt.rents.observations import observe
 from gridmgmt.rents.runs import Outcome, Plan, store, take_cut, values_of
 from gridmgmt.rents.samples import Frequency, Lets, Sample, Span, load_floorspace
-from gridmgmt.rents.series import IntArray
 from gridmgmt.rents.statistics import USES, rebuild
 
 LONGEST: Final = 600

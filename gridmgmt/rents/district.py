@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridmgmt.rents.aggregation import Weights, combine
 from gridmgmt.rents.catalogue import DEFAULT, METHODS, Material, Parameters
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Regression, regress
+from gridmgmt.rents.methods.aggregation import Weights, combine
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Regression, regress
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason, Series
+from gridmgmt.rents.methods.shrinkage import benchmark, moments, shrink
+from gridmgmt.rents.methods.threads import one_thread
 from gridmgmt.rents.samples import Floorspace, Lets, Part, Sample, Span
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason, Series
-from gridmgmt.rents.shrinkage import benchmark, moments, shrink
-from gridmgmt.rents.threads import one_thread
 from gridmgmt.rents.tree import Tree
 
 

@@ -12,11 +12,11 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from gridmgmt.models import RentLimit
-from gridmgmt.rents.leases import Leases
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.trim import limits_in_groups
 from gridmgmt.rents.observations import ATTRIBUTES, MICRO
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
 from gridmgmt.rents.statistics import CLASSES, NUMBER, THEN, fetch
-from gridmgmt.rents.trim import limits_in_groups
 
 K: Final = len(ATTRIBUTES)
 COLUMNS: Final = ("month", "community", "subdistrict", "class_", "new_let", "landlord", "unit", "building", "log_rent")

@@ -14,12 +14,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from gridmgmt.rents.disclosure import Cells, Rules, Showing, complete, judge
 from gridmgmt.rents.district import Local
 from gridmgmt.rents.guides import Dwellings, Guides, guide
+from gridmgmt.rents.methods.disclosure import Cells, Rules, Showing, complete, judge
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.tables import Sum, Table
 from gridmgmt.rents.samples import Lets, Sample, Span
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
-from gridmgmt.rents.tables import Sum, Table
 from gridmgmt.rents.tree import Tree
 
 Kind = tuple[int, str, str, int]

@@ -12,15 +12,15 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy.orm import Session
 
-from gridmgmt.rents.guidance import Bands, Stock, bands, predict
-from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.methods.guidance import Bands, Stock, bands, predict
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Regression, regress
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.shrinkage import Shrunk, moments, shrink
+from gridmgmt.rents.methods.threads import one_thread
 from gridmgmt.rents.observations import ATTRIBUTES, MEASURES, MICRO
-from gridmgmt.rents.regression import Regression, regress
 from gridmgmt.rents.samples import Part, Sample, Span
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason
-from gridmgmt.rents.shrinkage import Shrunk, moments, shrink
 from gridmgmt.rents.statistics import CLASSES, NUMBER, fetch
-from gridmgmt.rents.threads import one_thread
 from gridmgmt.rents.tree import Tree
 
 PARAMETERS: Final = {"window_months": 12, "low": 0.2, "high": 0.8}

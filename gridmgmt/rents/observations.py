@@ -1,7 +1,7 @@
 """Rent observations: what units were let for, from concluded leases and from imported assessments and surveys, measured and guarded.
 
 Whatever cannot be right is set aside with a reason (quarantine) and never dropped: the register keeps the lease, the observation tells
-why it does not count. Gross errors that only others of their kind reveal are the matter of gridmgmt/rents/trim.py.
+why it does not count. Gross errors that only others of their kind reveal are the matter of gridmgmt/rents/methods/trim.py.
 """
 
 from dataclasses import dataclass

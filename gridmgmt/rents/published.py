@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.errors import NotFoundError
 from gridmgmt.models import Area, RentFigure
-from gridmgmt.rents.guidance import percentile
+from gridmgmt.rents.methods.guidance import percentile
 from gridmgmt.rents.releases import find_release, newest_release
 
 TOLD = (
@@ -63,6 +63,11 @@ def browse_figures(session: Session, release_id: uuid.UUID, wish: Wish, *, limit
 def all_figures(session: Session, release_id: uuid.UUID, wish: Wish) -> Sequence[RowMapping]:
     """All of them, for a file."""
     return session.execute(_figures(release_id, wish)).mappings().all()
+
+
+def area_names(session: Session) -> dict[int, tuple[str, str]]:
+    """Codes and names of all areas by their ids."""
+    return {one.id: (one.code, one.name) for one in session.execute(select(Area.id, Area.code, Area.name))}
 
 
 def check_rent(session: Session, code: str, use: str, rent: Decimal) -> Checked:

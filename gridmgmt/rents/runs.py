@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from gridmgmt.errors import NotFoundError
 from gridmgmt.models import RentRun, RentValue
 from gridmgmt.rents.guides import Guides
+from gridmgmt.rents.methods.series import Series
 from gridmgmt.rents.samples import Lets, Part, Span
-from gridmgmt.rents.series import Series
 from gridmgmt.rents.tree import Tree
 
 Product = Literal["index", "guide"]

@@ -9,13 +9,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gridmgmt.rents.extracts import Extract, load_extract
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Regression, regress
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Regression, regress
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.threads import one_thread
+from gridmgmt.rents.methods.trim import refitted
 from gridmgmt.rents.statistics import CLASSES
-from gridmgmt.rents.threads import one_thread
-from gridmgmt.rents.trim import refitted
 
 Frequency = Literal["month", "quarter"]
 Lets = Literal["all", "new"]

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.orm import Session
 
-from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.series import BoolArray, IntArray
 from gridmgmt.rents.observations import ATTRIBUTES, MICRO
-from gridmgmt.rents.series import BoolArray, IntArray
 
 K: Final = len(ATTRIBUTES)
 NUMBERS: Final = 2 + 2 * K + K * (K + 1) // 2

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gridmgmt.errors import NotFoundError
-from gridmgmt.rents.series import IntArray
+from gridmgmt.rents.methods.series import IntArray
 
 AREAS: Final = """
     WITH RECURSIVE below AS (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmgmt.rents.leases import Leases, leases_of
-from gridmgmt.rents.series import BoolArray, FloatArray, Series
+from gridmgmt.rents.methods.leases import Leases, leases_of
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, Series
 
 MONTHS = 120
 SUBDISTRICTS = 9

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmgmt.rents.aggregation import Weights, aggregate, combine, januaries
-from gridmgmt.rents.series import EstimationError, FloatArray, Reason, Series, rebase, series_of
+from gridmgmt.rents.methods.aggregation import Weights, aggregate, combine, januaries
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, Reason, Series, rebase, series_of
 
 NAN = np.nan
 

@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import linprog
 from scipy.sparse import block_diag, csr_array
 
-from gridmgmt.rents.disclosure import GRAVE, Cells, Rules, Showing, Verdicts, judge
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
-from gridmgmt.rents.tables import Table, derivable
+from gridmgmt.rents.methods.disclosure import GRAVE, Cells, Rules, Showing, Verdicts, judge
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.tables import Table, derivable
 
 RULES = Rules()
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gridmgmt.rents.bootstrap import bootstrap
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.bootstrap import bootstrap
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
 
 
 def test_too_few_draws_or_units_are_refused() -> None:

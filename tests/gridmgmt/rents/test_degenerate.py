@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmgmt.rents.hedonic import time_dummy, time_dummy_of
-from gridmgmt.rents.imputation import Formula, double_imputation
-from gridmgmt.rents.leases import Leases, leases_of
-from gridmgmt.rents.medians import Stock, mix_adjusted_median
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Errors
-from gridmgmt.rents.rolling import Splice, rolling, rolling_of
-from gridmgmt.rents.series import EstimationError, FloatArray, Reason, Series
+from gridmgmt.rents.methods.hedonic import time_dummy, time_dummy_of
+from gridmgmt.rents.methods.imputation import Formula, double_imputation
+from gridmgmt.rents.methods.leases import Leases, leases_of
+from gridmgmt.rents.methods.medians import Stock, mix_adjusted_median
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Errors
+from gridmgmt.rents.methods.rolling import Splice, rolling, rolling_of
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, Reason, Series
 
 PERIODS = 5
 TRUTH = np.array([0.0, 0.05, -0.02, 0.1, 0.3])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gridmgmt.rents.disclosure import Cause, Cells, Rules, Showing, complete, judge, primary, rounded
-from gridmgmt.rents.series import IntArray
-from gridmgmt.rents.tables import Table
+from gridmgmt.rents.methods.disclosure import Cause, Cells, Rules, Showing, complete, judge, primary, rounded
+from gridmgmt.rents.methods.series import IntArray
+from gridmgmt.rents.methods.tables import Table
 
 
 def cells(n: list[int], *, landlords: list[int] | None = None, largest: list[int] | None = None, fixed: list[int] | None = None) -> Cells:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmgmt.rents.guidance import Source, Stock, bands, duan_factor, lognormal_factor, mean_levels, percentile, predict
-from gridmgmt.rents.series import EstimationError, FloatArray, Reason
-from gridmgmt.rents.shrinkage import moments, shrink
+from gridmgmt.rents.methods.guidance import Source, Stock, bands, duan_factor, lognormal_factor, mean_levels, percentile, predict
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, Reason
+from gridmgmt.rents.methods.shrinkage import moments, shrink
 
 NONE = np.empty(0, np.int64)
 

@@ -8,11 +8,11 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmgmt.rents.hedonic import time_dummy, time_dummy_of
-from gridmgmt.rents.leases import Leases, leases_of
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Errors, clusters_of
-from gridmgmt.rents.series import EstimationError, FloatArray, Reason, Series
+from gridmgmt.rents.methods.hedonic import time_dummy, time_dummy_of
+from gridmgmt.rents.methods.leases import Leases, leases_of
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Errors, clusters_of
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, Reason, Series
 
 
 def index(leases: Leases, *, base: int = 0, kennedy: bool = False) -> Series:

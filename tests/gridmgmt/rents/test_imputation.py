@@ -5,9 +5,9 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from gridmgmt.rents.imputation import Formula, double_imputation
-from gridmgmt.rents.leases import Leases, leases_of
-from gridmgmt.rents.series import EstimationError, FloatArray, Reason
+from gridmgmt.rents.methods.imputation import Formula, double_imputation
+from gridmgmt.rents.methods.leases import Leases, leases_of
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, Reason
 
 
 def cells(*rows: tuple[int, int, float, int], periods: int = 3) -> Leases:

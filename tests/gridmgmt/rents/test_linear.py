@@ -5,8 +5,8 @@ from time import process_time
 import numpy as np
 import pytest
 
-from gridmgmt.rents.linear import Normal, sandwich, solve
-from gridmgmt.rents.series import EstimationError, FloatArray, Reason
+from gridmgmt.rents.methods.linear import Normal, sandwich, solve
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, Reason
 
 
 def normal(x: list[list[float]], y: list[float]) -> Normal:

@@ -5,11 +5,11 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from gridmgmt.rents.imputation import Formula
-from gridmgmt.rents.leases import Leases, leases_of
-from gridmgmt.rents.medians import MedianIndex, Stock, mix_adjusted_median
-from gridmgmt.rents.series import EstimationError, IntArray, Reason
-from gridmgmt.rents.trim import middles
+from gridmgmt.rents.methods.imputation import Formula
+from gridmgmt.rents.methods.leases import Leases, leases_of
+from gridmgmt.rents.methods.medians import MedianIndex, Stock, mix_adjusted_median
+from gridmgmt.rents.methods.series import EstimationError, IntArray, Reason
+from gridmgmt.rents.methods.trim import middles
 
 NONE = float("nan")
 

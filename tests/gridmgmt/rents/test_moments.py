@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmgmt.rents.leases import Leases, leases_of
-from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.methods.leases import Leases, leases_of
+from gridmgmt.rents.methods.moments import Moments
 
 NAMES = ("period", "community", "stratum", "n", "sum_y", "sum_yy", "sum_x", "sum_xy", "sum_xx")
 

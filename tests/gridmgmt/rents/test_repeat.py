@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmgmt.rents.pairs import Duplicates, Pairs, PairSums, connected, pair_up
-from gridmgmt.rents.repeat import Errors, arithmetic, bmn, case_shiller, gap_variance, repeat, stock_weights, trailing, trim
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.pairs import Duplicates, Pairs, PairSums, connected, pair_up
+from gridmgmt.rents.methods.repeat import Errors, arithmetic, bmn, case_shiller, gap_variance, repeat, stock_weights, trailing, trim
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
 
 DATA = Path(__file__).parents[2] / "data" / "rents"
 LN2 = np.log(2)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from gridmgmt.rents.hedonic import time_dummy, time_dummy_of
-from gridmgmt.rents.leases import Leases, leases_of
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Errors
-from gridmgmt.rents.rolling import Splice, rolling, rolling_of
-from gridmgmt.rents.series import EstimationError, FloatArray, Reason
+from gridmgmt.rents.methods.hedonic import time_dummy, time_dummy_of
+from gridmgmt.rents.methods.leases import Leases, leases_of
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Errors
+from gridmgmt.rents.methods.rolling import Splice, rolling, rolling_of
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, Reason
 
 
 def drawn(n: int, periods: int, seed: int = 5) -> Leases:

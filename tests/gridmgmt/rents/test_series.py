@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridmgmt.rents.series import EstimationError, Reason, rebase, series_of
+from gridmgmt.rents.methods.series import EstimationError, Reason, rebase, series_of
 
 COUNTS = np.array([5, 5, 5])
 

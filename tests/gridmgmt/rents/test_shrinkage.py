@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason
-from gridmgmt.rents.shrinkage import Components, benchmark, fay_herriot, moments, reml, shrink
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.shrinkage import Components, benchmark, fay_herriot, moments, reml, shrink
 
 Estimate = Callable[[IntArray, FloatArray, FloatArray], Components]
 

@@ -6,15 +6,15 @@ Figures are root mean squares of the log index against the truth in log points Ã
 import numpy as np
 import pytest
 
-from gridmgmt.rents.hedonic import time_dummy_of
-from gridmgmt.rents.imputation import Formula, double_imputation
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.medians import Stock, mix_adjusted_median
-from gridmgmt.rents.pairs import PairSums, pair_up
-from gridmgmt.rents.repeat import arithmetic, bmn, trim
-from gridmgmt.rents.rolling import rolling_of
-from gridmgmt.rents.series import BoolArray, FloatArray, rebase
-from gridmgmt.rents.trim import kept_in_groups, middles
+from gridmgmt.rents.methods.hedonic import time_dummy_of
+from gridmgmt.rents.methods.imputation import Formula, double_imputation
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.medians import Stock, mix_adjusted_median
+from gridmgmt.rents.methods.pairs import PairSums, pair_up
+from gridmgmt.rents.methods.repeat import arithmetic, bmn, trim
+from gridmgmt.rents.methods.rolling import rolling_of
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, rebase
+from gridmgmt.rents.methods.trim import kept_in_groups, middles
 from tests.gridmgmt.rents.simulated import MONTHS, SUBDISTRICTS, Simulated, rmse, simulated
 
 JANUARIES = range(0, MONTHS, 12)

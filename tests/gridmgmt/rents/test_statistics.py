@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from gridmgmt.errors import ConflictError
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.moments import Moments
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.moments import Moments
 from gridmgmt.rents.observations import ATTRIBUTES, MICRO, observe
 from gridmgmt.rents.statistics import USES, Cells, load_cells, rebuild
 from tests.drawn import Drawn

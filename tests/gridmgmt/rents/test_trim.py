@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmgmt.rents.series import BoolArray, FloatArray
-from gridmgmt.rents.trim import kept_in_groups, refitted
+from gridmgmt.rents.methods.series import BoolArray, FloatArray
+from gridmgmt.rents.methods.trim import kept_in_groups, refitted
 
 
 def test_a_lease_is_kept_within_five_spreads() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, contrast, errors_of
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, contrast, errors_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

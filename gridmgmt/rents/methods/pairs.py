@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
 
 
 class Duplicates(StrEnum):

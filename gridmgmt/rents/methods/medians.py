@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridmgmt.rents.bootstrap import bootstrap
-from gridmgmt.rents.imputation import Formula
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
-from gridmgmt.rents.trim import middles
+from gridmgmt.rents.methods.bootstrap import bootstrap
+from gridmgmt.rents.methods.imputation import Formula
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
+from gridmgmt.rents.methods.trim import middles
 
 
 @dataclass(frozen=True, slots=True, eq=False)

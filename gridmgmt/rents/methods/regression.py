@@ -10,10 +10,10 @@ from enum import StrEnum
 import numpy as np
 from scipy import sparse
 
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.linear import Fit, Normal, sandwich, solve
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.linear import Fit, Normal, sandwich, solve
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
 
 
 class Errors(StrEnum):

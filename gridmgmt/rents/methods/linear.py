@@ -11,8 +11,8 @@ from typing import cast
 import numpy as np
 from scipy.linalg import get_lapack_funcs, solve_triangular
 
-from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
-from gridmgmt.rents.threads import one_thread
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.threads import one_thread
 
 _DEPENDENT = 1e-11
 """A column whose share not explained by the others is below this depends on them; sums in double precision err by about 1e-14."""

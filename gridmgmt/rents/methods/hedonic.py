@@ -6,13 +6,13 @@ strata hold the mix steady by place and use, the attributes x within them.
 
 import numpy as np
 
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.linear import Normal, solve
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Errors, Regression, regress
-from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
-from gridmgmt.rents.threads import one_thread
-from gridmgmt.rents.trim import refitted
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.linear import Normal, solve
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Errors, Regression, regress
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
+from gridmgmt.rents.methods.threads import one_thread
+from gridmgmt.rents.methods.trim import refitted
 
 
 @one_thread()

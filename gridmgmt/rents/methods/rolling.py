@@ -9,15 +9,15 @@ from enum import StrEnum
 
 import numpy as np
 
-from gridmgmt.rents.hedonic import reasons_of
-from gridmgmt.rents.influence import Influence
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.linear import Normal, correction
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Errors, Regression, by_periods, columns_of, joined, regress
-from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
-from gridmgmt.rents.threads import one_thread
-from gridmgmt.rents.trim import refitted
+from gridmgmt.rents.methods.hedonic import reasons_of
+from gridmgmt.rents.methods.influence import Influence
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.linear import Normal, correction
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Errors, Regression, by_periods, columns_of, joined, regress
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
+from gridmgmt.rents.methods.threads import one_thread
+from gridmgmt.rents.methods.trim import refitted
 
 
 class Splice(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from gridmgmt.rents.series import BoolArray, IntArray
+from gridmgmt.rents.methods.series import BoolArray, IntArray
 
 Sum = tuple[int, tuple[int, ...]]
 

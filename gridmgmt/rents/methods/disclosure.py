@@ -18,9 +18,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
-from gridmgmt.rents.suppression import Group, Pattern, protect
-from gridmgmt.rents.tables import Table
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.suppression import Group, Pattern, protect
+from gridmgmt.rents.methods.tables import Table
 
 
 class Cause(StrEnum):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
 
 LEAST = 200
 """Fewer replicates say little of a standard error (Efron and Tibshirani 1993, chapter 6.4)."""

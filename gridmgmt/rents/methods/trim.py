@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
 
 F = TypeVar("F")
 

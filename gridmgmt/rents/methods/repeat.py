@@ -11,9 +11,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from gridmgmt.rents.pairs import Pairs, PairSums, connected
-from gridmgmt.rents.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
-from gridmgmt.rents.trim import FLOOR, NORMAL
+from gridmgmt.rents.methods.pairs import Pairs, PairSums, connected
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
+from gridmgmt.rents.methods.trim import FLOOR, NORMAL
 
 
 class Errors(StrEnum):

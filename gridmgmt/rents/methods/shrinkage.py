@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
 
 _STEPS = 200
 _EXACT = 1e-12

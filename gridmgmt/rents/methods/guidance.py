@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
 
 _NORMAL = NormalDist()
 

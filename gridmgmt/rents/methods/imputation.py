@@ -10,13 +10,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from gridmgmt.rents.influence import Influence
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.linear import Normal
-from gridmgmt.rents.moments import Moments
-from gridmgmt.rents.regression import Columns, Regression, by_periods, columns_of, joined
-from gridmgmt.rents.series import EstimationError, FloatArray, IntArray, Reason, Series, series_of
-from gridmgmt.rents.threads import one_thread
+from gridmgmt.rents.methods.influence import Influence
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.linear import Normal
+from gridmgmt.rents.methods.moments import Moments
+from gridmgmt.rents.methods.regression import Columns, Regression, by_periods, columns_of, joined
+from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason, Series, series_of
+from gridmgmt.rents.methods.threads import one_thread
 
 
 class Formula(StrEnum):

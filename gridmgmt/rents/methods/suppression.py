@@ -17,8 +17,8 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack, vstack
 
-from gridmgmt.rents.series import BoolArray, FloatArray
-from gridmgmt.rents.tables import Table
+from gridmgmt.rents.methods.series import BoolArray, FloatArray
+from gridmgmt.rents.methods.tables import Table
 
 Group = tuple[tuple[int, int], ...]
 """Cells with signs, 1 or -1, upwards: what is asked of is their sum, or the difference of two of them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridmgmt.rents.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

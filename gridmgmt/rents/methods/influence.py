@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from gridmgmt.rents.leases import Leases
-from gridmgmt.rents.linear import Normal
-from gridmgmt.rents.regression import Columns, Errors, clusters_of
-from gridmgmt.rents.series import FloatArray, IntArray
+from gridmgmt.rents.methods.leases import Leases
+from gridmgmt.rents.methods.linear import Normal
+from gridmgmt.rents.methods.regression import Columns, Errors, clusters_of
+from gridmgmt.rents.methods.series import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
