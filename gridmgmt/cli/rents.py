@@ -6,13 +6,17 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
 
-from gridmgmt.cli.console import AsJson, report, table, working
-from gridmgmt.errors import InvalidError
+from gridmgmt.cli.console import AsJson, progress, report, table, working
+from gridmgmt.errors import InvalidError, NotFoundError
 from gridmgmt.operations.operator import open_register
 from gridmgmt.registers.terms import USES, find_term
+from gridmgmt.rents import quarterly, releases
 from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.computing import compute_index
+from gridmgmt.rents.published import area_names
 from gridmgmt.rents.repeating import repeat as compute_again
 from gridmgmt.rents.runs import Value, find_run, values_of_run
 from gridmgmt.security import audit
@@ -26,19 +30,30 @@ Lets = Literal["all", "new"]
 @app.command
 def compute(
     *,
-    area: Annotated[str, Parameter(help="Code of a district, subdistrict or community.")],
-    use: Annotated[str, Parameter(help="住宅 residential, 商铺 shop, 写字楼 office, 厂房 plant, 仓库 warehouse.")],
-    from_: Annotated[str, Parameter(name="--from", help="First month, 2010-01; it is 100.")],
-    to: Annotated[str, Parameter(help="Last month, 2011-12.")],
+    quarter: Annotated[str | None, Parameter(help="Compute a release of this quarter, 2011Q4, or `last`; all areas and uses.")] = None,
+    area: Annotated[str | None, Parameter(help="Code of a district, subdistrict or community.")] = None,
+    use: Annotated[str | None, Parameter(help="住宅 residential, 商铺 shop, 写字楼 office, 厂房 plant, 仓库 warehouse.")] = None,
+    from_: Annotated[str | None, Parameter(name="--from", help="First month, 2010-01; it is 100.")] = None,
+    to: Annotated[str | None, Parameter(help="Last month, 2011-12.")] = None,
     frequency: Frequency = "month",
     method: Annotated[str, Parameter(help=f"One of {', '.join(METHODS)}.")] = DEFAULT,
     lets: Annotated[Lets, Parameter(help="All leases, or new lets only.")] = "all",
     json: AsJson = False,
 ) -> None:
-    """Compute the index of an area and keep the run.
+    """Compute a release of a quarter as a draft to be reviewed; or the index of one area and use, and keep the run.
 
-    Observations are first brought up to date with the register. A period without a number has a reason.
+    Observations are first brought up to date with the register. A period without a number has a reason. A second draft of a quarter is
+    made only when it says something else.
     """
+    one = {"--area": area, "--use": use, "--from": from_, "--to": to}
+    if quarter is not None:
+        if [name for name, given in one.items() if given is not None] or (frequency, method, lets) != ("month", DEFAULT, "all"):
+            raise InvalidError("a release has all areas, uses and kinds of let: --quarter stands alone", field="quarter")
+        _compose(quarter, as_json=json)
+        return
+    if area is None or use is None or from_ is None or to is None:
+        missing = ", ".join(name for name, given in one.items() if given is None)
+        raise InvalidError(f"an index needs {missing}; a release needs --quarter alone", field="area")
     first, last = _month(from_, "from"), _month(to, "to")
     word = find_term(USES, use)
     if word is None:
@@ -54,12 +69,52 @@ def compute(
 
 
 @app.command
-def show(run: str, /, *, json: AsJson = False) -> None:
-    """Show the values of a run that was kept."""
+def publish(release: Annotated[str, Parameter(help="Its id, or its quarter.")], /, *, json: AsJson = False) -> None:
+    """Make an approved release public; its numbers never change afterwards. Review and approval are for two people of the office."""
+    with open_register(load_settings()) as register, register.database.transaction(register.operator) as session:
+        done = quarterly.publish(session, release)
+        audit.record(session, "published", "rent_release", done["id"])
+    report(_release(done), [f"{quarterly.name_of(done)} is published"], as_json=json)
+
+
+@app.command
+def show(run: Annotated[str, Parameter(name="what", help="Id of a run or release, or a quarter.")], /, *, json: AsJson = False) -> None:
+    """Show the values of a run, or what a release says of its quarter."""
     with open_register(load_settings()) as register, register.database.transaction(register.operator, read_only=True) as session:
-        kept = find_run(session, _id(run))
+        kept = _run(session, run)
+        if kept is None:
+            _tell_release(session, quarterly.find_named(session, run), as_json=json)
+            return
         values = values_of_run(session, kept["id"])
     _tell(kept["id"], kept["method"], kept["frequency"], values, as_json=json)
+
+
+@app.command
+def compare(earlier: Annotated[str, Parameter(help="Id of a release, or a quarter.")], later: str, /, *, json: AsJson = False) -> None:
+    """Say what a release says otherwise than an earlier one, figure by figure."""
+    with open_register(load_settings()) as register, register.database.transaction(register.operator, read_only=True) as session:
+        first, second = (quarterly.find_named(session, word) for word in (earlier, later))
+        found = releases.compare(session, first["id"], second["id"])
+        names = area_names(session)
+    rows = [
+        {
+            "product": one.product,
+            "frequency": one.frequency,
+            "area": names[one.area_id][0],
+            "use": one.use,
+            "lets": one.lets,
+            "period": period_text(one.period, one.frequency),
+            "before": None if one.before is None else float(one.before),
+            "after": None if one.after is None else float(one.after),
+        }
+        for one in found
+    ]
+    lines = table("product", "area", "use", "lets", "period", "before", "after")
+    for row in rows:
+        lines.add_row(*(_shown(row[name]) for name in ("product", "area", "use", "lets", "period", "before", "after")))
+    if not rows:
+        lines = [f"{quarterly.name_of(first)} and {quarterly.name_of(second)} say the same"]
+    report({"earlier": str(first["id"]), "later": str(second["id"]), "differences": rows}, lines, as_json=json)
 
 
 @app.command
@@ -84,6 +139,68 @@ def period_text(period: dt.date, frequency: str) -> str:
     if frequency == "year":
         return str(period.year)
     return f"{period:%Y-%m}" if frequency == "month" else f"{period.year}Q{(period.month + 2) // 3}"
+
+
+def _compose(quarter: str, *, as_json: bool) -> None:
+    with (
+        open_register(load_settings()) as register,
+        progress("Computing a release") as advance,
+        register.database.transaction(register.operator) as session,
+    ):
+        wanted = quarterly.last_quarter(session) if quarter == "last" else quarter
+        done = quarterly.compose_once(session, wanted, tell=lambda use, number, all_of: advance(number, all_of, use))
+        if done.made:
+            audit.record(session, "compute", "rent_release", done.release["id"])
+    told = _release(done.release)
+    if done.made:
+        lines = [f"{quarterly.name_of(done.release)} is computed, to be reviewed: {told['release']}", *(told["note"] or "").splitlines()]
+    else:
+        lines = [f"{quarterly.name_of(done.release)} is {told['state']} and says the same: {told['release']}"]
+    report({**told, "made": done.made}, lines, as_json=as_json)
+
+
+def _release(release: RowMapping) -> dict[str, Any]:
+    """A release as programs read it."""
+    return {"release": str(release["id"]), **{name: release[name] for name in ("quarter", "edition", "state", "note", "published_at")}}
+
+
+def _tell_release(session: Session, release: RowMapping, *, as_json: bool) -> None:
+    names = area_names(session)
+    runs = [
+        {"run": str(one["id"]), **{name: one[name] for name in ("product", "use", "frequency", "method", "data_cut", "software", "digest")}}
+        for one in releases.runs_of(session, release["id"])
+    ]
+    figures = [
+        {
+            "product": one.product,
+            "area": names[one.area_id][0],
+            "name": names[one.area_id][1],
+            "use": one.use,
+            "lets": one.lets,
+            "period": period_text(one.period, one.frequency),
+            **{name: None if (number := getattr(one, name)) is None else float(number) for name in ("value", "low", "high", "se")},
+            **{name: getattr(one, name) for name in ("n_told", "basis", "flag", "reason")},
+        }
+        for one in quarterly.figures_of_quarter(session, release)
+    ]
+    columns = ("product", "area", "name", "use", "lets", "period", "low", "value", "high", "n_told", "basis", "flag", "reason")
+    lines = table(*columns)
+    for figure in figures:
+        lines.add_row(*(_shown(figure[column]) for column in columns))
+    lines.caption = f"{quarterly.name_of(release)} is {release['state']}: release {release['id']}, {len(runs)} runs"
+    report({**_release(release), "runs": runs, "figures": figures}, lines, as_json=as_json)
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _run(session: Session, word: str) -> RowMapping | None:
+    """The run with this id; None where there is none, and the word may name a release."""
+    try:
+        return find_run(session, uuid.UUID(word))
+    except (ValueError, NotFoundError):
+        return None
 
 
 def _tell(run_id: uuid.UUID, method: str, frequency: str, values: list[Value], *, as_json: bool) -> None:

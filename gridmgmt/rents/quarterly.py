@@ -38,12 +38,11 @@ def compose_once(session: Session, quarter: str, *, tell: Tell = lambda _what, _
     standing = next((one for one in list_releases(session) if one["quarter"] == quarter and one["state"] in STANDING), None)
     if standing is None:
         return Composed(compose(session, quarter, tell=tell), made=True)
-    trial = session.begin_nested()
-    fresh = compose(session, quarter, tell=tell)
-    if _said(session, fresh["id"]) == _said(session, standing["id"]):
-        trial.rollback()
-        return Composed(standing, made=False)
-    trial.commit()
+    with session.begin_nested() as trial:
+        fresh = compose(session, quarter, tell=tell)
+        if _said(session, fresh["id"]) == _said(session, standing["id"]):
+            trial.rollback()
+            return Composed(standing, made=False)
     return Composed(fresh, made=True)
 
 
@@ -69,7 +68,7 @@ def publish(session: Session, word: str) -> RowMapping:
     state, path = release["state"], f"/v1/rents/releases/{release['id']}"
     missing = {
         "computed": f"somebody of the office reviews it (POST {path}/review), then somebody else approves it (POST {path}/approve)",
-        "reviewed": f"somebody of the district office who did not review it approves it (POST {path}/approve)",
+        "reviewed": f"somebody of the office who did not review it approves it (POST {path}/approve)",
     }
     if state in missing:
         raise ConflictError(f"{name_of(release)} is {state}: {missing[state]}", slug="state-step")

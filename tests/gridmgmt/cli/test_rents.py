@@ -1,0 +1,86 @@
+"""`gridmgmt rents` with releases: a draft once, publishing after two people, what a release says, and what two say otherwise."""
+
+import json
+import uuid
+
+import pytest
+
+from gridmgmt.rents import releases
+from tests.gridmgmt.cli.conftest import Run
+from tests.installed import Installed
+from tests.places import SOUTH
+from tests.rented import START, figure, loader, release_all
+
+
+@pytest.fixture
+def made(installed: Installed) -> dict[str, uuid.UUID]:
+    return release_all(installed.drawn.database, installed.drawn.places, SOUTH)
+
+
+def later(installed: Installed, of: uuid.UUID) -> uuid.UUID:
+    """A release of the next quarter that corrects the guidance rent of 40.00 yuan and drops the index."""
+    database, area = installed.drawn.database, installed.drawn.places.areas[SOUTH]
+    with database.transaction(loader(database)) as session:
+        runs = {run["product"]: run["id"] for run in releases.runs_of(session, of)}
+        said = [(runs["guide"], figure(area, "41.50", period=START))]
+        return releases.add_release(session, "2024Q2", list(runs.values()), said, "")["id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compute"], "an index needs --area, --use, --from, --to; a release needs --quarter alone"),
+        (["compute", "--area", "440399", "--use", "住宅"], "an index needs --from, --to; a release needs --quarter alone"),
+        (["compute", "--quarter", "2024Q1", "--use", "住宅"], "a release has all areas, uses and kinds of let: --quarter stands alone"),
+        (["compute", "--quarter", "2024Q5"], "2024Q5 is no quarter: expected something like 2011Q4"),
+        (["compute", "--quarter", "2999Q1"], "2999Q1 has not ended yet"),
+        (["show", "2024"], "2024 is neither the id of a release nor a quarter like 2011Q4"),
+        (["show", "2023Q1"], "there is no release of 2023Q1: gridmgmt rents compute --quarter 2023Q1 makes one"),
+        (["publish", "01a20bda-6f32-73f6-a6a5-fce8449bafa0"], "there is no such release"),
+        (["compare", "2024Q1", "2023Q1"], "there is no release of 2023Q1: gridmgmt rents compute --quarter 2023Q1 makes one"),
+    ],
+)
+def test_refusals_are_one_line(run: Run, installed: Installed, made: dict[str, uuid.UUID], words: list[str], said: str) -> None:
+    told = run("rents", *words, variables=installed.variables)
+    assert (told.code, told.out, told.err) == (1, "", f"gridmgmt: {said}\n")
+
+
+def test_publishing_says_who_must_do_what_before(run: Run, installed: Installed, made: dict[str, uuid.UUID]) -> None:
+    draft, reviewed = (run("rents", "publish", str(made[name]), variables=installed.variables) for name in ("draft", "reviewed"))
+    assert (draft.code, reviewed.code) == (1, 1)
+    assert draft.err == (
+        f"gridmgmt: 2024Q1, edition 2, is computed: somebody of the office reviews it (POST /v1/rents/releases/{made['draft']}/review),"
+        f" then somebody else approves it (POST /v1/rents/releases/{made['draft']}/approve)\n"
+    )
+    assert reviewed.err == (
+        "gridmgmt: 2024Q1, edition 3, is reviewed: somebody of the office who did not review it approves it"
+        f" (POST /v1/rents/releases/{made['reviewed']}/approve)\n"
+    )
+    done = run("rents", "publish", str(made["approved"]), "--json", variables=installed.variables)
+    assert (done.code, json.loads(done.out)["state"]) == (0, "published")
+    assert run("rents", "publish", str(made["approved"]), variables=installed.variables).code == 1
+    with installed.drawn.database.transaction(loader(installed.drawn.database), read_only=True) as session:
+        assert releases.find_release(session, made["published"])["state"] == "superseded"
+
+
+def test_release_is_shown_by_its_quarter_and_its_id(run: Run, installed: Installed, made: dict[str, uuid.UUID]) -> None:
+    shown = json.loads(run("rents", "show", str(made["published"]), "--json", variables=installed.variables).out)
+    assert (shown["quarter"], shown["edition"], shown["state"], len(shown["runs"])) == ("2024Q1", 1, "published", 2)
+    assert [(one["product"], one["area"], one["period"], one["value"]) for one in shown["figures"]] == [
+        ("guide", SOUTH, "2024Q1", 40.0),
+        ("index", SOUTH, "2024Q1", 100.0),
+    ]
+    newest = json.loads(run("rents", "show", "2024Q1", "--json", variables=installed.variables).out)
+    assert newest["release"] == str(made["spare"])
+    assert "32.00" in run("rents", "show", "2024Q1", variables=installed.variables).out
+
+
+def test_what_two_releases_say_otherwise_is_told(run: Run, installed: Installed, made: dict[str, uuid.UUID]) -> None:
+    later(installed, made["published"])
+    told = json.loads(run("rents", "compare", "2024Q1", "2024Q2", "--json", variables=installed.variables).out)
+    assert [(one["product"], one["area"], one["period"], one["before"], one["after"]) for one in told["differences"]] == [
+        ("guide", SOUTH, "2024Q1", 40.0, 41.5),
+        ("index", SOUTH, "2024Q1", 100.0, None),
+    ]
+    same = run("rents", "compare", str(made["draft"]), str(made["spare"]), variables=installed.variables)
+    assert (same.code, same.out) == (0, "2024Q1, edition 2, and 2024Q1, edition 5, say the same\n")
