@@ -1,8 +1,8 @@
 """tipg, a server of OGC API - Features and Tiles, in an environment of its own: a superuser, whom row-level security does not bind."""
 
 import os
-import shutil
 import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
@@ -17,13 +17,11 @@ PACKAGES: Final = ("tipg==1.6.*", "uvicorn", "uvloop", "httptools")
 
 @contextmanager
 def tipg(stage: Stage) -> Generator[tuple[int, int]]:
-    """Port and process of it on the stage's database, with as many workers as ours. Needs uv and a package index."""
+    """Port and process of it on the stage's database, with as many workers as ours. Needs a package index."""
     folder = stage.settings.places.home.parent / "tipg"
     if not folder.exists():
-        uv = shutil.which("uv")
-        assert uv is not None, "uv is needed to install tipg"
-        subprocess.run([uv, "venv", "-q", str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "--python", str(folder / "bin/python"), *PACKAGES], check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([str(folder / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES], check=True)
     sockets = quote(str(cluster.locate(stage.settings.places.home).home.sockets), safe="")
     environment = os.environ | {
         "DATABASE_URL": f"postgresql://postgres@{sockets}/{cluster.DATABASE}",
