@@ -101,6 +101,22 @@ class RentStatistic(Base):
     sums: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
 
 
+class RentPairStatistic(Base):
+    """Sums over the pairs of rents of the same unit, by the months of both; several rows for one pair of months add up."""
+
+    __tablename__ = "rent_pair_statistic"
+    __table_args__ = (Index("ix_rent_pair_statistic_community_id", "community_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    community_id: Mapped[int]
+    use: Mapped[str]
+    earlier: Mapped[dt.date]
+    later: Mapped[dt.date]
+    n: Mapped[int]
+    sum_u: Mapped[int] = mapped_column(BigInteger)
+    sum_uu: Mapped[int] = mapped_column(BigInteger)
+
+
 class RentCut(Base):
     """The latest moment until which some run knew the observations: whoever began before writes none afterwards. One row."""
 

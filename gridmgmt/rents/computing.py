@@ -15,6 +15,7 @@ from gridmgmt.rents.district import series_of_part
 from gridmgmt.rents.extracts import save_limits
 from gridmgmt.rents.methods.series import IntArray
 from gridmgmt.rents.observations import observe
+from gridmgmt.rents.pair_statistics import rebuild_pairs
 from gridmgmt.rents.runs import Outcome, Plan, store, take_cut, values_of
 from gridmgmt.rents.samples import Frequency, Lets, Sample, Span, load_floorspace
 from gridmgmt.rents.statistics import USES, rebuild
@@ -81,6 +82,7 @@ def settle(session: Session, sample: Sample) -> None:
     """Let the statistics of a use go by the limits of what is a gross error that this sample has."""
     save_limits(session, sample.use, sample.extract)
     rebuild(session, sample.use)
+    rebuild_pairs(session, sample.use)
 
 
 def area_id(session: Session, code: str) -> int:

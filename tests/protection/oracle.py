@@ -238,6 +238,13 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
         ),
         RENTS,
     ),
+    "reg.rent_pair_statistic": (
+        (
+            "INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)"
+            " VALUES (1, 'shop', '2020-01-01', '2020-02-01', 1, 0, 0)"
+        ),
+        RENTS,
+    ),
     "reg.rent_cut": ("INSERT INTO reg.rent_cut VALUES (1, now())", NOBODY),
     "reg.rent_run": (
         (

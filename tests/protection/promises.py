@@ -191,6 +191,33 @@ def sums_rents(statements: str) -> Promise:
     return promise
 
 
+def sums_pairs(statements: str) -> Promise:
+    """After the statements the sums over pairs are what a look for each rent's next one finds."""
+    told = "SELECT community_id, use, earlier, later, sum(n), sum(sum_u), sum(sum_uu) FROM reg.rent_pair_statistic"
+    kept = f"{told} GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0"
+    counts = "{0}.reason IS NULL AND {0}.deleted_at IS NULL AND abs({0}.log_rent - 4200000) <= 250000"
+    same = "{0}.unit_id = a.unit_id AND {0}.use = a.use AND {0}.month > a.month"
+    counted = (
+        "SELECT a.community_id, a.use, a.month, b.month, count(*), sum(b.log_rent - a.log_rent), sum((b.log_rent - a.log_rent) ^ 2)::numeric"
+        f" FROM reg.rent_observation a JOIN reg.rent_observation b ON {same.format('b')}"
+        f" WHERE {counts.format('a')} AND {counts.format('b')} AND NOT EXISTS (SELECT FROM reg.rent_observation c"
+        f" WHERE {same.format('c')} AND c.month < b.month AND {counts.format('c')}) GROUP BY 1, 2, 3, 4"
+    )
+
+    def promise(root: Root, _: Register) -> str | None:
+        with undone(root):
+            before = run(root, kept)
+            run(root, statements)
+            after = run(root, kept)
+            return (
+                None
+                if before != after and sorted(after, key=str) == sorted(run(root, counted), key=str)
+                else "the sums over pairs of rents"
+            )
+
+    return promise
+
+
 def refuses_late_writers(root: Root, _: Register) -> str | None:
     """Whoever began before rents were computed writes no observation afterwards."""
     with undone(root):
@@ -215,6 +242,10 @@ PROMISES: dict[tuple[str, str], Promise] = {
     **{(f"reg.{noun}", "note_change"): changes_stamp(noun) for noun in STAMPED},
     ("reg.resident_count", "note_change"): changes_stamp("resident_count", "residents"),
     ("reg.rent_observation", "sum_insert"): sums_rents(OBSERVATION),
+    ("reg.rent_observation", "pair_insert"): sums_pairs(OBSERVATION),
+    ("reg.rent_observation", "pair_update"): sums_pairs(
+        f"{OBSERVATION}; UPDATE reg.rent_observation SET log_rent = log_rent + 7 WHERE reference = 'X'"
+    ),
     ("reg.rent_observation", "sum_update"): sums_rents(
         "UPDATE reg.rent_observation SET log_rent = 4500000 WHERE reference = 'L-1';"  # leaves the limits
         "UPDATE reg.rent_observation SET age = age + 7, new_let = false WHERE reference = 'L-2';"

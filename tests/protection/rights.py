@@ -90,6 +90,7 @@ TABLES = (
     _past("rent_observation", OFFICE),
     Table("reg.rent_limit", OFFICE, {}, key="use || t.class || t.year || t.subdistrict_id", column="n", delete={"loader": "signed"}),
     Table("reg.rent_statistic", OFFICE, {}, column="n", delete={"loader": "signed"}),
+    Table("reg.rent_pair_statistic", OFFICE, {}, column="n", delete={"loader": "signed"}),
     Table("reg.rent_cut", {"loader": "signed"}, {"loader": "signed"}, column="cut", value="now()"),
     Table(
         "reg.rent_run",

@@ -163,6 +163,8 @@ INSERT INTO reg.rent_observation (source, reference, unit_id, grid_id, subdistri
   rent_fen, area_m2, {", ".join(MEASURES)})
   SELECT 'lease', l.number, l.unit_id, l.grid_id, l.subdistrict_id, g.community_id, 'residential', 'self_built', true, l.valid_from,
          l.valid_to, l.rent_fen, 30, 4200000, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 FROM reg.lease l JOIN reg.grid g ON g.id = l.grid_id;
+INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)
+  SELECT id, 'residential', '2019-01-01', '2019-02-01', sign, 0, 0 FROM reg.area, (VALUES (1), (-1)) v (sign) WHERE level = 'community';
 INSERT INTO reg.rent_run (id, product, frequency, method, parameters, software, data_cut, area_id, use, begins, ends, n, trimmed,
   quarantined, digest)
   SELECT r::uuid, 'index', 'month', 'hedonic', '{{}}', '1', now(), a.id, 'shop', '2020-01-01', '2021-01-01', 9, 0, 0, repeat('a', 64)

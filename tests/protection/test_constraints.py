@@ -118,6 +118,7 @@ CHECKS = {
         "product": "product = 'price'",
         "use": "use = 'casino'",
     },
+    "rent_pair_statistic": {"later": "later = earlier"},
     "rent_statistic": {"sums": "sums = '{1}'"},
     "rent_value": {
         "bands": "low = 101, high = 102",

@@ -14,6 +14,8 @@ from gridmgmt.errors import ConflictError
 from gridmgmt.rents.methods.leases import Leases
 from gridmgmt.rents.methods.moments import Moments
 from gridmgmt.rents.observations import ATTRIBUTES, MICRO, observe
+from gridmgmt.rents.pair_statistics import load_pair_sums, rebuild_pairs
+from gridmgmt.rents.samples import Span
 from gridmgmt.rents.statistics import USES, Cells, load_cells, rebuild
 from tests.drawn import Drawn
 from tests.gridmgmt.rents.observed import ask, change, look, operator, survey
@@ -42,6 +44,22 @@ def rebuilt(drawn: Drawn) -> Sums:
         for use in USES:
             rebuild(session, use)
         return added(load_cells(session))
+
+
+def pairs(drawn: Drawn) -> list[tuple[object, ...]]:
+    """The sums over pairs of rents, each pair of months once."""
+    return ask(
+        drawn,
+        "SELECT community_id, use, earlier, later, sum(n)::int, sum(sum_u)::bigint, sum(sum_uu)::bigint FROM reg.rent_pair_statistic"
+        " GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0 OR sum(sum_u) <> 0 OR sum(sum_uu) <> 0 ORDER BY 1, 2, 3, 4",
+    )
+
+
+def pairs_rebuilt(drawn: Drawn) -> list[tuple[object, ...]]:
+    with drawn.database.transaction(operator(drawn)) as session:
+        for use in USES:
+            rebuild_pairs(session, use)
+    return pairs(drawn)
 
 
 def limits(drawn: Drawn) -> None:
@@ -108,6 +126,49 @@ def test_gross_error_is_left_out_and_comes_back_when_it_is_corrected(drawn: Draw
     assert read(drawn) == {}
     survey(drawn, "S-1", rent_fen=234_000)
     assert sum(one[0] for one in read(drawn).values()) == 1
+
+
+def test_pairs_follow_whatever_happens(drawn: Drawn) -> None:
+    chance, found = random.Random(4), 0
+    limits(drawn)
+    for number in range(24):
+        survey(
+            drawn,
+            f"S-{chance.randrange(10)}",
+            unit=chance.choice(("tower-101", "village-201")),
+            rent_fen=chance.choice((170_000, 180_000, 190_000, 200_000, 900_000)),
+            begins=dt.date(2024, chance.randrange(1, 7), 15),
+            sublet=chance.random() < 0.1,
+        )
+        if number % 5 == 4:
+            change(drawn, "UPDATE reg.rent_observation SET deleted_at = now() WHERE reference = :one", one=f"S-{chance.randrange(10)}")
+        if number % 3 == 2:
+            change(
+                drawn, "UPDATE reg.unit SET use = :use WHERE id = :unit", use=chance.choice(USES[:2]), unit=drawn.places.units["tower-101"]
+            )
+            look(drawn)
+        kept = pairs(drawn)
+        found += len(kept)
+        assert pairs_rebuilt(drawn) == kept
+    assert found > 24
+
+
+def test_lease_between_two_others_takes_their_pair_apart(drawn: Drawn) -> None:
+    """40 yuan in January, 50 in March, later 44 in February: ln 40 = 3.688879, ln 44 = 3.784190, ln 50 = 3.912023."""
+    survey(drawn, "S-1", rent_fen=200_000, begins=dt.date(2024, 1, 1))
+    survey(drawn, "S-3", rent_fen=250_000, begins=dt.date(2024, 3, 31))
+    jan, feb, mar = (dt.date(2024, month, 1) for month in (1, 2, 3))
+    assert [row[2:] for row in pairs(drawn)] == [(jan, mar, 1, 223_144, 223_144**2)]
+    survey(drawn, "S-2", rent_fen=220_000, begins=dt.date(2024, 2, 1))
+    assert [row[2:] for row in pairs(drawn)] == [(jan, feb, 1, 95_311, 95_311**2), (feb, mar, 1, 127_833, 127_833**2)]
+    change(drawn, "UPDATE reg.rent_observation SET deleted_at = now() WHERE reference = 'S-2'")
+    assert [row[2:] for row in pairs(drawn)] == [(jan, mar, 1, 223_144, 223_144**2)]
+    with drawn.database.transaction(operator(drawn)) as session:
+        place = np.array([row[0] for row in ask(drawn, "SELECT DISTINCT community_id FROM reg.rent_observation")])
+        months = load_pair_sums(session, "residential", place, Span.between(jan, mar, "month"))
+        quarters = load_pair_sums(session, "residential", place, Span.between(jan, mar, "quarter"))
+    assert (months.first.tolist(), months.second.tolist(), months.n.tolist(), months.sum_u.tolist()) == ([0], [2], [1], [0.223144])
+    assert len(quarters.n) == 0  # both in one quarter
 
 
 def test_limits_of_the_use_judge_a_group_without_its_own(drawn: Drawn) -> None:

@@ -1,0 +1,114 @@
+"""Sums over pairs of rents of the same unit: what repeat-rent indexes are solved from, kept beside the observations.
+
+Why: as with the other sums, any area and window is solved without a look at a lease, and a corrected lease is a subtraction and an addition.
+A lease that comes between two others takes one pair away and brings two: so the pairs of the units concerned are taken away as they were
+and added as they are. Changes are in millionths of logarithms, and their sums exact.
+"""
+
+from alembic import op
+
+from migrations.protection import DISTRICT, LOADER, force, readable
+
+revision = "20261124_18"
+down_revision = "20261124_17"
+branch_labels = None
+depends_on = None
+
+OFFICE = {"district": DISTRICT, "loader": LOADER}
+
+TABLE = """
+CREATE TABLE reg.rent_pair_statistic (
+  id bigint GENERATED ALWAYS AS IDENTITY,
+  community_id int NOT NULL,
+  use text NOT NULL,
+  earlier date NOT NULL,
+  later date NOT NULL,
+  n int NOT NULL,
+  sum_u bigint NOT NULL,
+  sum_uu bigint NOT NULL,
+  CONSTRAINT pk_rent_pair_statistic PRIMARY KEY (id),
+  CONSTRAINT ck_rent_pair_statistic_later CHECK (later > earlier)
+);
+-- rent_pair_statistic.earlier: Month of the first rent of a pair, and later that of the second, the next one of the same unit and use.
+-- rent_pair_statistic.sum_u: Sum of the changes of the logarithm, in millionths, and sum_uu that of their squares. Several rows add up.
+-- Serves an area's statistics.
+CREATE INDEX ix_rent_pair_statistic_community_id ON reg.rent_pair_statistic (community_id);
+"""
+
+COUNTING = """
+    SELECT o.unit_id, o.use, o.community_id, o.month, o.log_rent
+      FROM ({rows}) o
+      LEFT JOIN reg.rent_limit l ON l.subdistrict_id = o.subdistrict_id AND l.use = o.use AND l.class = o.class
+        AND l.year = extract(year FROM o.month)
+      LEFT JOIN reg.rent_limit w ON l.use IS NULL AND w.subdistrict_id = 0 AND w.use = o.use AND w.class = '' AND w.year = 0
+     WHERE o.reason IS NULL AND o.deleted_at IS NULL
+       AND abs(o.log_rent - coalesce(l.centre, w.centre, o.log_rent)) <= 5 * coalesce(l.spread, w.spread, 1)"""
+# Several rents of a unit in one month count as one, their geometric mean.
+PAIRING = """
+    SELECT p.community_id, p.use, p.earlier, p.later, {sign} AS sign, p.u
+      FROM (SELECT m.community_id, m.use, lag(m.month) OVER unit AS earlier, m.month AS later, m.y - lag(m.y) OVER unit AS u
+              FROM (SELECT c.unit_id, c.use, min(c.community_id) AS community_id, c.month, round(avg(c.log_rent))::bigint AS y
+                      FROM ({counting}) c GROUP BY c.unit_id, c.use, c.month) m
+            WINDOW unit AS (PARTITION BY m.unit_id, m.use ORDER BY m.month)) p
+     WHERE p.earlier IS NOT NULL"""
+CHANGE = """
+-- {what}
+CREATE FUNCTION sec.{name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)
+  SELECT d.community_id, d.use, d.earlier, d.later, sum(d.sign), sum(d.sign * d.u), sum(d.sign * d.u * d.u)
+    FROM ({now} UNION ALL {before}) d
+   GROUP BY 1, 2, 3, 4
+  HAVING sum(d.sign) <> 0 OR sum(d.sign * d.u) <> 0 OR sum(d.sign * d.u * d.u) <> 0;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION sec.{name}() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sec.{name}() TO reg_owner;
+"""
+COLUMNS = "{0}.unit_id, {0}.use, {0}.class, {0}.subdistrict_id, {0}.community_id, {0}.month, {0}.log_rent, {0}.reason, {0}.deleted_at"
+NOW = f"""
+    SELECT {COLUMNS.format("r")} FROM reg.rent_observation r WHERE r.unit_id IN (SELECT t.unit_id FROM new_rows t)"""
+OTHERS = f"{NOW} AND r.id NOT IN (SELECT t.id FROM new_rows t)"
+TRIGGERS = (
+    ("insert", "NEW TABLE AS new_rows", OTHERS, "Pairs that came with new observations, and those that they came between."),
+    (
+        "update",
+        "OLD TABLE AS old_rows NEW TABLE AS new_rows",
+        f"{OTHERS} UNION ALL SELECT {COLUMNS.format('t')} FROM old_rows t",
+        "Pairs as they are after a correction, less as they were before. An observation never comes to another unit.",
+    ),
+)
+
+FILL = f"""
+INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)
+SELECT d.community_id, d.use, d.earlier, d.later, sum(d.sign), sum(d.u), sum(d.u * d.u)
+  FROM ({PAIRING.format(sign="1", counting=COUNTING.format(rows="SELECT * FROM reg.rent_observation"))}) d
+ GROUP BY 1, 2, 3, 4;
+"""
+
+
+def upgrade() -> None:
+    op.execute(TABLE + force("reg.rent_pair_statistic") + readable("reg.rent_pair_statistic", OFFICE))
+    op.execute(f"""
+        CREATE POLICY loader_i ON reg.rent_pair_statistic FOR INSERT TO app_loader WITH CHECK ({LOADER});
+        CREATE POLICY loader_d ON reg.rent_pair_statistic FOR DELETE TO app_loader USING ({LOADER});
+        GRANT INSERT, DELETE ON reg.rent_pair_statistic TO app_loader;
+    """)
+    op.execute(FILL)
+    for verb, tables, before, what in TRIGGERS:
+        now, then = (PAIRING.format(sign=sign, counting=COUNTING.format(rows=rows)) for sign, rows in (("1", NOW), ("-1", before)))
+        op.execute("SET ROLE sec_definer")
+        op.execute(CHANGE.format(name=f"pair_rents_{verb}", now=now, before=then, what=what))
+        op.execute("SET ROLE reg_owner")
+        op.execute(
+            f"CREATE TRIGGER pair_{verb} AFTER {verb.upper()} ON reg.rent_observation REFERENCING {tables}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION sec.pair_rents_{verb}()"
+        )
+
+
+def downgrade() -> None:
+    op.execute("DROP TRIGGER pair_insert ON reg.rent_observation; DROP TRIGGER pair_update ON reg.rent_observation")
+    op.execute("SET ROLE sec_definer")
+    op.execute("DROP FUNCTION sec.pair_rents_insert(); DROP FUNCTION sec.pair_rents_update()")
+    op.execute("SET ROLE reg_owner")
+    op.execute("DROP TABLE reg.rent_pair_statistic")
