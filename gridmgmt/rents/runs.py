@@ -8,9 +8,10 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from importlib.metadata import version
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from gridmgmt.errors import NotFoundError
 from gridmgmt.models import RentRun, RentValue
 from gridmgmt.rents.guides import Guides
 from gridmgmt.rents.methods.series import Series
+from gridmgmt.rents.rows import add_rows
 from gridmgmt.rents.samples import Lets, Part, Span
 from gridmgmt.rents.tree import Tree
 
@@ -49,6 +51,10 @@ class Value:
     pooled: Pooled
     shrinkage: Decimal | None
     reason: str | None
+
+
+NAMES: Final = tuple(one.name for one in fields(Value))
+_FIELDS: Final = attrgetter(*NAMES)
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ def digest_of(values: Sequence[Value]) -> str:
     """SHA-256 of the values as they are kept, in their order."""
     summed = hashlib.sha256()
     for value in sorted(values, key=lambda one: (one.area_id, one.use, one.lets, one.period)):
-        summed.update(("|".join("" if field is None else str(field) for field in astuple(value)) + "\n").encode())
+        summed.update(("|".join("" if field is None else str(field) for field in _FIELDS(value)) + "\n").encode())
     return summed.hexdigest()
 
 
@@ -166,9 +172,7 @@ def store(session: Session, plan: Plan, outcome: Outcome, cut: dt.datetime) -> u
         )
         .returning(RentRun.id)
     ).scalar_one()
-    if values:
-        names = [one.name for one in fields(Value)]
-        session.execute(insert(RentValue), [{"run_id": run} | dict(zip(names, astuple(one), strict=True)) for one in values])
+    add_rows(session, RentValue, [{"run_id": run} | dict(zip(NAMES, _FIELDS(one), strict=True)) for one in values])
     return run
 
 
