@@ -7,7 +7,7 @@ from typing import Final
 
 from gridmgmt.database import Actor, Database
 from gridmgmt.rents import releases
-from gridmgmt.rents.figures import Figure
+from gridmgmt.rents.releases import Figure
 from gridmgmt.rents.runs import Outcome, Plan, store, take_cut
 from gridmgmt.security import accounts
 from tests.places import Places

@@ -11,11 +11,12 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from gridmgmt.errors import ConflictError, InvalidError, NotFoundError
-from gridmgmt.rents.catalogue import DEFAULT, METHODS, Material
+from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.computing import SET_ASIDE, communities_of, settle
 from gridmgmt.rents.district import Local, series_of_part, tree_index
 from gridmgmt.rents.figures import Indexed, guide_figures, index_figures
 from gridmgmt.rents.guides import PARAMETERS, guide, load_dwellings
+from gridmgmt.rents.material import Material
 from gridmgmt.rents.observations import observe
 from gridmgmt.rents.releases import Sourced, add_release, continued, figures_of, list_releases, quarter_start
 from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of

@@ -10,9 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gridmgmt.errors import InvalidError, NotFoundError
-from gridmgmt.rents.catalogue import DEFAULT, METHODS, Material
+from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.district import series_of_part
 from gridmgmt.rents.extracts import save_limits
+from gridmgmt.rents.material import Material
 from gridmgmt.rents.methods.series import IntArray
 from gridmgmt.rents.observations import observe
 from gridmgmt.rents.pair_statistics import rebuild_pairs

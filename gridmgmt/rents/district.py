@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridmgmt.rents.catalogue import DEFAULT, METHODS, Material, Parameters
+from gridmgmt.rents.catalogue import DEFAULT, METHODS, Parameters
+from gridmgmt.rents.material import Material, estimate
 from gridmgmt.rents.methods.aggregation import Weights, combine
 from gridmgmt.rents.methods.moments import Moments
 from gridmgmt.rents.methods.regression import Regression, regress
@@ -40,7 +41,7 @@ def nothing(part: Part, reason: Reason) -> Series:
 def series_of_part(material: Material, method: str, parameters: Parameters) -> Series:
     """The series of a method with what was trimmed; where nothing can be estimated at all, one of reasons."""
     try:
-        series = METHODS[method].compute(material, parameters)
+        series = estimate(material, method, parameters)
     except EstimationError as error:
         return nothing(material.part, error.reason)
     return replace(series, counts=material.part.leases.counts, trimmed=material.part.trimmed)

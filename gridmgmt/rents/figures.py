@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -19,32 +19,13 @@ from gridmgmt.rents.guides import Dwellings, Guides, guide
 from gridmgmt.rents.methods.disclosure import Cells, Rules, Showing, complete, judge
 from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
 from gridmgmt.rents.methods.tables import Sum, Table
+from gridmgmt.rents.releases import Figure
 from gridmgmt.rents.samples import Lets, Sample, Span
 from gridmgmt.rents.tree import Tree
 
 Kind = tuple[int, str, str, int]
 """Place of an area, kind of let (all, new, renewed), frequency, period."""
 LETS: Final = ("all", "new", "renewed")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number as it is published, or the reason why there is none."""
-
-    product: Literal["index", "guide"]
-    frequency: Literal["month", "quarter", "year"]
-    area_id: int
-    use: str
-    lets: Lets
-    period: dt.date
-    value: Decimal | None
-    low: Decimal | None
-    high: Decimal | None
-    se: Decimal | None
-    n_told: int | None
-    basis: Literal["direct", "model", "none"]
-    flag: str | None
-    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

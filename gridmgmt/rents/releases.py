@@ -17,12 +17,32 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.errors import ConflictError, InvalidError, NotFoundError, StaleError
 from gridmgmt.models import RentFigure, RentRelease, RentReleaseRun, RentRun
-from gridmgmt.rents.figures import Figure
 from gridmgmt.security.access import Versions
 
 Step = Literal["reviewed", "approved", "published", "rejected"]
 OVERLAP: Final = {"month": 23, "quarter": 7}
 """Periods on which new numbers are laid: what two rolling windows that follow each other share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number as it is published, or the reason why there is none."""
+
+    product: Literal["index", "guide"]
+    frequency: Literal["month", "quarter", "year"]
+    area_id: int
+    use: str
+    lets: Literal["all", "new"]
+    period: dt.date
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    se: Decimal | None
+    n_told: int | None
+    basis: Literal["direct", "model", "none"]
+    flag: str | None
+    reason: str | None
+
 
 Key = tuple[str, str, int, str, str]
 """Product, frequency, area, use, kind of let."""
