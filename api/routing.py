@@ -112,7 +112,7 @@ def _read_json(body: bytes) -> Any:
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise RequestError("malformed-request", "the body is not valid JSON in UTF-8") from error
+        raise RequestError("malformed-request", "the body is not valid JSON in UTF-8", field="body") from error
     # Each pass takes the innermost brackets away, in C: 32 passes leave nothing of what is not too deep.
     brackets = _STRING.sub(b"", body).translate(_BRACKETS, delete=_OTHER)
     for _ in range(DEPTH):
@@ -120,7 +120,7 @@ def _read_json(body: bytes) -> Any:
             break
         brackets = brackets.replace(b"[]", b"")
     if brackets:
-        raise RequestError("malformed-request", f"the body is nested deeper than {DEPTH} levels")
+        raise RequestError("malformed-request", f"the body is nested deeper than {DEPTH} levels", field="body")
     return value
 
 

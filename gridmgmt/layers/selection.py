@@ -35,6 +35,7 @@ MOMENT: Final = bindparam("moment", type_=DateTime(timezone=True))
 
 Period = tuple[dt.date | None, dt.date | None]
 """First and last day; None where it is open."""
+EVER: Final[Period] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,11 @@ class Selection:
     then: bool = False
     """As it was believed at [moment]."""
     since: bool = False
-    """In force on [since] or later; with neither this nor `until`, in force on the day."""
+    """In force on [since] or later; with none of this, `until` and `ever`, in force on the day."""
     until: bool = False
     """In force on [until] or before."""
+    ever: bool = False
+    """Of whatever period."""
     boxes: int = 0
     """Meets one of [box0], [box1]: geometries in degrees, EPSG:4490, as hexadecimal EWKB."""
     upright: bool = True
@@ -118,7 +121,7 @@ def days(selection: Selection, *, few: bool = False) -> tuple[ColumnElement[Any]
     The day asked once a statement costs less than for each row. But the planner counts that cost: without it, walking the whole table
     in the order of the key looks cheap, even for a worker who sees two grids of it.
     """
-    if selection.since or selection.until:
+    if selection.since or selection.until or selection.ever:
         return (
             bindparam("since", type_=Date) if selection.since else None,
             bindparam("until", type_=Date) if selection.until else None,

@@ -13,7 +13,7 @@ from geo.tiles import Quad, around, envelope, quads, tile
 from gridmgmt.layers import LAYERS
 from gridmgmt.layers.far import cell_values, cells, far_properties, parents
 from gridmgmt.layers.layer import Layer, Property
-from gridmgmt.layers.selection import MOMENT, Period, Selection, days, rows_of
+from gridmgmt.layers.selection import EVER, MOMENT, Period, Selection, days, rows_of
 from gridmgmt.reads import Query, Template
 
 SIDES: Final = ("west", "south", "east", "north")
@@ -71,8 +71,10 @@ def tile_of(
     far, wide = is_far(layer, level), layer.by_level and level < layer.minzoom
     if far and layer.far == "cells":
         values |= cell_values(level, bounds if quad.srid == WEB else quad.other(bounds))
-    since, until = period or (None, None)
-    selection = Selection(layer.name, Look(()), then=moment is not None, since=since is not None, until=until is not None)
+    since, until = period or EVER
+    selection = Selection(
+        layer.name, Look(()), then=moment is not None, since=since is not None, until=until is not None, ever=period == EVER
+    )
     template = _template(selection, quad.name, far=far, wide=wide)
     if OTHER_SIDES[0] in template.names:
         values |= zip(OTHER_SIDES, quad.other(quad.padded(level, row, column)), strict=True)

@@ -120,7 +120,8 @@ def test_what_is_no_json_or_no_geojson_is_refused(log_in: LogIn, drawn: Drawn) -
     worker = log_in("worker")
     nan = json.dumps(feature()).replace("6", "NaN")
     for body in (b"", b"{", nan.encode(), b'{"type":"Feature","type":"Feature"}', b"[" * 40 + b"]" * 40, b"\xff"):
-        assert worker.post(BUILDINGS, content=body, headers=GEOJSON).status_code == 400
+        status, slug, blamed = told(worker.post(BUILDINGS, content=body, headers=GEOJSON))
+        assert (status, blamed) == (400, "body"), slug
     assert worker.post(BUILDINGS, content=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
     wrong = worker.patch(at(drawn, "tower"), content=b"{}", headers=ANY | GEOJSON)
     assert (wrong.status_code, wrong.headers["accept-patch"]) == (415, "application/merge-patch+json")

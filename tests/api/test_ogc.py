@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 from starlette.testclient import TestClient
 
@@ -65,7 +66,7 @@ def test_feature_of_another_grid_is_told_like_one_that_never_was(log_in: LogIn, 
         ("crs=EPSG:4490", "crs"), ("crs=", "crs"), ("bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4214", "bbox-crs"),
         ("bbox=114,22,215,23&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4490", "bbox"),
         ("filter=1=1", "filter"),
-        ("sortby=secret", "sortby"), ("sortby=name,-name", "sortby"),
+        ("sortby=secret", "sortby"), ("sortby=name,-name", "sortby"), ("sortby=--name", "sortby"),
         ("sortby=", "sortby"), ("properties=name,secret", "properties"), ("count=maybe", "count"),
         ("datetime=yesterday", "datetime"),
         ("datetime=2020-02-30", "datetime"), ("datetime=2020-01-02/2020-01-01", "datetime"),
@@ -98,6 +99,20 @@ def test_everybody_sees_the_own_features(log_in: LogIn) -> None:
         "worker": (1, 2), "worker-east": (1, 1), "community": (2, 3), "subdistrict": (4, 4), "subdistrict-east": (2, 1), "district": (6, 5),
     }  # fmt: skip
     assert collections(log_in("worker")) == list(LAYERS)
+
+
+def test_estimate_tells_nobody_of_rows_that_are_not_theirs(log_in: LogIn, drawn: Drawn) -> None:
+    with psycopg.connect(drawn.address.conninfo("postgres")) as root:
+        root.execute("ANALYZE reg.building")  # from here on the planner knows what stands in the whole district
+    address = "/ogc/collections/buildings/items?limit=1&count=estimate"
+    counts = ("numberMatched", "numberMatchedEstimated")
+    for query, theirs in (("", 1), ("&nature=commodity", 0), ("&filter=house_code>%274%27", 1)):
+        page = log_in("worker-east").get(address + query).json()
+        assert [page.get(name) for name in counts] == [theirs, None], query
+    page = log_in("district").get(address).json()
+    assert [page.get(name) for name in counts] == [None, 5]
+    page = log_in("district").get(address.replace("estimate", "exact") + "&nature=commodity").json()
+    assert page["numberMatched"] == 1
 
 
 def test_box_holds_what_it_touches(log_in: LogIn) -> None:

@@ -193,7 +193,12 @@ def test_retired_building_is_drawn_and_counted_while_it_stood(log_in: LogIn) -> 
     assert (gone[0], stood[0]) == (False, True)
     assert stood[1] == gone[1] + 1
     assert seen("?datetime=2024-01-01") == gone
-    assert seen("?datetime=2023-12-31/..") == seen("?datetime=../2030-01-01") == stood
+    assert seen("?datetime=2023-12-31/..") == seen("?datetime=../2030-01-01") == seen("?datetime=../..") == stood
+    ids = [
+        {one["id"] for one in district.get(f"/ogc/collections/buildings/items{query}").json()["features"]}
+        for query in ("", "?datetime=../..")
+    ]
+    assert ids[1] - ids[0] == {building}
     assert seen("?as_of=2150-01-01T00:00:00Z&datetime=2023-12-31") == stood
 
 
