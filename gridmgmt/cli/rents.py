@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import uuid
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -19,6 +20,9 @@ from gridmgmt.rents.computing import compute_index
 from gridmgmt.rents.published import area_names
 from gridmgmt.rents.repeating import repeat as compute_again
 from gridmgmt.rents.runs import Value, find_run, values_of_run
+from gridmgmt.reports.forms import find_form, make
+from gridmgmt.reports.issue import read_issue
+from gridmgmt.reports.wording import Language
 from gridmgmt.security import audit
 from gridmgmt.settings import load_settings
 
@@ -115,6 +119,30 @@ def compare(earlier: Annotated[str, Parameter(help="Id of a release, or a quarte
     if not rows:
         lines = [f"{quarterly.name_of(first)} and {quarterly.name_of(second)} say the same"]
     report({"earlier": str(first["id"]), "later": str(second["id"]), "differences": rows}, lines, as_json=json)
+
+
+@app.command
+def bulletin(
+    release: Annotated[str, Parameter(help="Its id, or its quarter.")],
+    file: Annotated[Path, Parameter(help="The file to write, .pdf or .xlsx; one that is there is written over.")],
+    /,
+    *,
+    lang: Annotated[Language, Parameter(help="Chinese or English.")] = "zh",
+    json: AsJson = False,
+) -> None:
+    """Write the bulletin of a release: maps, charts, tables and the method as PDF, or all figures as an Excel workbook."""
+    form = find_form(file.suffix.removeprefix(".").lower())
+    settings = load_settings()
+    with open_register(settings) as register, register.database.transaction(register.operator, read_only=True) as session:
+        issue = read_issue(session, quarterly.find_named(session, release)["id"], demo=settings.access.demo_mode)
+    with working("Setting the bulletin"):
+        made = make(issue, form, lang)
+    try:
+        file.write_bytes(made)
+    except OSError as error:
+        raise InvalidError(f"{file} cannot be written: {error.strerror}", field="file") from None
+    told = {"release": str(issue.release["id"]), "file": str(file), "bytes": len(made)}
+    report(told, [f"{quarterly.name_of(issue.release)} is in {file}"], as_json=json)
 
 
 @app.command
