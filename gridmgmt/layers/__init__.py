@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 
 from gridmgmt.database import Actor
 from gridmgmt.errors import NotFoundError
-from gridmgmt.layers import buildings, communities, grids, lease_density, managers_coverage, residents, subdistricts
+from gridmgmt.layers import (
+    buildings,
+    communities,
+    grids,
+    guide_rents,
+    lease_density,
+    managers_coverage,
+    rent_index,
+    residents,
+    subdistricts,
+)
 from gridmgmt.layers.layer import Layer
 
 LAYERS: Mapping[str, Layer] = {
@@ -16,6 +26,8 @@ LAYERS: Mapping[str, Layer] = {
         subdistricts.LAYER,
         communities.LAYER,
         residents.LAYER,
+        guide_rents.LAYER,
+        rent_index.LAYER,
         managers_coverage.LAYER,
         lease_density.LAYER,
         grids.LAYER,

@@ -34,5 +34,7 @@ class Style:
     """The property that is written on each feature. It must be among what tiles carry."""
     share: str | None = None
     """Far away, where features are counted: which of the numbers is shaded as a share of the count. None for the count itself."""
+    only: tuple[str, str] | None = None
+    """A property and its value: no other features are drawn. It must be among what tiles carry."""
     counted: bool = False
     """Whether features are counted at every level of the map, not only where they are far away."""

@@ -80,18 +80,20 @@ def _features(layer: Layer, style: Style) -> list[MapLayer]:
     """The features themselves."""
     colour = _colour(layer, style)
     near = {"minzoom": layer.minzoom} if layer.far else {}
+    only: list[Any] = [["==", ["get", style.only[0]], style.only[1]]] if style.only else []
     drawn: list[MapLayer] = []
     if layer.shape != "point":
-        areas = near | {"filter": ["all", _NEAR, _AREAS]} if layer.far else {"filter": _AREAS}
+        areas = near | {"filter": _all(_NEAR, _AREAS, *only)} if layer.far else {"filter": _all(_AREAS, *only)}
         drawn.append(_layer(layer, "fill", "fill", **areas, paint={"fill-color": colour, "fill-opacity": style.opacity}))
         border = {"line-color": colour, "line-width": style.width}
         drawn.append(_layer(layer, "line", "line", **areas, paint=border, layout={"line-join": "round"}))
     if layer.shape != "multipolygon":
-        points = near | {"filter": ["all", _NEAR, _POINTS]} if layer.far else {"filter": _POINTS}
+        points = near | {"filter": _all(_NEAR, _POINTS, *only)} if layer.far else {"filter": _all(_POINTS, *only)}
         size = {"circle-radius": ["interpolate", ["linear"], ["zoom"], 12, 2, 18, 7], "circle-stroke-width": 1, "circle-stroke-color": HALO}
         drawn.append(_layer(layer, "circle", "circle", **points, paint={"circle-color": colour, **size}))
     if style.label:
-        drawn.append(_text(layer, "label", ["to-string", ["get", style.label]], **near, **({"filter": _NEAR} if layer.far else {})))
+        shown = [*([_NEAR] if layer.far else []), *only]
+        drawn.append(_text(layer, "label", ["to-string", ["get", style.label]], **near, **({"filter": _all(*shown)} if shown else {})))
     return drawn
 
 
@@ -137,6 +139,11 @@ def _colour(layer: Layer, style: Style) -> Any:
         cases = [part for shade in style.shades for part in (["==", value, shade.value], shade.colour)]
         return ["case", *cases, style.colour]
     return ["match", value, *(part for shade in style.shades for part in (shade.value, shade.colour)), style.colour]
+
+
+def _all(*conditions: list[Any]) -> list[Any]:
+    """All of these, one at least."""
+    return conditions[0] if len(conditions) == 1 else ["all", *conditions]
 
 
 def _layer(layer: Layer, part: str, kind: str, **more: Any) -> MapLayer:

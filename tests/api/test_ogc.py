@@ -83,7 +83,7 @@ def test_bad_parameter_is_400_and_named(client: TestClient, query: str, paramete
 
 
 def test_anonymous_callers_see_the_areas(client: TestClient) -> None:
-    assert collections(client) == ["subdistricts", "communities", "residents"]
+    assert collections(client) == ["subdistricts", "communities", "residents", "guide-rents", "rent-index"]
     assert names(client, "/ogc/collections/subdistricts/items") == ["西街道", "东街道"]
     assert [feature["properties"] for feature in features(client, "/ogc/collections/communities/items?limit=1")] == [
         {"code": "440399001001", "name": "南社区", "subdistrict": "440399001", "valid_from": "2020-01-01", "approximate": False}

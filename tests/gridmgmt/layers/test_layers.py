@@ -40,8 +40,15 @@ def test_hidden_and_unknown_layers_are_told_alike() -> None:
 
 
 def test_each_role_finds_its_layers() -> None:
-    assert [layer.name for layer in layers_for(PUBLIC)] == ["subdistricts", "communities", "residents"]
-    assert [layer.name for layer in layers_for(actor("admin"))] == ["subdistricts", "communities", "residents", "grids"]
+    assert [layer.name for layer in layers_for(PUBLIC)] == ["subdistricts", "communities", "residents", "guide-rents", "rent-index"]
+    assert [layer.name for layer in layers_for(actor("admin"))] == [
+        "subdistricts",
+        "communities",
+        "residents",
+        "guide-rents",
+        "rent-index",
+        "grids",
+    ]
     for role in ("district", "subdistrict", "community", "worker"):
         assert [layer.name for layer in layers_for(actor(role))] == list(LAYERS)
 
