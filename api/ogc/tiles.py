@@ -20,7 +20,7 @@ from gridmgmt.errors import NotFoundError
 from gridmgmt.layers.far import far_properties
 from gridmgmt.layers.layer import Layer, Property
 from gridmgmt.layers.stamps import stamp_of
-from gridmgmt.layers.tiles import drawn_properties, tile_of
+from gridmgmt.layers.tiles import drawn_properties, is_far, tile_of
 
 TILEJSON: Final = "application/vnd.mapbox.tile+json"
 DRAWN: Final = {"mvt": MEDIA_TYPE}
@@ -64,7 +64,7 @@ async def read_tileset(asked: Asked) -> Response:
     page = _about(layer, quad) | {
         "links": _links(asked, layer, quad),
         "layers": [_described(layer)],
-        "tileMatrixSetLimits": _limits(quad, extent.box),
+        "tileMatrixSetLimits": _limits(layer, quad, extent.box),
     }
     if extent.box is not None:
         west, south, east, north = extent.box
@@ -108,7 +108,7 @@ async def _within_limits(asked: Asked, quad: Quad, level: int, row: int, column:
     """Raise NotFoundError where the tileset has no tiles, as the standard has it (/req/core/tc-error)."""
     [extent] = await asked.parts.extents.read(asked.parts.database, asked.actor, [asked.layer])
     if extent.box is not None:
-        first_row, last_row, first_column, last_column = quad.limits(level, extent.box)
+        first_row, last_row, first_column, last_column = _limits_of(asked.layer, quad, level, extent.box)
         if not (first_row <= row <= last_row and first_column <= column <= last_column):
             raise NotFoundError("the tileset has no tile there")
 
@@ -168,13 +168,25 @@ def _carried(layer: Layer) -> list[tuple[Property, str]]:
     return carried + [(one, f"below level {layer.minzoom}") for name, one in far.items() if name not in near]
 
 
-def _limits(quad: Quad, box: Bounds | None) -> list[dict[str, Any]]:
+def _limits_of(layer: Layer, quad: Quad, level: int, box: Bounds) -> tuple[int, int, int, int]:
+    """First and last row, first and last column of the tiles that hold something."""
+    if is_far(layer, level) and _reaches_on(layer):
+        return 0, (1 << level) - 1, 0, (quad.columns << level) - 1
+    return quad.limits(level, box)
+
+
+def _reaches_on(layer: Layer) -> bool:
+    """Whether what stands for the features far away, the areas around them, reaches beyond those that the caller sees."""
+    return layer.far == "parents" and not layer.public
+
+
+def _limits(layer: Layer, quad: Quad, box: Bounds | None) -> list[dict[str, Any]]:
     """Which tiles may hold something at each level."""
     if box is None:
         return []
     limits: list[dict[str, Any]] = []
     for level in range(quad.deepest + 1):
-        first_row, last_row, first_column, last_column = quad.limits(level, box)
+        first_row, last_row, first_column, last_column = _limits_of(layer, quad, level, box)
         limits.append(
             {
                 "tileMatrix": str(level),
@@ -199,7 +211,7 @@ def _tilejson(asked: Asked, layer: Layer, quad: Quad, box: Bounds | None) -> dic
         "maxzoom": quad.deepest,
         "vector_layers": [{"id": layer.name, "description": layer.title, "minzoom": 0, "maxzoom": quad.deepest, "fields": fields}],
     }
-    if box is not None:
+    if box is not None and not _reaches_on(layer):
         page["bounds"] = list(box)
     return page
 

@@ -4,9 +4,10 @@ A base grid is the smallest area whose rows a caller sees all or none of, so tha
 """
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Date, Double, FromClause, Numeric, Select, cast, func, select, true
+from sqlalchemy import ColumnElement, Date, FromClause, Numeric, Select, cast, func, select, true
 
 from geo.crs import METRIC
 from gridmgmt.history.beliefs import known, today
@@ -32,9 +33,12 @@ def square_kilometres(grid: FromClause) -> ColumnElement[float]:
     return func.ST_Area(func.ST_Transform(grid.c.geom, METRIC)) / 1_000_000
 
 
-def percent(part: ColumnElement[int], whole: ColumnElement[int]) -> ColumnElement[float]:
-    """A share in percent with one decimal; NULL of nothing."""
-    return cast(func.round(cast(part, Numeric) * 100 / func.nullif(whole, 0), 1), Double)
+def percent(part: ColumnElement[int], whole: ColumnElement[int]) -> ColumnElement[Decimal]:
+    """A share in percent with one decimal, also where that is 0: who guesses types by the first features sees no whole number.
+
+    NULL of nothing.
+    """
+    return func.round(cast(part, Numeric) * 100 / func.nullif(whole, 0), 1, type_=Numeric)
 
 
 def per_grid(

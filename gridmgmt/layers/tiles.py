@@ -5,7 +5,7 @@ from collections import Counter, OrderedDict
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Float, FromClause, Integer, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy import ColumnElement, Double, Float, FromClause, Integer, Text, bindparam, cast, func, literal_column, select
 
 from geo.crs import STORAGE, WEB
 from geo.features import Look
@@ -104,7 +104,10 @@ def _template(selection: Selection, quad_name: str, *, far: bool, wide: bool) ->
         told = far_properties(layer)
     bounds: list[ColumnElement[Any]] = [bindparam(side, type_=Float) for side in SIDES]
     shape, met = _shape(rows, quad, bounds)
-    columns: list[ColumnElement[Any]] = [rows.c[one.name] for one in told]
+    # A decimal would come as text.
+    columns: list[ColumnElement[Any]] = [
+        cast(rows.c[one.name], Double).label(one.name) if one.type == "number" else rows.c[one.name] for one in told
+    ]
     number = None
     if "id" in rows.c:
         if layer.id_type == "integer":

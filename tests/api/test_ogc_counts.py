@@ -56,6 +56,14 @@ def test_answer_is_old_when_what_it_counts_was_written_and_not_before(log_in: Lo
     assert statuses == {name: 200 if name in moved else 304 for name in tags}
 
 
+def test_share_looks_like_no_whole_number_even_when_it_is_one(log_in: LogIn) -> None:
+    """QGIS takes the type of a column from the first features."""
+    worker = log_in("worker")
+    assert '"coverage":50.0' in worker.get(COVERAGE).text
+    (grid,) = drawn_in(worker, address("managers-coverage", 14, 100, 100))
+    assert (type(grid["properties"]["coverage"]), grid["properties"]["coverage"]) == (float, 50.0)
+
+
 def test_maps_draw_subdistricts_far_away_and_communities_near(client: TestClient) -> None:
     for level, names in ((10, {"西街道", "东街道"}), (11, {"南社区", "北社区", "东一社区"})):
         told = drawn_in(client, address("residents", level, 600, 200))

@@ -221,6 +221,18 @@ def test_tileset_says_where_tiles_are(client: TestClient) -> None:
     assert client.get(filled).status_code == 200
 
 
+def test_limits_hold_the_area_that_stands_for_the_own_grids_from_afar(log_in: LogIn) -> None:
+    worker = log_in("worker")  # of the south-western grid alone; far away the whole community stands for it
+    beyond = address("grids", 11, 900, 100)
+    assert [one["properties"]["count"] for one in drawn_in(worker, beyond)] == [1]
+    told = worker.get(f"/ogc/collections/grids/tiles/{MERCATOR}").json()["tileMatrixSetLimits"]
+    column, row = (int(number) for number in place(11, 900, 100))
+    assert (told[11]["minTileRow"] <= row <= told[11]["maxTileRow"], told[11]["maxTileCol"] >= column) == (True, True)
+    assert told[11]["maxTileCol"] == 2047
+    assert told[12]["maxTileCol"] < 4095
+    assert "bounds" not in worker.get(f"/ogc/collections/grids/tiles/{MERCATOR}?f=tilejson").json()
+
+
 def test_tilejson_leads_to_the_same_tiles(client: TestClient) -> None:
     answer = client.get(f"/ogc/collections/communities/tiles/{MERCATOR}?f=tilejson")
     assert answer.headers["content-type"] == "application/vnd.mapbox.tile+json"

@@ -5,6 +5,7 @@ manager from 2023 on, the mill a candidate. South-west and east-inner measure 0.
 """
 
 import datetime as dt
+from decimal import Decimal
 
 import psycopg
 
@@ -30,7 +31,7 @@ def written(drawn: Drawn, *statements: str) -> None:
         root.execute("ALTER TABLE reg.lease ENABLE TRIGGER lease_state_step")
 
 
-def covered(drawn: Drawn, who: str, **asked: dt.datetime) -> dict[str, tuple[int, int, float | None]]:
+def covered(drawn: Drawn, who: str, **asked: dt.datetime) -> dict[str, tuple[int, int, Decimal | None]]:
     found = told(drawn, drawn.places.accounts[who], COVERAGE, **asked)
     return {one["name"]: (one["rental_buildings"], one["managed_buildings"], one["coverage"]) for one in found}
 
@@ -94,7 +95,7 @@ def test_density_counts_leases_in_force_and_the_units_they_let(drawn: Drawn) -> 
     kept = ("leases", "filed_leases", "let_units", "units", "let_share")
     told_of = {name: tuple(one[column] for column in kept) for name, one in found.items()}
     assert told_of == {
-        "south-west": (2, 1, 1, 3, 33.3),  # the village's flat with its sublet, of two flats in the tower and itself
+        "south-west": (2, 1, 1, 3, Decimal("33.3")),  # the village's flat with its sublet, of two flats in the tower and itself
         "south-east": (1, 1, 1, 1, 100.0),
         "north-west": (0, 0, 0, 1, 0.0),
         "north-east": (0, 0, 0, 0, None),
