@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.errors import ConflictError, InvalidError, NotFoundError, StaleError
 from gridmgmt.models import RentFigure, RentRelease, RentReleaseRun, RentRun
+from gridmgmt.rents.rows import add_rows
 from gridmgmt.security.access import Versions
 
 Step = Literal["reviewed", "approved", "published", "rejected"]
@@ -89,7 +90,7 @@ def add_release(session: Session, quarter: str, runs: Sequence[uuid.UUID], figur
     if figures:
         names = [one.name for one in fields(Figure)]
         rows = [{"release_id": release, "run_id": run} | {name: getattr(figure, name) for name in names} for run, figure in figures]
-        session.execute(insert(RentFigure), rows)
+        add_rows(session, RentFigure, rows)
     return find_release(session, release)
 
 
