@@ -11,7 +11,7 @@ import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +29,10 @@ from gridmgmt.settings import Address
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "register_template"
 RUN_PREFIX = "gridmgmt-tests-"
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory: a clone of a database costs a sixth of what it costs on a disk."""
+ROOM = 4 * 2**30
+"""Bytes free in memory from which on runs go there; one takes less than a quarter of them."""
 RUN = pytest.StashKey[Path]()
 HOLD = pytest.StashKey[int]()
 
@@ -178,7 +182,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time-out stops the cluster too, as Ctrl-C does
     clear_abandoned_runs()
-    unheld = Path(tempfile.mkdtemp(prefix="gridmgmt-new-"))
+    unheld = Path(tempfile.mkdtemp(prefix="gridmgmt-new-", dir=place_of_runs()))
     unheld.chmod(0o711)  # the database's user goes through it when the tests run as root
     config.stash[HOLD] = os.open(unheld / "held", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(config.stash[HOLD], fcntl.LOCK_EX)
@@ -198,9 +202,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         os.close(config.stash[HOLD])
 
 
+def place_of_runs() -> Path:
+    """Folder for the folders of runs: in memory where there is room, else where temporary files go."""
+    if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        return MEMORY
+    return Path(tempfile.gettempdir())
+
+
 def clear_abandoned_runs() -> None:
     """Stop the clusters of runs that were killed: nobody holds their folder any more."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{RUN_PREFIX}*"):
+    for folder in chain.from_iterable(place.glob(f"{RUN_PREFIX}*") for place in (MEMORY, Path(tempfile.gettempdir()))):
         if folder.stat().st_uid == os.geteuid() and (folder / "held").exists():
             with (folder / "held").open("a") as handle:
                 try:
