@@ -3,8 +3,8 @@
 The observations are invented: 120 months, 100 communities, ten attributes. DuckDB reads them from a table of its own, with all cores.
 """
 
-import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +33,8 @@ SELECT 'survey', 'BENCH' || i, u.id, u.grid_id, u.subdistrict_id, i / {MONTHS} %
        (date '2010-01-01' + make_interval(months => (i %% {MONTHS})::int))::date, 200000, 50, 0, 3700000 + (random() * 200000)::int,
        (random() * 2e6 - 1e6)::int, (random() * 1e6)::int, (random() * 4e6 - 1e6)::int, (random() * 3e6)::int, (i %% 20 = 0)::int * 1000000,
        (i %% 7 - 3) * 100000, (i %% 6 = 0)::int * 1000000, (i %% 5 = 0)::int * 1000000, (i %% 3 = 0)::int * 1000000, (random() * 1e6)::int
-  FROM generate_series(1, %(rows)s) i, (SELECT * FROM reg.unit LIMIT 1) u"""
+  FROM generate_series(1, %(rows)s) i
+  JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS place, count(*) OVER () AS every FROM reg.unit) u ON u.place = i %% u.every"""
 LIMITS: Final = f"""
 INSERT INTO reg.rent_limit
 SELECT s, '{USE}', c, y, 50, 3800000, 60000, 'subdistrict' FROM (SELECT DISTINCT subdistrict_id AS s FROM reg.rent_observation) g,
@@ -101,11 +102,9 @@ def _quickest(work: Callable[[], Any]) -> float:
 
 
 def _peer(superuser: psycopg.Connection[tuple[Any, ...]], folder: Path) -> float:
-    """Seconds of DuckDB, in an environment of its own. Needs uv and a package index."""
-    uv = shutil.which("uv")
-    assert uv is not None, "uv is needed to install DuckDB"
-    subprocess.run([uv, "venv", "-q", str(folder)], check=True)
-    subprocess.run([uv, "pip", "install", "-q", "--python", str(folder / "bin/python"), "duckdb"], check=True)
+    """Seconds of DuckDB, in an environment of its own. Needs a package index."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([str(folder / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "duckdb"], check=True)
     for name, rows in (
         ("rents", f"SELECT {KEPT} FROM reg.rent_observation WHERE use = '{USE}'"),
         ("limits", "SELECT * FROM reg.rent_limit"),

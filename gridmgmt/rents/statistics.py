@@ -34,7 +34,7 @@ NEEDED: Final = "subdistrict_id, community_id, use, class, new_let, month, log_r
 def _sums() -> str:
     terms = ["o.log_rent", "o.log_rent * o.log_rent", *(f"o.{one}" for one in ATTRIBUTES), *(f"o.{one} * o.log_rent" for one in ATTRIBUTES)]
     terms += [f"o.{one} * o.{other}" for place, one in enumerate(ATTRIBUTES) for other in ATTRIBUTES[place:]]
-    return "ARRAY[" + ", ".join(f"sum({term})" for term in terms) + "]::bigint[]"
+    return "ARRAY[" + ", ".join(f"reg.total({term})" for term in terms) + "]"
 
 
 ADDING: Final = """

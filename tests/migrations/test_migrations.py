@@ -45,7 +45,8 @@ CATALOGUE = {
           pg_get_expr(polwithcheck, polrelid)
           FROM pg_policy JOIN pg_class c ON c.oid = polrelid WHERE c.relnamespace = ANY (%(ours)s)""",
     "functions": """
-        SELECT oid::regprocedure::text, pg_get_functiondef(oid), pg_get_userbyid(proowner), coalesce(proacl, acldefault('f',
+        SELECT oid::regprocedure::text, CASE prokind WHEN 'a' THEN (SELECT a::text FROM pg_aggregate a WHERE aggfnoid = pg_proc.oid)
+            ELSE pg_get_functiondef(oid) END, pg_get_userbyid(proowner), coalesce(proacl, acldefault('f',
           proowner))::text[]
           FROM pg_proc WHERE pronamespace = ANY (%(ours)s)""",
     "triggers": """
