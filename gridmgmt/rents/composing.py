@@ -49,9 +49,9 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
         raise InvalidError(f"{quarter} has not ended yet", field="quarter")
     if any(one["state"] == "published" and one["quarter"] > quarter for one in list_releases(session)):
         raise ConflictError("a later quarter was published already, and what was published is never changed", field="quarter")
-    tree = load_tree(session, _district(session))
     observe(session)
     cut = take_cut(session)
+    tree = load_tree(session, _district(session), cut)
     since, before = _published(session, quarter, start)
     first = _first(session, before, end)
     runs: list[uuid.UUID] = []
@@ -60,20 +60,20 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
     uses = _uses(session)
     for done, use in enumerate(uses):
         tell(use, done, len(uses))
-        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use), first, end)
+        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end)
         settle(session, study.sample)
         indexed: dict[Frequency, list[Indexed]] = {
             frequency: [study.indexed(frequency, lets) for lets in LETS] for frequency in FREQUENCIES
         }
         by_frequency: dict[str, uuid.UUID] = {}
         for frequency, series in indexed.items():
-            outcome = Outcome([value for one in series for value in _values(one, tree, use)], _aside(session, tree.areas[0].id, use))
+            outcome = Outcome([value for one in series for value in _values(one, tree, use)], _aside(session, tree.areas[0].id, use, cut))
             by_frequency[frequency] = store(session, study.plan("index", frequency), outcome, cut)
         every = [one for series in indexed.values() for one in series]
         fresh += [(by_frequency[one.frequency], one) for one in index_figures(study.sample, tree, every, since=_month(since))]
-        dwellings = load_dwellings(session, use, end)
+        dwellings = load_dwellings(session, use, end, cut)
         values = guide_values(guide(study.sample, tree, dwellings, end), tree, start, use)
-        guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use)), cut)
+        guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
         fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, _told(before, use, _before(start)))]
         runs += [*by_frequency.values(), guided]
         notes += study.alarms(indexed["month"][0])
@@ -117,14 +117,14 @@ class Study:
         return found
 
 
-def tree_outcome(session: Session, plan: Plan, sample: Sample) -> Outcome:
-    """The values of a run over all areas, computed from its plan."""
-    tree = load_tree(session, plan.area_id)
-    aside = _aside(session, plan.area_id, plan.use)
+def tree_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime) -> Outcome:
+    """The values of a run over all areas, computed from its plan with what was known at its data cut."""
+    tree = load_tree(session, plan.area_id, cut)
+    aside = _aside(session, plan.area_id, plan.use, cut)
     if plan.product == "guide":
-        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends), plan.ends)
+        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends, cut), plan.ends)
         return Outcome(guide_values(guides, tree, plan.begins, plan.use), aside)
-    study = Study(tree, sample, load_floorspace(session, plan.use), plan.begins, plan.ends)
+    study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends)
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
     return Outcome([value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)], aside)
 
@@ -190,8 +190,8 @@ def _district(session: Session) -> int:
     return found
 
 
-def _aside(session: Session, area: int, use: str) -> int:
-    return session.execute(text(SET_ASIDE), {"use": use, "communities": communities_of(session, area).tolist()}).scalar_one()
+def _aside(session: Session, area: int, use: str, cut: dt.datetime) -> int:
+    return session.execute(text(SET_ASIDE), {"use": use, "communities": communities_of(session, area, cut).tolist()}).scalar_one()
 
 
 def _after(start: dt.date) -> dt.date:

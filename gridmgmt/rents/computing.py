@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gridmgmt.errors import InvalidError, NotFoundError
+from gridmgmt.rents.believed import believed
 from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.district import series_of_part
 from gridmgmt.rents.extracts import save_limits
@@ -24,11 +25,11 @@ from gridmgmt.rents.statistics import USES, rebuild
 LONGEST: Final = 600
 """Periods that an index may have."""
 
-COMMUNITIES: Final = """
-    WITH RECURSIVE below AS (
-      SELECT id, level FROM reg.area WHERE id = :area
-      UNION ALL SELECT a.id, a.level FROM reg.area a JOIN below b ON a.parent_id = b.id)
-    SELECT id FROM below WHERE level = 'community' ORDER BY id"""
+COMMUNITIES: Final = f"""
+    WITH RECURSIVE known AS {believed("area", "id", "level", "parent_id")}, below AS (
+      SELECT id, level FROM known WHERE id = :area
+      UNION ALL SELECT a.id, a.level FROM known a JOIN below b ON a.parent_id = b.id)
+    SELECT id FROM below WHERE level = 'community' ORDER BY id"""  # noqa: S608 -- words of this package only
 SET_ASIDE: Final = """
     SELECT count(*) FROM reg.rent_observation
      WHERE use = :use AND reason IS NOT NULL AND deleted_at IS NULL AND community_id = ANY (:communities)"""
@@ -75,7 +76,7 @@ def compute_index(
     plan = Plan("index", frequency, method, parameters, area, use, span.days[0], span.days[-1])
     sample = Sample.draw(session, use)
     settle(session, sample)
-    outcome = area_outcome(session, plan, sample)
+    outcome = area_outcome(session, plan, sample, cut)
     return Computed(store(session, plan, outcome, cut), plan, outcome)
 
 
@@ -96,19 +97,19 @@ def area_id(session: Session, code: str) -> int:
     return found
 
 
-def communities_of(session: Session, area: int) -> IntArray:
-    """Ids of the communities in an area, itself if it is one."""
-    return np.array(session.execute(text(COMMUNITIES), {"area": area}).scalars().all(), np.int64)
+def communities_of(session: Session, area: int, cut: dt.datetime) -> IntArray:
+    """Ids of the communities in an area at a data cut, itself if it is one."""
+    return np.array(session.execute(text(COMMUNITIES), {"area": area, "cut": cut}).scalars().all(), np.int64)
 
 
-def area_outcome(session: Session, plan: Plan, sample: Sample) -> Outcome:
-    """The values of a run over one area, computed from its plan."""
-    communities = communities_of(session, plan.area_id)
+def area_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime) -> Outcome:
+    """The values of a run over one area, computed from its plan with what was known at its data cut."""
+    communities = communities_of(session, plan.area_id, cut)
     lets: Lets = plan.parameters["lets"]
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
     span = Span.between(plan.begins, plan.ends - dt.timedelta(days=1), frequency)
     part = sample.part(communities, span, lets)
-    series = series_of_part(Material(part, span, load_floorspace(session, plan.use)), plan.method, dict(plan.parameters))
+    series = series_of_part(Material(part, span, load_floorspace(session, plan.use, cut)), plan.method, dict(plan.parameters))
     values = values_of(series, part, span, area_id=plan.area_id, use=plan.use, lets=lets)
     aside = session.execute(text(SET_ASIDE), {"use": plan.use, "communities": communities.tolist()}).scalar_one()
     return Outcome(values, aside)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy.orm import Session
 
+from gridmgmt.rents.believed import standing
 from gridmgmt.rents.methods.guidance import Bands, Stock, bands, predict
 from gridmgmt.rents.methods.moments import Moments
 from gridmgmt.rents.methods.regression import Regression, regress
@@ -58,15 +59,14 @@ class Guides:
     part: Part
 
 
-def load_dwellings(session: Session, use: str, day: dt.date) -> Dwellings:
-    """The stock of a use as it stands today, with attributes as on `day`."""
+def load_dwellings(session: Session, use: str, day: dt.date, cut: dt.datetime) -> Dwellings:
+    """The stock of a use as it stood at a data cut, with attributes as on `day`."""
     query = f"""
         SELECT d.community_id::bigint, array_position(%(classes)s::text[], b.nature)::bigint - 1, {MEASURED}
-          FROM (SELECT v.*, v.area_m2 AS area, %(day)s::date AS begins, %(day)s::date + 365 AS ends FROM reg.unit v) o
-          JOIN reg.unit u ON u.id = o.id JOIN reg.building b ON b.id = u.building_id JOIN reg.grid d ON d.id = u.grid_id
-         WHERE u.use = %(use)s AND u.deleted_at IS NULL AND b.deleted_at IS NULL
-           AND coalesce(u.retired_on, 'infinity') > reg.today() AND coalesce(b.retired_on, 'infinity') > reg.today()"""  # noqa: S608
-    values: dict[str, Any] = {"classes": list(CLASSES), "use": use, "day": day}
+          FROM {standing("%(cut)s")}
+         CROSS JOIN LATERAL (SELECT u.area_m2, 1 AS rent_fen, %(day)s::date AS begins, %(day)s::date + 365 AS ends) o
+         WHERE u.use = %(use)s"""  # noqa: S608 -- words of this package only
+    values: dict[str, Any] = {"classes": list(CLASSES), "use": use, "day": day, "cut": cut}
     told = fetch(session, query, values, RECORD)
     x = told["x"]["value"].astype(np.int64)
     community, class_ = (told[name]["value"].astype(np.int64) for name in ("community", "class_"))

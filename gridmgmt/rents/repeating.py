@@ -20,10 +20,10 @@ class Repeated:
 
 
 def repeat(session: Session, run_id: uuid.UUID) -> Repeated:
-    """Compute a run again from the observations as they were known at its data cut. Nothing is kept. Raises NotFoundError."""
+    """Compute a run again from the register as it was known at its data cut. Nothing is kept. Raises NotFoundError."""
     run = find_run(session, run_id)
     plan = plan_of(run)
     sample = Sample.draw(session, plan.use, cut=run["data_cut"])
     outcome_of = tree_outcome if plan.parameters.get("areas") == "tree" else area_outcome
-    digest = digest_of(outcome_of(session, plan, sample).values)
+    digest = digest_of(outcome_of(session, plan, sample, run["data_cut"]).values)
     return Repeated(digest == run["digest"], digest)

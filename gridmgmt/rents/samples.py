@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from gridmgmt.rents.believed import standing
 from gridmgmt.rents.extracts import Extract, load_extract
 from gridmgmt.rents.methods.leases import Leases
 from gridmgmt.rents.methods.moments import Moments
@@ -134,16 +135,14 @@ class Floorspace:
         return float(self.area[np.isin(self.community, communities)].sum())
 
 
-def load_floorspace(session: Session, use: str) -> Floorspace:
-    """The stock of a use as it stands today."""
+def load_floorspace(session: Session, use: str, cut: dt.datetime) -> Floorspace:
+    """The stock of a use as it stood at a data cut."""
     rows = session.execute(
-        text("""
-            SELECT g.community_id, array_position(CAST(:classes AS text[]), b.nature) - 1, sum(u.area_m2)::float8
-              FROM reg.unit u JOIN reg.building b ON b.id = u.building_id JOIN reg.grid g ON g.id = u.grid_id
-             WHERE u.use = :use AND u.deleted_at IS NULL AND b.deleted_at IS NULL
-               AND coalesce(u.retired_on, 'infinity') > reg.today() AND coalesce(b.retired_on, 'infinity') > reg.today()
-             GROUP BY 1, 2 ORDER BY 1, 2"""),
-        {"classes": list(CLASSES), "use": use},
+        text(f"""
+            SELECT d.community_id, array_position(CAST(:classes AS text[]), b.nature) - 1, sum(u.area_m2)::float8
+              FROM {standing(":cut")}
+             WHERE u.use = :use GROUP BY 1, 2 ORDER BY 1, 2"""),  # noqa: S608 -- words of this package only
+        {"classes": list(CLASSES), "use": use, "cut": cut},
     ).all()
     community, class_, area = zip(*rows, strict=True) if rows else ((), (), ())
     return Floorspace(np.array(community, np.int64), np.array(class_, np.int64), np.array(area, np.float64))

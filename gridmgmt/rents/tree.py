@@ -1,5 +1,6 @@
 """The areas that numbers are published for: the district, its subdistricts and their communities."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,15 +9,16 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gridmgmt.errors import NotFoundError
+from gridmgmt.rents.believed import believed, day_of
 from gridmgmt.rents.methods.series import IntArray
 
-AREAS: Final = """
-    WITH RECURSIVE below AS (
-      SELECT id, code, name, level, parent_id FROM reg.area WHERE id = :root
-      UNION ALL SELECT a.id, a.code, a.name, a.level, a.parent_id FROM reg.area a JOIN below b ON a.parent_id = b.id
-       WHERE a.deleted_at IS NULL AND (a.valid_to IS NULL OR a.valid_to > reg.today()))
+AREAS: Final = f"""
+    WITH RECURSIVE known AS {believed("area", "id", "code", "name", "level", "parent_id", "valid_to")}, below AS (
+      SELECT id, code, name, level, parent_id FROM known WHERE id = :root
+      UNION ALL SELECT a.id, a.code, a.name, a.level, a.parent_id FROM known a JOIN below b ON a.parent_id = b.id
+       WHERE coalesce(a.valid_to, 'infinity') > :day)
     SELECT id, code, name, level, parent_id FROM below
-     ORDER BY array_position(ARRAY['district', 'subdistrict', 'community'], level), code"""
+     ORDER BY array_position(ARRAY['district', 'subdistrict', 'community'], level), code, id"""  # noqa: S608 -- words of this package only
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,9 @@ class Tree:
         return [at for at, one in enumerate(self.areas) if one.level == level]
 
 
-def load_tree(session: Session, root: int) -> Tree:
-    """The areas in force today in an area, itself first. Raises NotFoundError for an id that is none's."""
-    rows = session.execute(text(AREAS), {"root": root}).all()
+def load_tree(session: Session, root: int, cut: dt.datetime) -> Tree:
+    """The areas in an area that were in force at a data cut, itself first. Raises NotFoundError for an id that was none's."""
+    rows = session.execute(text(AREAS), {"root": root, "cut": cut, "day": day_of(session, cut)}).all()
     if not rows:
         raise NotFoundError("there is no such area", field="area")
     place = {row.id: at for at, row in enumerate(rows)}

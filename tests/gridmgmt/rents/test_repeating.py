@@ -1,0 +1,81 @@
+"""A run that is repeated later has the same digits, whatever was corrected, struck out, built or redrawn meanwhile."""
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+import numpy as np
+
+from gridmgmt.rents.composing import tree_outcome
+from gridmgmt.rents.computing import compute_index
+from gridmgmt.rents.observations import measuring
+from gridmgmt.rents.repeating import repeat
+from gridmgmt.rents.runs import Plan, store, take_cut, values_of_run
+from gridmgmt.rents.samples import Sample
+from tests.drawn import Drawn
+from tests.gridmgmt.rents.observed import change, operator
+from tests.places import DISTRICT
+
+FIRST, END = dt.date(2022, 1, 1), dt.date(2024, 1, 1)
+
+
+def let(drawn: Drawn, per_month: int = 3, *, seed: int = 1, first: int = 0) -> None:
+    """Surveys of the drawn units in each month of two years, at rents that climb by a third of a percent a month."""
+    rng = np.random.default_rng(seed)
+    units = sorted(drawn.places.units.values(), key=str)
+    rows = []
+    for month in range(24):
+        for at in range(per_month):
+            rent = 2_000_00 * np.exp(month / 300 + rng.normal(0, 0.1))
+            rows.append(
+                (
+                    f"{seed}-{month}-{at}",
+                    units[int(rng.integers(first, len(units)))],
+                    int(rent),
+                    dt.date(2022 + month // 12, month % 12 + 1, 5),
+                )
+            )
+    values = ", ".join(f"('{name}', '{unit}'::uuid, {rent}::bigint, date '{day}')" for name, unit, rent, day in rows)
+    statement = f"""
+        SELECT 'survey' AS source, v.name AS reference, v.unit AS unit_id, CAST(NULL AS uuid) AS landlord_id, TRUE AS new_let,
+               FALSE AS related, FALSE AS sublet, v.day AS begins, v.day + 365 AS ends, v.rent AS rent_fen, CAST(50 AS numeric) AS area_m2
+          FROM (VALUES {values}) v (name, unit, rent, day)"""
+    with drawn.database.transaction(operator(drawn)) as session:
+        session.connection().exec_driver_sql(measuring(statement))
+
+
+def run_of(drawn: Drawn, product: str) -> uuid.UUID:
+    """A run over the whole district, as a release has it."""
+    plan = Plan(
+        "index" if product == "index" else "guide",
+        "quarter",
+        "rolling" if product == "index" else "stock_prediction",
+        {"window_years": 2, "areas": "tree"},
+        drawn.places.areas[DISTRICT],
+        "residential",
+        FIRST if product == "index" else dt.date(2023, 10, 1),
+        END,
+    )
+    with drawn.database.transaction(operator(drawn)) as session:
+        cut = take_cut(session)
+        return store(session, plan, tree_outcome(session, plan, Sample.draw(session, "residential"), cut), cut)
+
+
+def test_the_same_digits_after_everything_has_changed(drawn: Drawn) -> None:
+    let(drawn)
+    with drawn.database.transaction(operator(drawn)) as session:
+        plain = compute_index(session, DISTRICT, "residential", FIRST, dt.date(2023, 12, 1)).run_id
+    runs = [plain, run_of(drawn, "index"), run_of(drawn, "guide")]
+
+    change(drawn, "UPDATE reg.rent_observation SET deleted_at = transaction_timestamp() WHERE reference = '1-3-1'")
+    let(drawn, 2, seed=2)
+    change(drawn, "UPDATE reg.unit SET area_m2 = area_m2 * 3, floor = floor WHERE id = :id", id=drawn.places.units["tower-101"])
+    change(drawn, "UPDATE reg.building SET built_year = 1990, nature = 'apartment', floors_above = floors_above + 1")
+    change(drawn, "UPDATE reg.area SET valid_to = reg.today() WHERE level = 'community'")
+
+    with drawn.database.transaction(operator(drawn)) as session:
+        assert all(repeat(session, run).same for run in runs)
+    changed = [run_of(drawn, "index"), run_of(drawn, "guide")]
+    with drawn.database.transaction(operator(drawn)) as session:
+        assert all(values_of_run(session, new) != values_of_run(session, old) for new, old in zip(changed, runs[1:], strict=True))
+        assert any(value.value is not None and value.value > Decimal(100) for value in values_of_run(session, runs[1]))
