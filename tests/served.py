@@ -13,6 +13,7 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 
+from api.joining import JoiningProtocol
 from gridmgmt.database import Database
 from gridmgmt.security import accounts
 from tests.drawn import Drawn
@@ -62,7 +63,8 @@ class Served:
 def serving(app: FastAPI, *, database: Database | None = None, log_level: str = "warning") -> Generator[tuple[str, int]]:
     """Host and port where the application is served until the block ends. `database` is closed in the server's own event loop."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, access_log=False, server_header=False, log_level=log_level))
+        spoken = uvicorn.Config(app, http=JoiningProtocol, access_log=False, server_header=False, log_level=log_level)
+        server = uvicorn.Server(spoken)
 
         async def run() -> None:
             await server.serve(sockets=[listening])

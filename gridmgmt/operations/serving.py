@@ -13,6 +13,8 @@ from gridmgmt.settings import Settings
 
 APPLICATION = "api.app:serve"
 """The server's application, by name: nothing of it is imported here."""
+PROTOCOL = "api.joining:JoiningProtocol"
+"""How it speaks HTTP."""
 POOLS = 2
 """Pools of each class of user in each process: sessions and readers."""
 
@@ -65,7 +67,7 @@ def check_ready(settings: Settings, workers: int) -> None:
 def become_server(heard: socket.socket, workers: int) -> None:
     """Replace this process by the server, so that signals reach it. Does not return."""
     heard.set_inheritable(True)
-    words = ["--factory", APPLICATION, "--fd", str(heard.fileno()), "--workers", str(workers)]
+    words = ["--factory", APPLICATION, "--fd", str(heard.fileno()), "--workers", str(workers), "--http", PROTOCOL]
     words += ["--no-server-header", "--no-access-log", "--timeout-graceful-shutdown", "10", "--log-level", "warning"]
     if workers > 1:  # so that they count together: api/metrics.py
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gridmgmt-metrics-")
