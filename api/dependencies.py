@@ -15,6 +15,7 @@ from api.auth import caller
 from api.limits import Limits, Rates
 from api.metrics import Metrics
 from api.paging import Cursors
+from api.shelf import Shelf
 from api.turns import Turns
 from gridmgmt.database import PUBLIC, Actor, Database
 from gridmgmt.errors import ForbiddenError, UnauthenticatedError
@@ -43,6 +44,8 @@ class Parts:
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))
     """Large files that are made at once; each needs a process."""
+    documents: Shelf = field(default_factory=Shelf)
+    """Bulletins that were made already."""
     streams: Turns = field(default_factory=lambda: Turns(4))
     """Long answers that are sent at once; each holds a connection."""
 

@@ -5,14 +5,16 @@ import io
 import uuid
 from collections.abc import Sequence
 from decimal import Decimal
+from importlib.metadata import version as installed
 from typing import Annotated, Any, Final, Literal
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import StringConstraints
 from sqlalchemy import RowMapping
 
-from api.conditional import CACHED, IfMatchDep, tag
-from api.dependencies import REGISTER_ROLES, OpenSessionDep, ReadSessionDep, SessionDep, allow
+from api.conditional import CACHED, IfMatchDep, etag, tag
+from api.dependencies import REGISTER_ROLES, CallerDep, OpenSessionDep, PartsDep, ReadSessionDep, SessionDep, allow
 from api.paging import PageDep
 from api.problems import declares
 from api.routing import DistrictRoute
@@ -36,6 +38,9 @@ from api.schemas.rents import (
 from gridmgmt.rents import published, releases
 from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.published import Wish
+from gridmgmt.reports import forms
+from gridmgmt.reports.issue import read_issue
+from gridmgmt.reports.wording import Language
 from gridmgmt.security import audit
 
 router = APIRouter(
@@ -50,6 +55,15 @@ COLUMNS: Final = (
     "code", "name", "level", "product", "frequency", "use", "lets", "period", "value", "low", "high", "se", "n_told", "basis", "flag",
     "reason",
 )  # fmt: skip
+
+BULLETIN: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The file, the same bytes for the same release",
+        "headers": CACHED[200]["headers"],
+        "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in forms.MEDIA.values()},
+    },
+    304: CACHED[304],
+}
 
 QuarterFilter = Annotated[Quarter | None, Query(description="Release of this quarter, 2011Q4; the newest published one unless given")]
 ReleaseFilter = Annotated[EntityId | None, Query(description="A release by its id, drafts too for the office")]
@@ -147,6 +161,37 @@ def list_releases(session: OpenSessionDep) -> object:
 def read_release(session: OpenSessionDep, response: Response, id: ReleaseId) -> object:
     """One release and the runs that it was computed by."""
     return _sheet(session, response, id)
+
+
+@router.get("/releases/{id}/bulletin", response_class=Response, responses=BULLETIN)
+async def read_bulletin(
+    parts: PartsDep,
+    actor: CallerDep,
+    id: ReleaseId,
+    lang: Annotated[Language, Query(description="Chinese or English")] = "zh",
+    form: Annotated[forms.Form, Query(alias="f", description="PDF: maps, charts, tables, method; xlsx: all figures")] = "pdf",
+) -> Response:
+    """The bulletin (公报) of a release. Made when it is first asked for, which takes a few seconds."""
+
+    def find() -> RowMapping:
+        with parts.database.transaction(actor, read_only=True) as session:
+            return releases.find_release(session, id)
+
+    def make() -> bytes:
+        with parts.database.transaction(actor, read_only=True) as session:
+            issue = read_issue(session, id, demo=parts.settings.access.demo_mode)
+        return forms.make(issue, form, lang)
+
+    release = await run_sync(find)
+    version = etag(release["version"], lang, form, installed("gridmgmt"))
+    document = parts.documents.find((id, version))
+    if document is None:
+        with parts.files.taken():
+            document = await run_sync(make)
+        parts.documents.put((id, version), document)
+    name = forms.name_of(release["quarter"], release["edition"], form, lang)
+    headers = {"ETag": version, "Content-Disposition": f'attachment; filename="{name}"', "Content-Language": lang}
+    return Response(document, media_type=forms.MEDIA[form], headers=headers)
 
 
 @router.get("/releases/{id}/revisions", response_model=list[Revision])

@@ -134,15 +134,16 @@ def bulletin(
     form = find_form(file.suffix.removeprefix(".").lower())
     settings = load_settings()
     with open_register(settings) as register, register.database.transaction(register.operator, read_only=True) as session:
-        issue = read_issue(session, quarterly.find_named(session, release)["id"], demo=settings.access.demo_mode)
+        found = quarterly.find_named(session, release)
+        issue = read_issue(session, found["id"], demo=settings.access.demo_mode)
     with working("Setting the bulletin"):
         made = make(issue, form, lang)
     try:
         file.write_bytes(made)
     except OSError as error:
         raise InvalidError(f"{file} cannot be written: {error.strerror}", field="file") from None
-    told = {"release": str(issue.release["id"]), "file": str(file), "bytes": len(made)}
-    report(told, [f"{quarterly.name_of(issue.release)} is in {file}"], as_json=json)
+    told = {"release": str(found["id"]), "file": str(file), "bytes": len(made)}
+    report(told, [f"{quarterly.name_of(found)} is in {file}"], as_json=json)
 
 
 @app.command

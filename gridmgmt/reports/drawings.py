@@ -80,9 +80,9 @@ def shade_map(patches: Sequence[Patch], borders: Sequence[Border], *, none: str,
     for border in borders:
         middle = shapely.centroid(border.shape)
         inside = middle if shapely.contains(border.shape, middle) else shapely.point_on_surface(border.shape)
-        drawing.text(*drawing.place(shapely.get_x(inside), shapely.get_y(inside)), border.name, size=8, halo=True, anchor="middle")
+        drawing.label(*drawing.place(shapely.get_x(inside), shapely.get_y(inside)), border.name, size=8, halo=True, anchor="middle")
     _legend(drawing, limits, width - legend + 12, none=none, empty=any(one.value is None for one in patches))
-    _scale_bar(drawing, scale / math.cosh((north + south) / 2 / SPHERE_M), width - legend + 12, height)
+    _scale_bar(drawing, scale * math.cosh((north + south) / 2 / SPHERE_M), width - legend + 12, height)
     return drawing.svg()
 
 
@@ -107,11 +107,11 @@ def line_chart(lines: Sequence[Line], *, band: str | None, width: float, height:
     for tick in ticks:
         _, y = place(0, tick)
         drawing.add(f'<path d="M{left:.1f} {y:.1f}H{right:.1f}" stroke="{INK if tick == 100 else "#d8d8d8"}" stroke-width="0.5"/>')
-        drawing.text(left - 4, y + 2.5, f"{tick:g}", size=7, anchor="end")
+        drawing.label(left - 4, y + 2.5, f"{tick:g}", size=7, anchor="end")
     for day, label in _dates(first, last):
         x, _ = place(day.toordinal(), ticks[0])
         drawing.add(f'<path d="M{x:.1f} {bottom:.1f}v3" stroke="{INK}" stroke-width="0.5"/>')
-        drawing.text(x, bottom + 11, label, size=7, anchor="middle")
+        drawing.label(x, bottom + 11, label, size=7, anchor="middle")
     for run in _unbroken(lines[0].points):
         around = [(one, one.high) for one in run] + [(one, one.low) for one in reversed(run)]
         if all(number is not None for _, number in around):
@@ -145,7 +145,7 @@ class _Drawing:
                 rings.append("M" + "L".join("{:.1f} {:.1f}".format(*self.place(x, y)) for x, y in corners) + "Z")
         self.add(f'<path d="{"".join(rings)}" fill-rule="evenodd" {style}/>')
 
-    def text(self, x: float, y: float, words: str, *, size: float, anchor: str = "start", halo: bool = False) -> None:
+    def label(self, x: float, y: float, words: str, *, size: float, anchor: str = "start", halo: bool = False) -> None:
         style = f'x="{x:.1f}" y="{y:.1f}" font-family="{FONT}" font-size="{size:g}" text-anchor="{anchor}"'
         if halo:  # drawn twice: not every reader knows paint-order
             self.add(f'<text {style} fill="#ffffff" stroke="#ffffff" stroke-width="2" stroke-linejoin="round">{escape(words)}</text>')
@@ -158,10 +158,8 @@ class _Drawing:
 
 def _limits(values: Sequence[float]) -> list[float]:
     """Lower limits of the classes, of about equal numbers each; fewer classes where numbers are few or the same."""
-    if not values:
-        return []
-    found = np.quantile(np.array(values), np.arange(len(SHADES)) / len(SHADES), method="lower").tolist()
-    return sorted({round(number, 2) for number in found})
+    ordered = sorted(values)
+    return sorted({round(ordered[at * len(ordered) // len(SHADES)], 2) for at in range(len(SHADES))} if ordered else ())
 
 
 def _class(value: float, limits: Sequence[float]) -> int:
@@ -179,7 +177,7 @@ def _legend(drawing: _Drawing, limits: Sequence[float], x: float, *, none: str, 
     for at, (fill, words) in enumerate(lines):
         y = 6 + 14.0 * at
         drawing.add(f'<rect x="{x:.1f}" y="{y:.1f}" width="14" height="10" fill="{fill}" stroke="{INK}" stroke-width="0.3"/>')
-        drawing.text(x + 19, y + 8, words, size=7.5)
+        drawing.label(x + 19, y + 8, words, size=7.5)
 
 
 def _scale_bar(drawing: _Drawing, points_per_metre: float, x: float, height: float) -> None:
@@ -189,18 +187,18 @@ def _scale_bar(drawing: _Drawing, points_per_metre: float, x: float, height: flo
     metres = max(step * power for step in (1, 2, 5) if step * power <= longest)
     y = height - 8
     drawing.add(f'<path d="M{x:.1f} {y - 3:.1f}v3h{metres * points_per_metre:.1f}v-3" fill="none" stroke="{INK}" stroke-width="0.8"/>')
-    drawing.text(x, y - 6, f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m", size=7.5)
+    drawing.label(x, y - 6, f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m", size=7.5)
 
 
 def _keys(drawing: _Drawing, lines: Sequence[Line], band: str | None, x: float) -> None:
     for line in lines:
         dash = ' stroke-dasharray="4 2.5"' if line.dashed else ""
         drawing.add(f'<path d="M{x:.1f} 6h18" stroke="{line.colour}" stroke-width="1.3"{dash}/>')
-        drawing.text(x + 22, 8.5, line.name, size=7.5)
+        drawing.label(x + 22, 8.5, line.name, size=7.5)
         x += 34 + 7.5 * _wide(line.name)
     if band is not None:
         drawing.add(f'<rect x="{x:.1f}" y="2" width="18" height="8" fill="{lines[0].colour}" fill-opacity="0.18"/>')
-        drawing.text(x + 22, 8.5, band, size=7.5)
+        drawing.label(x + 22, 8.5, band, size=7.5)
 
 
 def _wide(words: str) -> float:

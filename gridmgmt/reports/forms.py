@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from sqlalchemy import RowMapping
-
 from gridmgmt.errors import InvalidError
 from gridmgmt.reports.issue import Issue
 from gridmgmt.reports.wording import Language
@@ -33,6 +31,6 @@ def make(issue: Issue, form: Form, language: Language) -> bytes:
     return made(issue, language)
 
 
-def name_of(release: RowMapping, form: Form, language: Language) -> str:
+def name_of(quarter: str, edition: int, form: Form, language: Language) -> str:
     """The file's name: bulletin-2011Q4-1.zh.pdf."""
-    return f"bulletin-{release['quarter']}-{release['edition']}.{language}.{form}"
+    return f"bulletin-{quarter}-{edition}.{language}.{form}"

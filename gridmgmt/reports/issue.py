@@ -2,12 +2,13 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, cast
 
 import shapely
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gridmgmt.history.beliefs import known
@@ -52,8 +53,8 @@ class Place:
 class Issue:
     """A release with its figures and areas, the areas as they were known at its data cut."""
 
-    release: RowMapping
-    runs: Sequence[RowMapping]
+    release: Mapping[str, Any]
+    runs: Sequence[Mapping[str, Any]]
     cells: Sequence[Cell]
     places: Sequence[Place]
     demo: bool
@@ -116,4 +117,6 @@ def read_issue(session: Session, release_id: uuid.UUID, *, demo: bool) -> Issue:
     ).all()
     places = [Place(*row[:5], shapely.from_wkb(bytes(row[5]))) for row in rows]
     ordered = sorted(places, key=lambda one: (LEVELS.index(one.level), one.code))
-    return Issue(release, runs, [Cell(*row) for row in figures], ordered, demo)
+    return Issue(
+        cast("Mapping[str, Any]", release), cast("Sequence[Mapping[str, Any]]", runs), [Cell(*row) for row in figures], ordered, demo
+    )

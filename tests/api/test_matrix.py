@@ -226,6 +226,7 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/rents/check", LISTS, body=says(area=SOUTH, use="residential", rent_fen=400_000, area_m2=100)),
     Case("GET", "/v1/rents/releases", OPEN),
     Case("GET", "/v1/rents/releases/{id}", OPEN, release("published")),
+    Case("GET", "/v1/rents/releases/{id}/bulletin", OPEN, release("published"), query=says(f="xlsx")),
     Case("GET", "/v1/rents/releases/{id}/revisions", OFFICE_SEES, release("published"), query=of_release("since", "draft")),
     Case("POST", "/v1/rents/releases/{id}/review", OFFICE, release("draft"), says()),
     Case("POST", "/v1/rents/releases/{id}/approve", OFFICE, release("reviewed"), says()),
