@@ -15,6 +15,7 @@ from api.limits import Gate, Limits, Rates
 from api.logs import make_log
 from api.metrics import Metrics
 from api.ogc.routes import ROUTES as OGC
+from api.origins import Origins
 from api.pages.routes import static_files
 from api.paging import Cursors
 from api.problems import COMMON, SCHEMAS, declares, handle_problems
@@ -83,6 +84,8 @@ def create_app(
     handle_problems(app)
     # The last one added is the outermost.
     app.add_middleware(Gate, limits=parts.limits, rates=parts.rates)
+    if settings.access.origins:
+        app.add_middleware(Origins, origins=settings.access.origins.split(","))
     app.add_middleware(Envelope, metrics=parts.metrics, log=log or make_log(), demo_mode=settings.access.demo_mode)
     for router in ROUTERS:
         app.include_router(router, responses=declares(*COMMON))

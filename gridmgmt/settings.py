@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "GRIDMGMT_"
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?", re.ASCII)
+"""As browsers send it (RFC 6454): in small letters, without a slash at its end."""
 
 
 class SettingsError(Exception):
@@ -76,6 +79,14 @@ class Access(_Concern):
 
     demo_mode: Annotated[bool, Field(description="Take identity numbers that begin with 00 and passwords `demo`; mark every page")] = False
     token_lifetime: Annotated[int, Field(ge=1, le=3600, description="Seconds for which a bearer token is good")] = 900
+    origins: Annotated[str | None, Field(description="Origins whose pages may read below /ogc, with commas between; * for any")] = None
+
+    @field_validator("origins")
+    @classmethod
+    def _names_origins(cls, value: str | None) -> str | None:
+        if value not in {None, "*"} and not all(_ORIGIN.fullmatch(one) for one in (value or "").split(",")):
+            raise ValueError("not of the form https://maps.example,https://other.example:8443")
+        return value
 
 
 @dataclass(frozen=True)

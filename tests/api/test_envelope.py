@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,29 @@ def test_other_origins_get_no_permission(client: TestClient) -> None:
     answer = client.options("/v1/buildings", headers=asked)
     assert answer.status_code == 405
     assert not any(name.startswith("access-control-") for name in answer.headers)
+
+
+def test_pages_of_the_origins_that_are_named_may_read_the_layers_and_nothing_else(drawn: Drawn, configured: Settings) -> None:
+    origins = "https://maps.example,http://localhost:8080"
+    opened = replace(configured, access=configured.access.model_copy(update={"origins": origins}))
+    app = create_app(opened, KEYS, drawn.database, limits=GENEROUS)
+    layer, ours = "/ogc/collections/communities/items", {"Origin": "https://maps.example"}
+    wanted = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    with TestClient(app) as asking:
+        for origin in ("https://elsewhere.example", "https://maps.example.evil.example", "null"):
+            assert "access-control-allow-origin" not in asking.get(layer, headers={"Origin": origin}).headers
+            assert asking.options(layer, headers={"Origin": origin, **wanted}).status_code == 400
+        for address in ("/v1/buildings", "/"):
+            assert "access-control-allow-origin" not in asking.get(address, headers=ours).headers
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            assert asking.options(layer, headers=ours | wanted | {"Access-Control-Request-Method": method}).status_code == 400
+        assert asking.options(layer, headers=ours | wanted).headers["access-control-allow-origin"] == "https://maps.example"
+        answer = asking.get(layer, headers=ours)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "https://maps.example")
+        assert "access-control-allow-credentials" not in answer.headers
+        assert {"Origin", "Authorization"} <= {one.strip() for one in answer.headers["vary"].split(",")}
+        refused = asking.get(layer, headers=ours | {"Authorization": "Bearer x"})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "https://maps.example")
 
 
 def test_request_id_of_the_client_is_kept_when_it_is_one(client: TestClient) -> None:

@@ -40,7 +40,7 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
         Places(home=Path(".gridmgmt"), keys=None),
         Database(database_url=None, pool_size=8),
         Server(host="127.0.0.1", port=8000, max_body=1_048_576, file_rows=2_000_000, file_bytes=2_147_483_648, tile_cache=67_108_864),
-        Access(demo_mode=False, token_lifetime=900),
+        Access(demo_mode=False, token_lifetime=900, origins=None),
     )
 
 
@@ -48,6 +48,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
     given = {
         "HOME": "/h", "KEYS": "/k", "DATABASE_URL": "postgresql://h/d", "POOL_SIZE": "3", "HOST": "::1", "PORT": "8001",
         "MAX_BODY": "2048", "TILE_CACHE": "0", "FILE_ROWS": "5", "FILE_BYTES": "2000000", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60",
+        "ORIGINS": "https://maps.example,http://localhost:8080",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"GRIDMGMT_{name}", value)
@@ -55,7 +56,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         Places(home=Path("/h"), keys=Path("/k")),
         Database(database_url="postgresql://h/d", pool_size=3),
         Server(host="::1", port=8001, max_body=2048, file_rows=5, file_bytes=2_000_000, tile_cache=0),
-        Access(demo_mode=True, token_lifetime=60),
+        Access(demo_mode=True, token_lifetime=60, origins="https://maps.example,http://localhost:8080"),
     )
 
 
