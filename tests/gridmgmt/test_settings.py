@@ -19,6 +19,7 @@ from gridmgmt.settings import Access, Address, Database, Places, Server, Setting
         ("GRIDMGMT_PORT", "http", "GRIDMGMT_PORT: Input should be a valid integer, unable to parse string as an integer"),
         ("GRIDMGMT_PORT", "65536", "GRIDMGMT_PORT: Input should be less than or equal to 65535"),
         ("GRIDMGMT_DEMO_MODE", "perhaps", "GRIDMGMT_DEMO_MODE: Input should be a valid boolean, unable to interpret input"),
+        ("GRIDMGMT_ORIGINS", "https://a.example/", "GRIDMGMT_ORIGINS: not of the form https://maps.example,https://other.example:8443"),
         ("GRIDMGMT_DATABASE_URL", "mysql://h/d", "GRIDMGMT_DATABASE_URL: not of the form postgresql://host/database"),
         ("GRIDMGMT_DATABASE_URL", "postgresql://h", "GRIDMGMT_DATABASE_URL: not of the form postgresql://host/database"),
         (
