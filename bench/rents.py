@@ -34,7 +34,7 @@ SELECT 'survey', 'BENCH' || i, u.id, u.grid_id, u.subdistrict_id, i / {MONTHS} %
        (random() * 2e6 - 1e6)::int, (random() * 1e6)::int, (random() * 4e6 - 1e6)::int, (random() * 3e6)::int, (i %% 20 = 0)::int * 1000000,
        (i %% 7 - 3) * 100000, (i %% 6 = 0)::int * 1000000, (i %% 5 = 0)::int * 1000000, (i %% 3 = 0)::int * 1000000, (random() * 1e6)::int
   FROM generate_series(1, %(rows)s) i
-  JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS place, count(*) OVER () AS every FROM reg.unit) u ON u.place = i %% u.every"""
+  JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS place FROM reg.unit) u ON u.place = i %% (SELECT count(*) FROM reg.unit)"""
 LIMITS: Final = f"""
 INSERT INTO reg.rent_limit
 SELECT s, '{USE}', c, y, 50, 3800000, 60000, 'subdistrict' FROM (SELECT DISTINCT subdistrict_id AS s FROM reg.rent_observation) g,
