@@ -12,7 +12,7 @@ from gridmgmt.operations import migrate as migrations
 from gridmgmt.operations.serving import become_server, check_ready, listen
 from gridmgmt.settings import load_settings
 
-DEMO_ACCOUNTS = "admin, district, subdistrict, community, worker, auditor"
+DEMO_ACCOUNTS = "admin, district, expert, subdistrict, community, worker, auditor"
 
 
 def migrate(*, json: AsJson = False) -> None:

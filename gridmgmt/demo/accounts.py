@@ -1,4 +1,6 @@
-"""The demo's accounts: one of each role with the password `demo`, and the workers of all grids, who cannot log in."""
+"""The demo's accounts: one of each role, and a second of the district, with the password `demo`; and the workers of all grids, who cannot
+log in.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,6 +23,8 @@ NAMED: Final = {
     "auditor": "审计员演",
 }
 """User names, which are their roles, and the names shown."""
+EXPERT: Final = "expert"
+"""A second person of the district: what one reviews the other approves."""
 
 
 def make_accounts(session: Session, workers: int, password_hash: str) -> None:
@@ -36,6 +40,7 @@ def make_accounts(session: Session, workers: int, password_hash: str) -> None:
         insert(Account).returning(Account.username, Account.id),
         [
             *({"username": name, "display_name": shown, "role": name, "password_hash": password_hash} for name, shown in NAMED.items()),
+            {"username": EXPERT, "display_name": "专家演", "role": "district", "password_hash": password_hash},
             *({"username": name, "display_name": f"网格员{name[7:]}演", "role": "worker", "password_hash": None} for name in numbered),
         ],
     ).all()

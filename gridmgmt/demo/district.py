@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor, Database
-from gridmgmt.demo.accounts import NAMED, PASSWORD, are_made, make_accounts
+from gridmgmt.demo.accounts import EXPERT, NAMED, PASSWORD, are_made, make_accounts
 from gridmgmt.demo.contents import Contents, Part, fill
 from gridmgmt.demo.geography import Geography, draw
 from gridmgmt.demo.ground import FINISHED, FORMER, find_ids, write_departments, write_ground
@@ -85,7 +85,7 @@ def build(
     codes = [area.code for area in geography.subdistricts]
     stories["laggards"] = lagging(codes)
     stories["split_2016"] = tuple(code for code, (_, after) in FORMER.items() if len(after) > 1 and set(after) <= set(codes))
-    return Summary(scale, today, dict(meter.rows), tuple(NAMED), stories)
+    return Summary(scale, today, dict(meter.rows), (*NAMED, EXPERT), stories)
 
 
 def is_built(database: Database, actor: Actor) -> bool:

@@ -76,10 +76,10 @@ def no_stage(estate: Estate) -> Stage:
 
 
 def let_offices(part: str, stage: Stage, communities: list[str], *, today: int) -> Leases:
-    """One new lease for each office of the thin cell, begun in the last months before this one; none is grossly wrong."""
+    """One new lease for each office of the thin cell, begun within a year before the present quarter; none is grossly wrong."""
     generator = chance("offices", part)
     count = len(stage.offices)
-    last = int(first_day(np.array([months_of(today)[0]]))[0]) - 1
+    last = int(first_day(np.array([months_of(today)[0] // 3 * 3]))[0]) - 1
     start = np.sort(generator.choice(np.arange(today - 320, last + 1), count, replace=False)) if count else stage.offices
     terms = Terms(stage.offices, start, start + 730, np.full(count, NEVER), np.ones(count, dtype=bool), np.arange(count))
     return price(generator, part, stage.estate, communities, terms, today=today, gross=0.0)

@@ -47,7 +47,12 @@ def compose_once(session: Session, quarter: str, *, tell: Tell = lambda _what, _
 
 
 def find_named(session: Session, word: str) -> RowMapping:
-    """A release by its id, or the newest one of a quarter that was not rejected. Raises InvalidError, NotFoundError."""
+    """A release by its id, or the newest one of a quarter, `last` being the one that ended last, that was not rejected.
+
+    Raises InvalidError, NotFoundError.
+    """
+    if word == "last":
+        word = last_quarter(session)
     try:
         return find_release(session, uuid.UUID(word))
     except ValueError:

@@ -9,6 +9,9 @@ from starlette.testclient import TestClient
 
 from gridmgmt.layers import LAYERS
 from tests.api.conftest import LogIn
+from tests.drawn import Drawn
+from tests.places import SOUTH
+from tests.rented import release_all
 
 
 def read(client: TestClient, address: str) -> dict[str, Any]:
@@ -68,7 +71,8 @@ def test_schema_names_the_part_that_each_property_plays(client: TestClient) -> N
     }
 
 
-def test_every_feature_fits_the_schema_of_its_layer(log_in: LogIn) -> None:
+def test_every_feature_fits_the_schema_of_its_layer(log_in: LogIn, drawn: Drawn) -> None:
+    release_all(drawn.database, drawn.places, SOUTH)
     district = log_in("district")
     for name in LAYERS:
         told = read(district, f"/ogc/collections/{name}/schema")
