@@ -10,14 +10,13 @@ from starlette.responses import Response
 from api.ogc.asking import Asked, members
 from api.ogc.documents import representations, serve
 from api.ogc.items import FORMATS
-from api.ogc.links import Link, link
+from api.ogc.links import RELATIONS, Link, link
 from api.ogc.negotiation import JSON, SCHEMA
 from geo.crs import EXCHANGES, LONLAT, STORAGE
 from gridmgmt.layers import layers_for
 from gridmgmt.layers.extents import Extent
 from gridmgmt.layers.layer import Layer
 
-RELATIONS: Final = "http://www.opengis.net/def/rel/ogc/1.0"
 SCHEMAS: Final[Mapping[str, str]] = {
     "queryables": "What a filter may name 可查询属性",
     "sortables": "What features can be put in order by 可排序属性",

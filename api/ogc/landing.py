@@ -18,9 +18,9 @@ async def read_landing(asked: Asked) -> Response:
         "links": [
             *representations(asked, f"{here}/"),
             link("conformance", f"{here}/conformance", JSON, "What this service conforms to"),
-            link("http://www.opengis.net/def/rel/ogc/1.0/conformance", f"{here}/conformance", JSON, "What this service conforms to"),
+            link(f"{RELATIONS}/conformance", f"{here}/conformance", JSON, "What this service conforms to"),
             link("data", f"{here}/collections", JSON, "Collections"),
-            link("http://www.opengis.net/def/rel/ogc/1.0/data", f"{here}/collections", JSON, "Collections"),
+            link(f"{RELATIONS}/data", f"{here}/collections", JSON, "Collections"),
             link(f"{RELATIONS}/tiling-schemes", f"{here}/tileMatrixSets", JSON, "Tile matrix sets"),
             link(f"{RELATIONS}/styles", f"{here}/styles", JSON, "Maps 地图样式"),
             link("service-desc", f"{here}/api", OPENAPI, "OpenAPI 3.0"),

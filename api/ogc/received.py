@@ -11,9 +11,10 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from api.ogc.asking import BODIES, Asked
+from api.ogc.wanted import read_exchange
 from api.problems import RequestError
 from api.routing import StrictRequest
-from geo.crs import EXCHANGES, LONLAT, STORAGE, Exchange, reproject, transformer
+from geo.crs import LONLAT, STORAGE, Exchange, reproject, transformer
 from geo.geometry import MAX_VERTICES, GeometryError, build, check, is_object
 from gridmgmt.errors import InvalidError
 from gridmgmt.registers.areas import refused
@@ -110,12 +111,7 @@ def _in_degrees(document: Any, kinds: frozenset[str], exchange: Exchange) -> Bas
 
 def _content_crs(asked: Asked) -> Exchange:
     given = asked.request.headers.get("content-crs")
-    if given is None:
-        return LONLAT
-    found = EXCHANGES.get(given.strip().removeprefix("<").removesuffix(">").replace("https://www.opengis.net", "http://www.opengis.net"))
-    if found is None:
-        raise InvalidError(f"Content-Crs: not one of {', '.join(EXCHANGES)}", field="Content-Crs")
-    return found
+    return LONLAT if given is None else read_exchange("Content-Crs", given)
 
 
 def _require_media_type(asked: Asked, like: str, taken: Collection[str]) -> None:

@@ -98,9 +98,12 @@ def read_page(asked: Asked) -> Wanted:
 
 def _exchange(asked: Asked, name: str) -> Exchange:
     uri = asked.given.get(name)
-    if uri is None:
-        return LONLAT
-    found = EXCHANGES.get(uri.removeprefix("<").removesuffix(">").replace("https://www.opengis.net", "http://www.opengis.net"))
+    return LONLAT if uri is None else read_exchange(name, uri)
+
+
+def read_exchange(name: str, uri: str) -> Exchange:
+    """The reference system of that URI, with or without angle brackets. Raises InvalidError naming the parameter or header `name`."""
+    found = EXCHANGES.get(uri.strip().removeprefix("<").removesuffix(">").replace("https://www.opengis.net", "http://www.opengis.net"))
     if found is None:
         raise InvalidError(f"{name}: not one of {', '.join(EXCHANGES)}", field=name)
     return found
