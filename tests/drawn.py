@@ -1,16 +1,16 @@
-"""Fixtures with the district of tests/places.py in a database. A conftest takes them by importing their names."""
+"""The district of tests/places.py in a database. The conftest of all tests takes the fixtures by importing their names."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from psycopg import sql
 
 from gridmgmt.database import Database
 from gridmgmt.operations.cluster import Cluster
+from gridmgmt.security.context import signer
 from gridmgmt.settings import Address
-from tests.conftest import clone, superuser_of
-from tests.places import Places, draw, register
+from tests.cloning import Clones, clone
+from tests.places import KEYS, Places, draw, register
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,16 @@ def drawn_template(cluster: Cluster, template: str, worker: str, numbers: Iterat
     return address.name, places
 
 
+@pytest.fixture(scope="session")
+def drawn_clones(cluster: Cluster, drawn_template: tuple[str, Places], worker: str, numbers: Iterator[int]) -> Clones:
+    """The districts that no test has written to yet."""
+    return Clones(cluster, drawn_template[0], f"drawn_{worker}", numbers)
+
+
 @pytest.fixture
-def drawn(cluster: Cluster, drawn_template: tuple[str, Places], worker: str, numbers: Iterator[int]) -> Iterator[Drawn]:
-    """The district in a clone of the test's own: commit as you like."""
-    name, places = drawn_template
-    address = clone(cluster, name, f"drawn_{worker}_{next(numbers)}")
-    database = register(address)
-    yield Drawn(address, database, places)
-    database.close()
-    with superuser_of(cluster, "postgres") as postgres:
-        postgres.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(address.name)))
+def drawn(drawn_clones: Clones, drawn_template: tuple[str, Places]) -> Iterator[Drawn]:
+    """The district in a database of the test's own: commit as you like."""
+    with drawn_clones.lent() as address:
+        database = Database(address, signer(KEYS.context_kid, KEYS.context), pool_size=4)  # the template knows the key already
+        yield Drawn(address, database, drawn_template[1])
+        database.close()

@@ -11,13 +11,11 @@ from api.app import create_app
 from api.limits import Limits
 from gridmgmt import settings
 from gridmgmt.settings import Settings
-from tests.drawn import Drawn, drawn, drawn_template
+from tests.drawn import Drawn
 from tests.places import KEYS
 
 GENEROUS = Limits(anonymous_second=10_000, anonymous_minute=100_000, ogc_second=10_000, ogc_minute=100_000)
 """Tests ask faster than anybody; what the limits do is tested with an application of its own."""
-
-__all__ = ["drawn", "drawn_template"]
 
 LogIn = Callable[[str], TestClient]
 

@@ -12,11 +12,11 @@ from gridmgmt.settings import Settings
 from tests.api.conftest import GENEROUS
 from tests.browser import browser
 from tests.conftest import clone
-from tests.drawn import Drawn, drawn, drawn_template
+from tests.drawn import Drawn
 from tests.places import KEYS, Places, register
 from tests.served import Served, serving
 
-__all__ = ["browser", "drawn", "drawn_template"]
+__all__ = ["browser"]
 
 CROWD = 1_200
 """Buildings beside those of the district."""

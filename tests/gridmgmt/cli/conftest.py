@@ -5,11 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from gridmgmt import cli
-from tests.drawn import drawn, drawn_template
 from tests.embedded import Embedded, Said, embedded
 from tests.installed import installed
 
-__all__ = ["drawn", "drawn_template", "embedded", "installed"]
+__all__ = ["embedded", "installed"]
 
 Run = Callable[..., Said]
 

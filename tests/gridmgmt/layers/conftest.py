@@ -10,9 +10,7 @@ from geo.features import Look
 from gridmgmt.database import Actor
 from gridmgmt.layers import LAYERS
 from gridmgmt.layers.selection import Selection, rows_of
-from tests.drawn import Drawn, drawn, drawn_template
-
-__all__ = ["drawn", "drawn_template", "told"]
+from tests.drawn import Drawn
 
 Told = list[dict[str, Any]]
 
