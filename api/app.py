@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
 from api.dependencies import Parts
@@ -15,6 +16,7 @@ from api.limits import Gate, Limits, Rates
 from api.logs import make_log
 from api.metrics import Metrics
 from api.ogc.routes import ROUTES as OGC
+from api.ogc.routes import Shortcut
 from api.origins import Origins
 from api.pages.routes import static_files
 from api.paging import Cursors
@@ -83,6 +85,7 @@ def create_app(
     app.state.parts = parts
     handle_problems(app)
     # The last one added is the outermost.
+    app.add_middleware(Shortcut)
     app.add_middleware(Gate, limits=parts.limits, rates=parts.rates)
     if settings.access.origins:
         app.add_middleware(Origins, origins=settings.access.origins.split(","))
@@ -90,12 +93,21 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router, responses=declares(*COMMON))
     app.mount("/static", static_files())
-    app.router.routes[:0] = OGC  # the hottest, so asked for first
+    app.router.routes[:0] = OGC
     return app
 
 
 class DistrictAPI(FastAPI):
     """FastAPI whose document knows problems and both ways to log in."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What was added stands around FastAPI's own, which not every request passes."""
+        added, self.user_middleware = self.user_middleware, []
+        app = super().build_middleware_stack()
+        self.user_middleware = added
+        for cls, args, kwargs in reversed(added):
+            app = cls(app, *args, **kwargs)
+        return app
 
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from api.logs import describe
 from api.metrics import Metrics
-from api.problems import problem
+from api.problems import unexpected
 
 HEADERS: Final = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
@@ -72,7 +72,7 @@ class Envelope:
         except Exception as error:  # noqa: BLE001 -- the one place where everything arrives: told once, without its text
             self._tell(request, error)
             if not status:
-                await problem(request, "internal", "something went wrong here; the request id finds it in the log")(scope, receive, sending)
+                await (await unexpected(request, error))(scope, receive, sending)
         self._count(request, status, time.perf_counter() - began)
 
     def _enclosed(self, given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:

@@ -155,6 +155,7 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(DistrictError, _district)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, unexpected)
 
 
 def status_of(error: DistrictError) -> int:
@@ -171,6 +172,11 @@ def answer_to(request: Request, error: DistrictError) -> Response:
     if status == HTTPStatus.UNPROCESSABLE_ENTITY and _is_ogc(request):
         slug, status = "invalid-parameter", 400
     return problem(request, slug, error.detail, status=status, errors=errors, headers=headers, **error.facts)
+
+
+def refused(request: Request, error: DistrictError | HTTPException) -> Response:
+    """The problem that a refusal is answered with where FastAPI does not stand around."""
+    return answer_to(request, error) if isinstance(error, DistrictError) else _http(request, error)
 
 
 def problem(
@@ -206,6 +212,11 @@ def problem(
     elif status == HTTPStatus.UNAUTHORIZED:
         out.setdefault("WWW-Authenticate", _challenge(request))
     return Response(orjson.dumps(members, default=str), status, out, MEDIA_TYPE)
+
+
+async def unexpected(request: Request, _: Exception) -> Response:
+    """The answer to an error that nobody renamed, without its text."""
+    return problem(request, "internal", "something went wrong here; the request id finds it in the log")
 
 
 def _district(request: Request, error: Exception) -> Response:

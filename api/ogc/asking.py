@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,10 +22,10 @@ from starlette.types import Receive, Scope, Send
 from api.auth import caller, may_write
 from api.dependencies import Parts, parts_of
 from api.ogc.links import NOTICE
-from api.problems import RequestError
+from api.problems import RequestError, refused
 from api.schemas.base import Day, Moment, read_digits
 from gridmgmt.database import Actor
-from gridmgmt.errors import ForbiddenError, InvalidError
+from gridmgmt.errors import DistrictError, ForbiddenError, InvalidError
 from gridmgmt.layers import find_layer
 from gridmgmt.layers.layer import Layer
 
@@ -106,16 +107,31 @@ def read(name: str, value: object, adapter: TypeAdapter[Value]) -> Value:
 
 
 class Resource(Route):
-    """A route that is asked whatever the method: OPTIONS and 405 name what this caller may do, not what somebody may."""
+    """A route that is asked whatever the method: OPTIONS and 405 name what this caller may do, not what somebody may.
+
+    It makes problems of refusals itself.
+    """
+
+    endpoint: Callable[[Request], Awaitable[Response]]
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve any method."""
-        await self.app(scope, receive, send)
+        request = Request(scope, receive, send)
+        try:
+            response = await self.endpoint(request)
+        except (DistrictError, HTTPException) as error:
+            response = refused(request, error)
+        await response(scope, receive, send)
+
+    def named(self, path: str) -> dict[str, Any] | None:
+        """The parts of a path that it serves, None for another path."""
+        found = self.path_regex.match(path)
+        return None if found is None else {name: self.param_convertors[name].convert(value) for name, value in found.groupdict().items()}
 
 
 def route(
     path: str, handler: Handler, *, parameters: Set[str] | None = frozenset(), writes: Mapping[str, Handler] = MappingProxyType({})
-) -> Route:
+) -> Resource:
     """A route below /ogc: `handler` answers GET, `writes` other methods. With `parameters` None the handler says which it knows.
 
     A method that writes takes no parameters.

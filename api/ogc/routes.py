@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.ogc.asking import route
+from api.ogc.asking import Resource, route
 from api.ogc.collections import list_collections, read_collection
 from api.ogc.editing import create_item, delete_item, replace_item, update_item
 from api.ogc.items import read_item, read_items
@@ -19,7 +19,7 @@ F = frozenset({"f"})
 MAKING = {"POST": create_item}
 CHANGING = {"PUT": replace_item, "PATCH": update_item, "DELETE": delete_item}
 
-ROUTES: Sequence[BaseRoute] = (
+ROUTES: Sequence[Resource] = (
     route("/collections/{collection}/items", read_items, parameters=None, writes=MAKING),
     route("/collections/{collection}/items/{fid}", read_item, parameters=LOOK, writes=CHANGING),
     *TILES,
@@ -33,3 +33,21 @@ ROUTES: Sequence[BaseRoute] = (
     route("/collections/{collection}/sortables", read_sortables, parameters=F),
     route("/collections/{collection}/schema", read_schema, parameters=F),
 )
+
+
+class Shortcut:
+    """ASGI middleware that leads to them, past what FastAPI does around each of its own routes. Others go the long way."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].startswith("/ogc/") and not scope.get("root_path"):
+            for resource in ROUTES:
+                named = resource.named(scope["path"])
+                if named is not None:
+                    scope["path_params"] = named
+                    await resource.handle(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
