@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,6 +28,8 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 REQUEST_ID: Final = b"x-request-id"
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted by their names."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
 
@@ -48,10 +50,10 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        head = request.state.head = request.method == "HEAD"
-        given = request.headers.get("x-request-id", "")
-        request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        state: dict[str, Any] = scope.setdefault("state", {})  # `request.state` shows the same; a Request for each look is dearer
+        head = state["head"] = scope["method"] == "HEAD"
+        given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"").decode("latin-1")
+        request_id = state["request_id"] = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         began = time.perf_counter()
         status = 0
 
@@ -59,7 +61,7 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._enclosed(message.get("headers", ()), request.state.request_id)
+                message["headers"] = self._enclosed(message.get("headers", ()), request_id)
             elif head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
@@ -70,10 +72,10 @@ class Envelope:
         except ClientDisconnect:
             status = status or 499
         except Exception as error:  # noqa: BLE001 -- the one place where everything arrives: told once, without its text
-            self._tell(request, error)
+            self._tell(scope, error)
             if not status:
-                await (await unexpected(request, error))(scope, receive, sending)
-        self._count(request, status, time.perf_counter() - began)
+                await (await unexpected(Request(scope, receive), error))(scope, receive, sending)
+        self._count(scope, status, time.perf_counter() - began)
 
     def _enclosed(self, given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         """Headers of an answer with ours, which stand in place of its own by the same name; nobody keeps what does not say so."""
@@ -82,11 +84,12 @@ class Envelope:
             headers.append((b"cache-control", b"no-store"))
         return headers
 
-    def _tell(self, request: Request, error: BaseException) -> None:
-        route = getattr(request.state, "route", "(none)")
-        self._log.error("unexpected error", request_id=request.state.request_id, method=request.method, route=route, **describe(error))
+    def _tell(self, scope: Scope, error: BaseException) -> None:
+        state = scope["state"]
+        route = state.get("route", "(none)")
+        self._log.error("unexpected error", request_id=state["request_id"], method=scope["method"], route=route, **describe(error))
 
-    def _count(self, request: Request, status: int, seconds: float) -> None:
-        route = getattr(request.state, "route", "(none)")
-        method = request.method if request.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "(other)"
-        self._metrics.count(method, route, status, seconds, getattr(request.state, "problem", None))
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        state = scope["state"]
+        method = scope["method"] if scope["method"] in METHODS else "(other)"
+        self._metrics.count(method, state.get("route", "(none)"), status, seconds, state.get("problem"))

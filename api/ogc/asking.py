@@ -179,6 +179,8 @@ def allowed(asked: Asked, writes: Collection[str]) -> dict[str, str]:
 
 def _parameters(request: Request) -> dict[str, str]:
     given: dict[str, str] = {}
+    if not request.scope["query_string"]:
+        return given
     for name, value in request.query_params.multi_items():
         if name in given:
             raise RequestError("invalid-parameter", "the parameter is given twice", field=name[:100])
