@@ -14,11 +14,11 @@ from gridmgmt.errors import ConflictError, InvalidError, NotFoundError
 from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.computing import SET_ASIDE, communities_of, settle
 from gridmgmt.rents.district import Local, series_of_part, tree_index
-from gridmgmt.rents.figures import Indexed, guide_figures, index_figures
+from gridmgmt.rents.figures import Indexed, Told, discreet, guide_figures, index_figures, judged
 from gridmgmt.rents.guides import PARAMETERS, guide, load_dwellings
 from gridmgmt.rents.material import Material
 from gridmgmt.rents.observations import observe
-from gridmgmt.rents.releases import Sourced, add_release, continued, figures_of, list_releases, quarter_start
+from gridmgmt.rents.releases import HELD_BACK, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
 from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of
 from gridmgmt.rents.samples import Floorspace, Frequency, Lets, Sample, Span, load_floorspace
 from gridmgmt.rents.statistics import USES
@@ -57,6 +57,7 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
     runs: list[uuid.UUID] = []
     fresh: list[Sourced] = []
     notes: list[str] = []
+    computed: dict[tuple[Key, dt.date], float] = {}
     uses = _uses(session)
     for done, use in enumerate(uses):
         tell(use, done, len(uses))
@@ -69,15 +70,18 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
         for frequency, series in indexed.items():
             outcome = Outcome([value for one in series for value in _values(one, tree, use)], _aside(session, tree.areas[0].id, use, cut))
             by_frequency[frequency] = store(session, study.plan("index", frequency), outcome, cut)
-        every = [one for series in indexed.values() for one in series]
-        fresh += [(by_frequency[one.frequency], one) for one in index_figures(study.sample, tree, every, since=_month(since))]
+        judgements = judged(study.sample, tree, indexed["quarter"][0].span, since=_month(since), told=_own(before, use))
+        every = [*indexed["month"], *(discreet(tree, one, study.stock, judgements) for one in indexed["quarter"])]
+        figures = index_figures(study.sample, tree, every, judgements)
+        fresh += [(by_frequency[one.frequency], one) for one in figures]
+        computed |= _levels(every, tree, use)
         dwellings = load_dwellings(session, use, end, cut)
         values = guide_values(guide(study.sample, tree, dwellings, end), tree, start, use)
         guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
         fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, _told(before, use, _before(start)))]
         runs += [*by_frequency.values(), guided]
         notes += study.alarms(indexed["month"][0])
-    return add_release(session, quarter, runs, continued(before, fresh, since), "\n".join(notes))
+    return add_release(session, quarter, runs, continued(before, fresh, computed), "\n".join(notes))
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,28 @@ def _published(session: Session, quarter: str, start: dt.date) -> tuple[dt.date,
     earlier = [one for one in list_releases(session) if one["state"] == "published" and one["quarter"] < quarter]
     if not earlier:
         return dt.date.min, []
-    return _after(quarter_start(earlier[0]["quarter"])), figures_of(session, earlier[0]["id"])
+    figures = figures_of(session, earlier[0]["id"])
+    waiting = [one.period for _, one in figures if (one.product, one.frequency, one.flag) == ("index", "quarter", HELD_BACK)]
+    return min([_after(quarter_start(earlier[0]["quarter"])), *waiting]), figures
+
+
+def _own(before: list[Sourced], use: str) -> set[Told]:
+    """What was published of the areas' own index numbers."""
+    return {
+        (one.area_id, one.lets, one.frequency, _month(one.period))
+        for _, one in before
+        if (one.product, one.use, one.basis) == ("index", use, "direct")
+    }
+
+
+def _levels(indexed: list[Indexed], tree: Tree, use: str) -> dict[tuple[Key, dt.date], float]:
+    """What was computed for each area and period."""
+    return {
+        (("index", one.span.frequency, area.id, use, one.lets), day): float(value)
+        for one in indexed
+        for area, local in zip(tree.areas, one.locals, strict=False)
+        for day, value in zip(one.span.days, local.series.values, strict=False)
+    }
 
 
 def _told(before: list[Sourced], use: str, quarter: dt.date) -> set[int]:

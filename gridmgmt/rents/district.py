@@ -5,6 +5,8 @@ chained each January. A community has too few leases to move by itself: it moves
 shrunk by how much is known of it; then children are scaled so that weighted by their stock they are their parent again.
 """
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +14,9 @@ import numpy as np
 from gridmgmt.rents.catalogue import DEFAULT, METHODS, Parameters
 from gridmgmt.rents.material import Material, estimate
 from gridmgmt.rents.methods.aggregation import Weights, combine
+from gridmgmt.rents.methods.leases import Leases
 from gridmgmt.rents.methods.moments import Moments
-from gridmgmt.rents.methods.regression import Regression, regress
+from gridmgmt.rents.methods.regression import regress
 from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason, Series
 from gridmgmt.rents.methods.shrinkage import benchmark, moments, shrink
 from gridmgmt.rents.methods.threads import one_thread
@@ -39,12 +42,26 @@ def nothing(part: Part, reason: Reason) -> Series:
 
 
 def series_of_part(material: Material, method: str, parameters: Parameters) -> Series:
-    """The series of a method with what was trimmed; where nothing can be estimated at all, one of reasons."""
+    """The series of a method with what was trimmed; where nothing can be estimated at all, one of reasons.
+
+    An area without leases in the first periods begins, and has its base, where it has the first one.
+    """
+    part, span = material.part, material.span
+    begins = int(np.argmax(part.leases.counts > 0))
+    later = replace(part, leases=part.leases.between(begins, span.periods), trimmed=part.trimmed[begins:])
     try:
-        series = estimate(material, method, parameters)
+        series = estimate(replace(material, part=later, span=span.since(begins)), method, parameters)
     except EstimationError as error:
-        return nothing(material.part, error.reason)
-    return replace(series, counts=material.part.leases.counts, trimmed=material.part.trimmed)
+        return nothing(part, error.reason)
+    return _begun_later(replace(series, counts=later.leases.counts, trimmed=later.trimmed), begins, part.trimmed)
+
+
+def _begun_later(series: Series, begins: int, trimmed: IntArray) -> Series:
+    """A series with `begins` periods before it that have no number."""
+    covariance = None if series.covariance is None else np.pad(series.covariance, ((begins, 0), (begins, 0)), constant_values=np.nan)
+    values, errors = (np.pad(column, (begins, 0), constant_values=np.nan) for column in (series.values, series.errors))
+    reasons = (Reason.NO_OBSERVATIONS,) * begins + series.reasons
+    return Series(values, errors, np.pad(series.counts, (begins, 0)), trimmed, reasons, covariance)
 
 
 @one_thread()
@@ -64,7 +81,22 @@ def tree_index(sample: Sample, tree: Tree, floorspace: Floorspace, span: Span, l
     if span.frequency == "quarter":
         for place in middle:
             parts = {child: sample.part(tree.communities(child), span, lets) for child in tree.children(place)}
-            found.update(_communities(tree, place, found[place], floorspace, parts))
+            found.update(_communities(tree, place, found[place], floorspace, parts, silent=frozenset()))
+    return [found[place] for place in sorted(found)]
+
+
+@one_thread()
+def hushed(tree: Tree, locals_: Sequence[Local], floorspace: Floorspace, silent: AbstractSet[tuple[int, int]]) -> list[Local]:
+    """The quarterly series anew, with nothing in the communities' of the leases of `silent`: places of communities and periods.
+
+    Where all of an area speaks, its series are what they were.
+    """
+    found = dict(enumerate(locals_))
+    for place in tree.at("subdistrict"):
+        children = tree.children(place)
+        if any(child in {at for at, _ in silent} for child in children):
+            parts = {child: locals_[child].part for child in children}
+            found.update(_communities(tree, place, found[place], floorspace, parts, silent=silent))
     return [found[place] for place in sorted(found)]
 
 
@@ -76,35 +108,55 @@ def _combined(tree: Tree, span: Span, children: dict[int, Local], floorspace: Fl
     values = np.array([local.series.values for local in below.values()])
     stock = np.array([floorspace.of(tree.communities(child)) for child in below])
     level = np.array([np.exp(local.part.leases.y.mean()) for local in below.values()])
-    first = span.first % 12 // (12 // span.per_year)
-    links = np.array([t for t in range(span.periods) if t == 0 or (t + first) % span.per_year == 0], np.int64)
-    carried = np.where(np.isfinite(values), values, 100.0)
+    begins = int(np.argmax(np.isfinite(values).any(axis=0)))
+    later = span.since(begins)
+    first = later.first % 12 // (12 // span.per_year)
+    links = np.array([t for t in range(later.periods) if t == 0 or (t + first) % span.per_year == 0], np.int64)
+    carried = np.where(np.isfinite(values), values, 100.0)[:, begins:]
     try:
-        series = combine([local.series for local in below.values()], Weights(stock * level * carried[:, links].T, links))
+        weights = Weights(stock * level * carried[:, links].T, links)
+        series = _begun_later(combine([_begun(local.series, begins) for local in below.values()], weights), begins, part.trimmed)
     except EstimationError as error:
         return nothing(part, error.reason)
-    return replace(series, counts=part.leases.counts, trimmed=part.trimmed)
+    told = zip(*(local.series.reasons for local in below.values()), strict=True)
+    reasons = tuple(
+        None if np.isfinite(value) else next((one for one in theirs if one not in {None, Reason.NO_OBSERVATIONS}), own)
+        for value, own, theirs in zip(series.values, series.reasons, told, strict=True)
+    )
+    return replace(series, counts=part.leases.counts, trimmed=part.trimmed, reasons=reasons)
 
 
-def _communities(tree: Tree, place: int, parent: Local, floorspace: Floorspace, parts: dict[int, Part]) -> dict[int, Local]:
-    """The communities of a subdistrict: its movement times their own shrunk deviations."""
+def _begun(series: Series, begins: int) -> Series:
+    """A series from a period on."""
+    covariance = None if series.covariance is None else series.covariance[begins:, begins:]
+    counts, trimmed = series.counts[begins:], series.trimmed[begins:]
+    return Series(series.values[begins:], series.errors[begins:], counts, trimmed, series.reasons[begins:], covariance)
+
+
+def _communities(
+    tree: Tree, place: int, parent: Local, floorspace: Floorspace, parts: dict[int, Part], *, silent: AbstractSet[tuple[int, int]]
+) -> dict[int, Local]:
+    """The communities of a subdistrict: its movement times their own shrunk deviations; of the leases of `silent` they know nothing."""
     children = tree.children(place)
     ids = np.array([tree.areas[child].id for child in children], np.int64)
     known = np.isfinite(parent.series.values)
     if not known.any():
         return {child: Local(nothing(part, Reason.NO_PARENT), part, np.zeros(parent.series.periods)) for child, part in parts.items()}
-    regression = regress(Moments.of(parent.part.leases))
-    n, mean, within = _deviations(regression, parent.part, ids)
+    quiet = np.zeros((parent.series.periods, len(children)), np.bool_)
+    for at, child in enumerate(children):
+        quiet[[period for where, period in silent if where == child], at] = True
+    own = parent.part.leases
+    n, mean, within = _deviations(own.where(~quiet[own.period, np.searchsorted(ids, own.community)]), ids)
     deviations, factors, errors = _shrunk(n, mean, within)
-    logs = parent.series.logs[:, None] + deviations - deviations[0]
+    base = int(np.argmax(known))
+    logs = parent.series.logs[:, None] + deviations - deviations[base]
     levels = 100 * np.exp(logs)
     stock = np.array([floorspace.of(np.array([one])) for one in ids])
     if stock.sum() > 0:
         for t in np.flatnonzero(known):
             levels[t] = benchmark(levels[t], stock, float(parent.series.values[t]))
-        levels *= np.where(np.isfinite(levels[0]), 100 / levels[0], 1.0)
-    spread = np.sqrt(parent.series.errors[:, None] ** 2 + errors**2 + errors[0] ** 2)
-    spread[0] = 0.0
+    spread = np.sqrt(parent.series.errors[:, None] ** 2 + errors**2 + errors[base] ** 2)
+    spread[base] = 0.0
     return {
         child: Local(
             Series(
@@ -121,10 +173,15 @@ def _communities(tree: Tree, place: int, parent: Local, floorspace: Floorspace, 
     }
 
 
-def _deviations(regression: Regression, part: Part, ids: IntArray) -> tuple[IntArray, FloatArray, float]:
-    """Numbers of leases (T, c), means (T, c) of their residuals, and the variance of one lease, within the cells."""
-    leases = part.leases
-    residuals = regression.residuals(leases)
+def _deviations(leases: Leases, ids: IntArray) -> tuple[IntArray, FloatArray, float]:
+    """Numbers of leases (T, c), means (T, c) of their residuals, and the variance of one lease, within the cells.
+
+    Where nothing can be estimated no cell deviates.
+    """
+    try:
+        residuals = regress(Moments.of(leases)).residuals(leases)
+    except EstimationError:
+        leases, residuals = leases.where(np.zeros(len(leases), np.bool_)), np.zeros(0)
     cell = leases.period * len(ids) + np.searchsorted(ids, leases.community)
     size = leases.periods * len(ids)
     n = np.bincount(cell, minlength=size)

@@ -8,23 +8,25 @@ them. Guidance rents are judged over the areas, with the leases of their twelve 
 import datetime as dt
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from gridmgmt.rents.district import Local
+from gridmgmt.rents.district import Local, hushed
 from gridmgmt.rents.guides import Dwellings, Guides, guide
-from gridmgmt.rents.methods.disclosure import Cells, Rules, Showing, complete, judge
+from gridmgmt.rents.methods.disclosure import GRAVE, Cells, Rules, Showing, complete, judge, primary
 from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
 from gridmgmt.rents.methods.tables import Sum, Table
-from gridmgmt.rents.releases import Figure
-from gridmgmt.rents.samples import Lets, Sample, Span
+from gridmgmt.rents.releases import HELD_BACK, Carried, Figure
+from gridmgmt.rents.samples import Floorspace, Lets, Sample, Span
 from gridmgmt.rents.tree import Tree
 
 Kind = tuple[int, str, str, int]
 """Place of an area, kind of let (all, new, renewed), frequency, period."""
+Told = tuple[int, str, str, int]
+"""A published number of an area's own: id of the area, kind of let, frequency, first month counted from year 0."""
 LETS: Final = ("all", "new", "renewed")
 
 
@@ -35,6 +37,17 @@ class Indexed:
     span: Span
     lets: Lets
     locals: Sequence[Local]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """By the first month of a quarter, counted from year 0: what may be shown of its cells, and the counts to print.
+
+    Quarters without counts were published earlier: of these only the grave cells are told.
+    """
+
+    showings: dict[int, dict[Kind, Showing]]
+    counts: dict[int, dict[Kind, int]]
 
 
 @dataclass
@@ -68,8 +81,10 @@ class _Layout:
         return Table(len(self.cells), tuple(sums))
 
 
-def index_figures(sample: Sample, tree: Tree, indexed: Sequence[Indexed], *, since: int, rules: Rules | None = None) -> list[Figure]:
-    """The figures of all series for the quarters from month `since` on, counted from year 0; the last series' months may be held back."""
+def index_figures(
+    sample: Sample, tree: Tree, indexed: Sequence[Indexed], judgements: Judged, *, rules: Rules | None = None
+) -> list[Figure]:
+    """The figures of all series, the quarterly ones `discreet`, for the quarters that were judged; the newest month may be held back."""
     rules = rules or Rules()
     months = {one.lets: one for one in indexed if one.span.frequency == "month"}
     quarters = {one.lets: one for one in indexed if one.span.frequency == "quarter"}
@@ -77,8 +92,8 @@ def index_figures(sample: Sample, tree: Tree, indexed: Sequence[Indexed], *, sin
     made: list[Figure] = []
     for quarter in range(span.periods):
         first = span.first + 3 * quarter
-        if first >= since:
-            showings, counts = _judged(sample, tree, first, rules)
+        if first in judgements.counts:
+            showings, counts = judgements.showings[first], judgements.counts[first]
             for lets in ("all", "new"):
                 for series, period in [(quarters[lets], quarter), *((months[lets], first + m - months[lets].span.first) for m in range(3))]:
                     at = series.span.first + period * (12 // series.span.per_year)
@@ -88,13 +103,49 @@ def index_figures(sample: Sample, tree: Tree, indexed: Sequence[Indexed], *, sin
     return _held_back(made, sample, months["all"].span, rules)
 
 
-def _judged(sample: Sample, tree: Tree, first: int, rules: Rules) -> tuple[dict[Kind, Showing], dict[Kind, int]]:
-    """What may be shown of the cells of the quarter whose first month is `first`, and the counts to print."""
+def judged(
+    sample: Sample, tree: Tree, span: Span, *, since: int, told: AbstractSet[Told] = frozenset(), rules: Rules | None = None
+) -> Judged:
+    """What may be shown of the cells of each quarter of a span, from month `since` on, counted from year 0; before, which are grave.
+
+    `told`: numbers of an area's own that earlier releases published and that stand.
+    """
+    rules, found = rules or Rules(), Judged({}, {})
+    for first in range(span.first, span.first + 3 * span.periods, 3):
+        if first >= since:
+            found.showings[first], found.counts[first] = _judged(sample, tree, first, rules, told)
+        else:
+            layout, _, cells = _cells(sample, tree, first)
+            causes = zip(layout.cells, primary(cells, rules), strict=True)
+            found.showings[first] = {kind: Showing.PARENT for kind, cause in causes if cause in GRAVE}
+    return found
+
+
+def discreet(tree: Tree, indexed: Indexed, floorspace: Floorspace, judgements: Judged) -> Indexed:
+    """Quarterly series as they may be published: communities' numbers know nothing of the leases that may not speak."""
+    silent = {
+        (place, (first - indexed.span.first) // 3)
+        for first, showings in judgements.showings.items()
+        for (place, lets, frequency, _), showing in showings.items()
+        if showing is Showing.PARENT and (lets, frequency) == (indexed.lets, "quarter") and tree.areas[place].level == "community"
+    }
+    return replace(indexed, locals=hushed(tree, indexed.locals, floorspace, silent))
+
+
+def _cells(sample: Sample, tree: Tree, first: int, told: AbstractSet[Told] = frozenset()) -> tuple[_Layout, Table, Cells]:
+    """The table of the quarter whose first month is `first`, with what its leases are."""
     layout = _Layout(tree)
     table = layout.table(first, range(first, first + 3))
     cell, landlord, amount = _lowest(sample, tree, layout, first)
+    fixed = np.array([(tree.areas[place].id, *rest) in told for place, *rest in layout.cells])
+    return layout, table, Cells.of(table, cell, landlord, amount, fixed=fixed)
+
+
+def _judged(sample: Sample, tree: Tree, first: int, rules: Rules, told: AbstractSet[Told]) -> tuple[dict[Kind, Showing], dict[Kind, int]]:
+    """What may be shown of the cells of the quarter whose first month is `first`, and the counts to print."""
+    layout, table, cells = _cells(sample, tree, first, told)
     renewed = np.array([kind[1] == "renewed" for kind in layout.cells])  # all less the new: said by nobody, but it follows
-    verdicts = judge(table, Cells.of(table, cell, landlord, amount), rules, withheld=renewed)
+    verdicts = judge(table, cells, rules, withheld=renewed)
     return (
         {kind: verdicts.showings[at] for kind, at in layout.cells.items()},
         {kind: int(verdicts.counts[at]) for kind, at in layout.cells.items()},
@@ -162,7 +213,11 @@ def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showings:
         above = tree.areas[above].parent
     if above < 0 or not np.isfinite(indexed.locals[above].series.values[period]):
         return replace(blank, reason="suppressed")
-    return replace(blank, value=_cents(indexed.locals[above].series.values[period]), basis="model")
+    around = indexed.locals[above].series.values
+    from_base = 100 * around[period] / around[int(np.argmax(np.isfinite(series.values)))]
+    value = from_base if np.isfinite(from_base) else around[period]
+    told: dict[str, Any] = {one.name: getattr(blank, one.name) for one in fields(Figure)} | {"value": _cents(value), "basis": "model"}
+    return Carried(**told, along=tree.areas[above].id)
 
 
 def _held_back(made: list[Figure], sample: Sample, span: Span, rules: Rules) -> list[Figure]:
@@ -178,10 +233,11 @@ def _held_back(made: list[Figure], sample: Sample, span: Span, rules: Rules) -> 
         "se": None,
         "n_told": None,
         "basis": "none",
-        "flag": "held_back",
-        "reason": "held_back",
+        "flag": HELD_BACK,
+        "reason": HELD_BACK,
     }
-    return [replace(one, **held) if one.frequency == "month" and one.period == newest else one for one in made]
+    waiting = {("month", newest), ("quarter", newest.replace(month=(newest.month - 1) // 3 * 3 + 1))}
+    return [replace(one, **held) if (one.frequency, one.period) in waiting else one for one in made]
 
 
 def _cents(number: float) -> Decimal | None:

@@ -93,11 +93,12 @@ def guide(
     lowest, own = tree.at("community"), part.leases
     place = _places(tree, lowest, own.community)
     levels, trend = _levels(regression, part)
-    effects = _effects(tree, lowest, place, levels, silent)
+    effects = _effects(tree, lowest, place, levels, hidden=hidden, silent=silent)
     centre = predict(_stock(tree, lowest, dwellings, regression, part), np.r_[regression.slopes, 1.0], trend, effects.estimates)
     speaking = ~np.isin(place, [at for at, one in enumerate(lowest) if one in hidden])
     today = own.y - regression.fit.coefficients[own.period] + _latest(regression)
-    lows = bands(centre, today[speaking], place[speaking], _spreads(tree, lowest, place, levels))
+    heard = ~np.isin(place, [at for at, one in enumerate(lowest) if one in silent])
+    lows = bands(centre, today[speaking], place[speaking], _spreads(tree, lowest, place[heard], levels[heard]))
     area = np.bincount(_places(tree, lowest, dwellings.community), dwellings.area, minlength=len(lowest)).astype(np.float64)
     return _with_parents(tree, lows, area, effects, _Rents(lowest, place, today, part))
 
@@ -118,20 +119,26 @@ def _latest(regression: Regression) -> float:
     return float(regression.fit.coefficients[seen].mean())
 
 
-def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, silent: Places) -> Shrunk:
-    """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's."""
+def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, *, hidden: Places, silent: Places) -> Shrunk:
+    """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's.
+
+    What a hidden parent's children are shrunk towards has not heard the silent ones: it would show what is hidden.
+    """
     n = np.bincount(place, minlength=len(lowest))
     mean = np.bincount(place, levels, minlength=len(lowest)) / np.maximum(n, 1)
     squares = np.bincount(place, (levels - mean[place]) ** 2, minlength=len(lowest)).astype(np.float64)
     above = np.array([tree.areas[one].parent for one in lowest])
     parents = np.unique(above)
     group = np.searchsorted(parents, above)
-    total = np.bincount(group, n, minlength=len(parents))
-    middle = np.bincount(group, n * mean, minlength=len(parents)) / np.maximum(total, 1)
-    whole = float((n * mean).sum() / max(n.sum(), 1))
-    spread = np.bincount(group, squares + n * (mean - middle[group]) ** 2, minlength=len(parents)).astype(np.float64)
-    upper = _shrink(total, middle, np.full(len(parents), whole), spread)
     heard = np.where(np.isin(lowest, list(silent)), 0, n)
+    counted = np.where(np.isin(above, list(hidden)), heard, n)
+    total = np.bincount(group, counted, minlength=len(parents)).astype(np.int64)
+    middle = np.bincount(group, counted * mean, minlength=len(parents)) / np.maximum(total, 1)
+    every = heard if 0 in hidden else n
+    whole = float((every * mean).sum() / max(every.sum(), 1))
+    inside = np.where(counted > 0, squares, 0.0) + counted * (mean - middle[group]) ** 2
+    spread = np.bincount(group, inside, minlength=len(parents)).astype(np.float64)
+    upper = _shrink(total, middle, np.full(len(parents), whole), spread)
     towards = upper.estimates[group]
     return _shrink(heard, mean, towards, np.where(heard > 0, squares, 0.0), centred=mean - middle[group])
 

@@ -6,7 +6,7 @@ an earlier release published is taken over digit for digit; new periods continue
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -21,6 +21,8 @@ from gridmgmt.rents.rows import add_rows
 from gridmgmt.security.access import Versions
 
 Step = Literal["reviewed", "approved", "published", "rejected"]
+HELD_BACK: Final = "held_back"
+"""The flag of numbers that wait for leases that are not registered yet."""
 OVERLAP: Final = {"month": 23, "quarter": 7}
 """Periods on which new numbers are laid: what two rolling windows that follow each other share."""
 
@@ -49,6 +51,13 @@ Key = tuple[str, str, int, str, str]
 """Product, frequency, area, use, kind of let."""
 Sourced = tuple[uuid.UUID, Figure]
 """A figure and the run that it is from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried(Figure):
+    """A number of which nothing is the area's own: it moves as the area with the id `along` does, nearest around it of those shown."""
+
+    along: int
 
 
 @dataclass(frozen=True)
@@ -155,22 +164,44 @@ def figures_of(session: Session, release_id: uuid.UUID) -> list[Sourced]:
     return [(run, Figure(*told)) for run, *told in rows]
 
 
-def continued(published: Sequence[Sourced], fresh: Sequence[Sourced], since: dt.date) -> list[Sourced]:
-    """What a release says: the index published before as it is, and from `since` on new numbers, laid on the published series.
+def continued(published: Sequence[Sourced], fresh: Sequence[Sourced], computed: Mapping[tuple[Key, dt.date], float]) -> list[Sourced]:
+    """What a release says: the index published before as it is, and new numbers for the other periods, laid on the published series.
 
-    A new index number is multiplied by the geometric mean of published ÷ new over the overlap, the last 23 months or 7 quarters that both
-    have; where they share none it stands as it is.
+    A new index number is multiplied by the geometric mean of published ÷ computed over the overlap, the last 23 months or 7 quarters that
+    both have, those that are the area's own if there are any; where they share none it stands as it is. What was held back is new. A number
+    that is carried moves on from what was last told as its surroundings do.
     """
-    before = [(run, one) for run, one in published if one.product == "index" and one.period < since]
-    told = {(_key(one), one.period): one.value for _, one in before if one.value is not None}
-    own = {(_key(one), one.period): one.value for _, one in fresh if one.product == "index" and one.value is not None}
-    ratios: dict[Key, list[tuple[dt.date, float]]] = {}
-    for (key, period), value in told.items():
-        if (key, period) in own:
-            ratios.setdefault(key, []).append((period, float(value / own[key, period])))
-    factors = {key: _mean([ratio for _, ratio in sorted(pairs)[-OVERLAP[key[1]] :]]) for key, pairs in ratios.items()}
-    later = [(run, _scaled(one, factors.get(_key(one), 1.0))) for run, one in fresh if one.product == "guide" or one.period >= since]
-    return [*before, *later]
+    before = [(run, one) for run, one in published if one.product == "index" and one.flag != HELD_BACK]
+    standing = {(_key(one), one.period) for _, one in before}
+    ratios: dict[Key, list[tuple[bool, dt.date, float]]] = {}
+    for _, one in before:
+        ours = computed.get((_key(one), one.period), np.nan)
+        if one.value is not None and np.isfinite(ours):
+            ratios.setdefault(_key(one), []).append((one.basis == "direct", one.period, float(one.value) / ours))
+    factors: dict[Key, float] = {}
+    for key, pairs in ratios.items():
+        own = [pair for pair in pairs if pair[0]] or pairs
+        factors[key] = _mean([ratio for *_, ratio in sorted(own)[-OVERLAP[key[1]] :]])
+    later = [(run, _scaled(one, factors.get(_key(one), 1.0))) for run, one in fresh if (_key(one), one.period) not in standing]
+    return _carried([*before, *later])
+
+
+def _carried(sourced: Sequence[Sourced]) -> list[Sourced]:
+    """The figures, those that are carried laid on what was last told of their area."""
+    told: dict[Key, dict[dt.date, Decimal]] = {}
+    made = list(sourced)
+    for at in sorted(range(len(made)), key=lambda at: (made[at][1].period, isinstance(made[at][1], Carried))):
+        run, one = made[at]
+        known = told.setdefault(_key(one), {})
+        if isinstance(one, Carried) and known:
+            last = max(known)
+            around = told.get((one.product, one.frequency, one.along, one.use, one.lets), {})
+            if last in around and one.period in around:
+                one = replace(one, value=Decimal(f"{float(known[last] * around[one.period] / around[last]):.2f}"))
+                made[at] = run, one
+        if one.value is not None:
+            known[one.period] = one.value
+    return made
 
 
 def compare(session: Session, earlier: uuid.UUID, later: uuid.UUID) -> list[Difference]:

@@ -49,6 +49,10 @@ class Span:
         at = (month - self.first) // MONTHS[self.frequency]
         return np.where((at >= 0) & (at < self.periods), at, -1)
 
+    def since(self, period: int) -> "Span":
+        """The span without the periods before this one."""
+        return Span(self.first + period * MONTHS[self.frequency], self.periods - period, self.frequency)
+
     @property
     def per_year(self) -> int:
         """Periods in a year."""

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import psycopg
 from sqlalchemy import text
 
@@ -11,6 +12,7 @@ from gridmgmt.database import Actor
 from gridmgmt.rents.observations import Observed, measuring, observe
 from gridmgmt.security import accounts
 from tests.drawn import Drawn
+from tests.places import WEST
 
 
 def operator(drawn: Drawn) -> Actor:
@@ -55,6 +57,30 @@ def survey(
     }  # fmt: skip
     with drawn.database.transaction(operator(drawn)) as session:
         session.connection().exec_driver_sql(measuring(rows), values)
+
+
+def let(drawn: Drawn, per_month: int = 3, *, seed: int = 1, first: int = 0, months: int = 24) -> None:
+    """Surveys of the drawn units in each month from `first` on, counted from January 2022, at rents that climb by a third of a percent."""
+    rng = np.random.default_rng(seed)
+    entered = """
+        INSERT INTO reg.landlord (subdistrict_id, kind, name, recorded_by)
+        SELECT %s, 'person', 'landlord ' || n, %s FROM generate_series(1, 6) n ON CONFLICT DO NOTHING RETURNING id"""
+    ask(drawn, entered, drawn.places.areas[WEST], operator(drawn).account_id)
+    units = sorted(map(str, drawn.places.units.values()))
+    people = [str(row[0]) for row in ask(drawn, "SELECT id FROM reg.landlord WHERE starts_with(name, %s) ORDER BY name", "landlord ")]
+    rows: list[str] = []
+    for month in range(first, first + months):
+        for at in range(per_month):
+            rent = int(200_000 * np.exp(month / 300 + rng.normal(0, 0.1)))
+            unit, landlord = units[int(rng.integers(len(units)))], people[int(rng.integers(len(people)))]
+            day = dt.date(2022 + month // 12, month % 12 + 1, 5)
+            rows.append(f"('{seed}-{month}-{at}', '{unit}'::uuid, '{landlord}'::uuid, {rent}::bigint, date '{day}')")
+    statement = f"""
+        SELECT 'survey' AS source, v.name AS reference, v.unit AS unit_id, v.landlord AS landlord_id, TRUE AS new_let, FALSE AS related,
+               FALSE AS sublet, v.day AS begins, v.day + 365 AS ends, v.rent AS rent_fen, CAST(50 AS numeric) AS area_m2
+          FROM (VALUES {", ".join(rows)}) v (name, unit, landlord, rent, day)"""
+    with drawn.database.transaction(operator(drawn)) as session:
+        session.connection().exec_driver_sql(measuring(statement))
 
 
 def ask(drawn: Drawn, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -4,44 +4,16 @@ import datetime as dt
 import uuid
 from decimal import Decimal
 
-import numpy as np
-
 from gridmgmt.rents.composing import tree_outcome
 from gridmgmt.rents.computing import compute_index
-from gridmgmt.rents.observations import measuring
 from gridmgmt.rents.repeating import repeat
 from gridmgmt.rents.runs import Plan, store, take_cut, values_of_run
 from gridmgmt.rents.samples import Sample
 from tests.drawn import Drawn
-from tests.gridmgmt.rents.observed import change, operator
+from tests.gridmgmt.rents.observed import change, let, operator
 from tests.places import DISTRICT
 
 FIRST, END = dt.date(2022, 1, 1), dt.date(2024, 1, 1)
-
-
-def let(drawn: Drawn, per_month: int = 3, *, seed: int = 1, first: int = 0) -> None:
-    """Surveys of the drawn units in each month of two years, at rents that climb by a third of a percent a month."""
-    rng = np.random.default_rng(seed)
-    units = sorted(drawn.places.units.values(), key=str)
-    rows = []
-    for month in range(24):
-        for at in range(per_month):
-            rent = 2_000_00 * np.exp(month / 300 + rng.normal(0, 0.1))
-            rows.append(
-                (
-                    f"{seed}-{month}-{at}",
-                    units[int(rng.integers(first, len(units)))],
-                    int(rent),
-                    dt.date(2022 + month // 12, month % 12 + 1, 5),
-                )
-            )
-    values = ", ".join(f"('{name}', '{unit}'::uuid, {rent}::bigint, date '{day}')" for name, unit, rent, day in rows)
-    statement = f"""
-        SELECT 'survey' AS source, v.name AS reference, v.unit AS unit_id, CAST(NULL AS uuid) AS landlord_id, TRUE AS new_let,
-               FALSE AS related, FALSE AS sublet, v.day AS begins, v.day + 365 AS ends, v.rent AS rent_fen, CAST(50 AS numeric) AS area_m2
-          FROM (VALUES {values}) v (name, unit, rent, day)"""
-    with drawn.database.transaction(operator(drawn)) as session:
-        session.connection().exec_driver_sql(measuring(statement))
 
 
 def run_of(drawn: Drawn, product: str) -> uuid.UUID:

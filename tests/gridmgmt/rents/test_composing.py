@@ -1,0 +1,75 @@
+"""Releases that follow each other: what was published stays digit for digit, and new numbers continue it."""
+
+import datetime as dt
+import uuid
+
+import numpy as np
+import pytest
+
+from gridmgmt.database import Actor
+from gridmgmt.errors import ConflictError, InvalidError
+from gridmgmt.rents.composing import compose
+from gridmgmt.rents.releases import Figure, Step, figures_of, take_step
+from tests.drawn import Drawn
+from tests.gridmgmt.rents.observed import change, let, operator
+
+FIRST_YEAR = dt.date(2023, 1, 1)
+
+
+def published(drawn: Drawn, quarter: str, *, publish: bool = True) -> dict[tuple[str, str, int, str, str, dt.date], Figure]:
+    """A quarter composed, and published by two persons; its figures by what they are of."""
+    with drawn.database.transaction(operator(drawn)) as session:
+        release: uuid.UUID = compose(session, quarter)["id"]
+    steps: tuple[tuple[Step, Actor], ...] = (
+        ("reviewed", operator(drawn)),
+        ("approved", drawn.places.accounts["district"]),
+        ("published", operator(drawn)),
+    )
+    for state, actor in steps if publish else ():
+        with drawn.database.transaction(actor) as session:
+            take_step(session, release, state)
+    with drawn.database.transaction(operator(drawn)) as session:
+        figures = [one for _, one in figures_of(session, release)]
+    found = {(one.product, one.frequency, one.area_id, one.use, one.lets, one.period): one for one in figures}
+    assert len(found) == len(figures)
+    return found
+
+
+def test_second_release_continues_the_first_digit_for_digit(drawn: Drawn) -> None:
+    change(drawn, "UPDATE reg.building SET built_year = NULL")  # the age of one building is the year itself
+    let(drawn, 40, months=12)
+    first = published(drawn, "2022Q4")
+    index = {key: one for key, one in first.items() if one.product == "index"}
+    assert {one.basis for one in index.values()} >= {"direct", "model"}
+
+    root = drawn.places.areas["440399"]
+    let(drawn, 25, seed=2, months=12)  # registered late, and at other rents than those that were known
+    let(drawn, 40, seed=3, first=12, months=6)
+    second = published(drawn, "2023Q2")
+    assert {key: one for key, one in second.items() if one.product == "index" and one.period < FIRST_YEAR} == index
+
+    district = ("residential", "all")
+    series = {key[-1]: one for key, one in second.items() if key[:2] == ("index", "month") and key[2] == root and key[3:5] == district}
+    waiting = {key[1:2] + key[-1:] for key, one in second.items() if one.flag == "held_back"}
+    assert waiting == {("month", dt.date(2023, 6, 1)), ("quarter", dt.date(2023, 4, 1))}  # two thirds of the usual leases
+    logs = [np.log(float(series[day].value or np.nan)) for day in sorted(series)]
+    assert np.isfinite(logs).tolist() == [True] * 17 + [False]
+    assert abs(np.mean(logs[12:17]) - np.mean(logs[:12]) - 8.5 / 300) < 0.03  # the rents climb by 1/300 a month, over the seam too
+
+    again = published(drawn, "2023Q2", publish=False)
+    assert again == second  # another edition of the same quarter says the same while nothing has changed
+    with drawn.database.transaction(operator(drawn)) as session, pytest.raises(ConflictError):
+        compose(session, "2022Q4")
+
+    let(drawn, 20, seed=4, first=17, months=1)  # what June waited for
+    let(drawn, 55, seed=5, first=18, months=3)
+    third = published(drawn, "2023Q3")
+    told = {key: one for key, one in second.items() if one.product == "index" and one.flag != "held_back"}
+    assert told.items() <= third.items()
+    assert third["index", "month", root, *district, dt.date(2023, 6, 1)].value is not None
+    assert third["index", "quarter", root, *district, dt.date(2023, 4, 1)].value is not None
+
+
+def test_quarter_that_has_not_ended_is_refused(drawn: Drawn) -> None:
+    with drawn.database.transaction(operator(drawn)) as session, pytest.raises(InvalidError):
+        compose(session, "2999Q4")
