@@ -139,14 +139,14 @@ class Floorspace:
         return float(self.area[np.isin(self.community, communities)].sum())
 
 
+STOCK: Final = f"""
+    SELECT d.community_id, array_position(CAST(:classes AS text[]), b.nature) - 1, sum(u.area_m2)::float8
+      FROM {standing(":cut")}
+     WHERE u.use = :use GROUP BY 1, 2 ORDER BY 1, 2"""  # noqa: S608 -- words of this package only
+
+
 def load_floorspace(session: Session, use: str, cut: dt.datetime) -> Floorspace:
     """The stock of a use as it stood at a data cut."""
-    rows = session.execute(
-        text(f"""
-            SELECT d.community_id, array_position(CAST(:classes AS text[]), b.nature) - 1, sum(u.area_m2)::float8
-              FROM {standing(":cut")}
-             WHERE u.use = :use GROUP BY 1, 2 ORDER BY 1, 2"""),  # noqa: S608 -- words of this package only
-        {"classes": list(CLASSES), "use": use, "cut": cut},
-    ).all()
+    rows = session.execute(text(STOCK), {"classes": list(CLASSES), "use": use, "cut": cut}).all()
     community, class_, area = zip(*rows, strict=True) if rows else ((), (), ())
     return Floorspace(np.array(community, np.int64), np.array(class_, np.int64), np.array(area, np.float64))
