@@ -13,7 +13,8 @@ from tests.api.conftest import GENEROUS
 from tests.browser import browser
 from tests.conftest import clone
 from tests.drawn import Drawn
-from tests.places import KEYS, Places, register
+from tests.places import KEYS, WEST, Places, register
+from tests.rented import release_all
 from tests.served import Served, serving
 
 __all__ = ["browser"]
@@ -37,7 +38,7 @@ INSERT INTO reg.building
 
 @pytest.fixture(scope="session")
 def served(cluster: Cluster, drawn_template: tuple[str, Places], worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The application on a port of its own, over a crowd of buildings."""
+    """The application on a port of its own, over a crowd of buildings and a release of rents."""
     configured = Settings(
         places=settings.Places(home=tmp_path_factory.mktemp("served")),
         database=settings.Database(pool_size=4),
@@ -53,6 +54,7 @@ def served(cluster: Cluster, drawn_template: tuple[str, Places], worker: str, tm
         with made.superuser() as superuser:
             superuser.execute(MORE.encode(), {"prefix": "4403998", "first": 0, "count": CROWD})
             superuser.execute("ANALYZE reg.building")
+        release_all(beside, drawn_template[1], WEST)
         yield made
     beside.close()
 
