@@ -26,14 +26,14 @@ def test_session_is_asked_for_by_its_alias_only() -> None:
     spelt: list[str] = []
     for file in API.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Name) and node.id in {"_session", "_read_session"} and file.name != "dependencies.py":
+            if isinstance(node, ast.Name) and node.id in {"_session", "_read_session", "_open_session"} and file.name != "dependencies.py":
                 spelt.append(str(file))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"commit", "rollback"}:
                 spelt.append(f"{file}: {node.func.attr}")
     source = Path(dependencies.__file__).read_text(encoding="utf-8")
     assert spelt == []
-    assert source.count("Depends(_session") == source.count("Depends(_read_session") == 1
-    assert source.count('scope="function"') == 2
+    assert [source.count(f"Depends({one}") for one in ("_session", "_read_session", "_open_session")] == [1, 1, 1]
+    assert source.count('scope="function"') == 3
 
 
 @pytest.fixture
