@@ -34,9 +34,11 @@ class Clones:
             address = self.cluster.address(self.unwritten.pop())
         else:
             address = clone(self.cluster, self.template, f"{self.prefix}_{next(self.numbers)}")
+        with superuser_of(self.cluster, "postgres") as postgres:
+            shared = of_the_cluster(postgres, address.name)
         yield address
         with superuser_of(self.cluster, "postgres") as postgres:
-            if is_unwritten(postgres, address.name):
+            if is_unwritten(postgres, address.name) and of_the_cluster(postgres, address.name) == shared:
                 self.unwritten.append(address.name)
             else:
                 drop(postgres, address.name)
@@ -81,6 +83,12 @@ def is_unwritten(postgres: psycopg.Connection, name: str) -> bool:
         sleep(0.002)
     counted = "SELECT FROM pg_stat_database WHERE datname = %s AND xact_commit > 0 AND tup_inserted + tup_updated + tup_deleted = 0"
     return postgres.execute(counted, [name]).fetchone() is not None
+
+
+def of_the_cluster(postgres: psycopg.Connection, name: str) -> object:
+    """What the cluster's own catalogues hold of a database, like who is let in: PostgreSQL counts writes to those for no database."""
+    held = "SELECT d.xmin::text, s.setconfig FROM pg_database d LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid WHERE d.datname = %s"
+    return postgres.execute(held, [name]).fetchall()
 
 
 @contextmanager

@@ -30,6 +30,13 @@ def test_clone_that_was_written_to_is_lent_to_nobody_else_even_when_all_was_undo
     assert clones.unwritten == []
 
 
+@pytest.mark.parametrize("statement", ["REVOKE CONNECT ON DATABASE {} FROM api_field", "ALTER DATABASE {} SET jit = off"])
+def test_clone_of_which_the_cluster_was_told_something_is_lent_to_nobody_else(clones: Clones, statement: str) -> None:
+    with clones.lent() as address, psycopg.connect(address.conninfo("postgres")) as superuser:
+        superuser.execute(statement.format(address.name).encode())
+    assert clones.unwritten == []
+
+
 def test_clone_that_was_only_read_is_lent_again(clones: Clones) -> None:
     for _ in range(2):
         with clones.lent() as address, psycopg.connect(address.conninfo("postgres")) as superuser:
