@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the commands of the Makefile need, and nothing else: PostgreSQL with PostGIS from Debian's packages (by root, or by a sudo
-# that asks nothing) and the Python environment in .venv. Run again, it finds everything in place and ends in a fraction of a second.
+# Installs what the commands of the Makefile need, and nothing else: PostgreSQL with PostGIS and a Chinese font from Debian's packages (by
+# root, or by a sudo that asks nothing) and the Python environment in .venv. Run again, it finds everything in place and ends in a fraction of a second.
 #
 #   tools/bootstrap.sh             install what is missing
 #   tools/bootstrap.sh tests       the same, and the browser that the tests look at maps with
@@ -42,12 +42,18 @@ installed_postgis() {
 
 has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 
+has_font() { # the Chinese font that bulletins are set in
+    [ -n "$(find /usr/share/fonts /usr/local/share/fonts "${HOME:-/nowhere}/.fonts" "${HOME:-/nowhere}/.local/share/fonts" \
+        -name 'NotoSansCJK*' -print -quit 2>/dev/null)" ]
+}
+
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 
 install_packages() { # install_packages PYTHON [tests]: system packages, only those that are missing
     local wanted=() sudo=() version
     has_venv "$1" || wanted+=("$(basename "$(readlink -f "$1")")-venv")
     [ -n "$(installed_postgis)" ] || wanted+=(postgis)
+    has_font || wanted+=(fonts-noto-cjk)
     [ "${2:-}" != tests ] || has_browser || wanted+=(chromium)
     [ ${#wanted[@]} -gt 0 ] || return 0
 
