@@ -18,8 +18,9 @@ from api.dependencies import REGISTER_ROLES, CallerDep, OpenSessionDep, PartsDep
 from api.paging import PageDep
 from api.problems import declares
 from api.routing import DistrictRoute
-from api.schemas.base import Day, EntityId, Listing
+from api.schemas.base import AreaCode, Day, EntityId, Listing
 from api.schemas.rents import (
+    Estimates,
     Frequency,
     GuideFigure,
     IndexFigure,
@@ -35,7 +36,7 @@ from api.schemas.rents import (
     Revision,
     Use,
 )
-from gridmgmt.rents import published, releases
+from gridmgmt.rents import estimates, published, releases
 from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.published import Wish
 from gridmgmt.reports import forms
@@ -120,6 +121,21 @@ def list_index(
     after = page.after(int)
     rows = published.browse_figures(session, found["id"], wish, limit=page.limit, after=after[0] if after else 0)
     return page.show(rows, lambda row: (row["id"],))
+
+
+@router.get("/estimates", response_model=Estimates, responses=declares("forbidden"), dependencies=OFFICE)
+def estimate_index(
+    session: ReadSessionDep,
+    area: Annotated[AreaCode, Query(description="Code of a district, subdistrict or community")],
+    use: Use,
+    since: Annotated[Day, Query(alias="from", description="First period; it is 100")],
+    until: Annotated[Day, Query(alias="to", description="Last period")],
+    frequency: Frequency = "month",
+    lets: Lets = "all",
+) -> object:
+    """The index of an area as the observations stand now, for the office: nobody has reviewed it, and it is not for publication."""
+    found = estimates.estimate(session, area, use, since, until, frequency=frequency, lets=lets)
+    return {"area": area, "use": use, "lets": lets, "frequency": frequency, "method": estimates.METHOD, "index": found}
 
 
 @router.get("/methods", response_model=list[Method])

@@ -49,6 +49,30 @@ class IndexFigure(Figure):
     frequency: Frequency
 
 
+class EstimatedPeriod(Answer):
+    """One period of an estimate."""
+
+    period: dt.date
+    """First day."""
+    value: float | None
+    se: float | None
+    """Standard error of the natural logarithm, as if leases of one unit had nothing to do with each other."""
+    n: int
+    reason: str | None
+
+
+class Estimates(Answer):
+    """An index solved from the sums as they stand. It is unreviewed, and no disclosure control has judged it: not for publication."""
+
+    area: str
+    use: Use
+    lets: Lets
+    frequency: Frequency
+    method: str
+    reviewed: Literal[False] = False
+    index: list[EstimatedPeriod]
+
+
 class Release(Answer):
     """A release of numbers of one quarter. Who is not of the office sees published ones and no notes."""
 

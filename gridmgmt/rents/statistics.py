@@ -104,8 +104,12 @@ def rebuild(session: Session, use: str) -> int:
     return max(driver.exec_driver_sql(REBUILD, {"use": use}).rowcount, 0)
 
 
-def load_cells(session: Session, uses: Sequence[str] = USES, *, cut: dt.datetime | None = None) -> Cells:
-    """The statistics of some uses, as they are kept; or as `rebuild` would make them of the observations known at `cut`."""
+def load_cells(
+    session: Session, uses: Sequence[str] = USES, *, communities: Sequence[int] | None = None, cut: dt.datetime | None = None
+) -> Cells:
+    """The statistics of some uses and communities, or of all, as they are kept; or as `rebuild` would make them of the observations known
+    at `cut`.
+    """
     if cut is None:
         rows = "SELECT month, community_id, use, class, new_let, n, sums FROM reg.rent_statistic"
     else:
@@ -114,8 +118,10 @@ def load_cells(session: Session, uses: Sequence[str] = USES, *, cut: dt.datetime
         SELECT (extract(year FROM month) * 12 + extract(month FROM month) - 1)::bigint, community_id::bigint,
                array_position(%(every)s::text[], use)::bigint - 1, array_position(%(classes)s::text[], class)::bigint - 1,
                new_let::int::bigint, n::bigint, sums
-          FROM ({rows}) c WHERE use = ANY (%(uses)s::text[])"""  # noqa: S608 -- words of this file only
-    values = {"every": list(USES), "classes": list(CLASSES), "uses": list(uses), "cut": cut}
+          FROM ({rows}) c
+         WHERE use = ANY (%(uses)s::text[]) AND (%(communities)s::int[] IS NULL OR community_id = ANY (%(communities)s::int[]))"""  # noqa: S608 -- words of this file only
+    values: dict[str, Any] = {"every": list(USES), "classes": list(CLASSES), "uses": list(uses), "cut": cut}
+    values["communities"] = None if communities is None else list(communities)
     told = fetch(session, query, values, RECORD)
     fields = (told[name]["value"].astype(np.int64) for name in ("month", "community", "use", "class", "new_let", "n"))
     return Cells(*fields, sums=told["sums"]["value"].astype(np.int64))

@@ -221,6 +221,7 @@ CASES: tuple[Case, ...] = (
     Case("DELETE", "/v1/managers/{id}", LEAVES, of("managers", "zhang-for-village")),
     # rents
     Case("GET", "/v1/rents/methods", OPEN),
+    Case("GET", "/v1/rents/estimates", OFFICE, query=says(area=SOUTH, use="residential", **{"from": "2024-01-01", "to": "2024-03-31"})),
     Case("GET", "/v1/rents/guide", OPEN),
     Case("GET", "/v1/rents/index", OPEN),
     Case("POST", "/v1/rents/check", LISTS, body=says(area=SOUTH, use="residential", rent_fen=400_000, area_m2=100)),

@@ -1,0 +1,62 @@
+"""Estimates between releases: the index of any area, use and window, solved in milliseconds from the sums that triggers keep.
+
+Nobody has reviewed them, nothing is trimmed but what the last limits call gross errors, and no disclosure control has judged them: they are
+for the office, and never published.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from gridmgmt.errors import InvalidError
+from gridmgmt.rents.computing import LONGEST, area_id, communities_of
+from gridmgmt.rents.methods.hedonic import time_dummy
+from gridmgmt.rents.methods.series import EstimationError, Reason
+from gridmgmt.rents.samples import Frequency, Lets, Span
+from gridmgmt.rents.statistics import load_cells
+
+METHOD = "time_dummy"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One period: its index, the standard error of the logarithm and the observations, or the reason why there is no number."""
+
+    period: dt.date
+    value: float | None
+    se: float | None
+    n: int
+    reason: Reason | None
+
+
+def estimate(
+    session: Session, code: str, use: str, first: dt.date, last: dt.date, *, frequency: Frequency = "month", lets: Lets = "all"
+) -> list[Estimate]:
+    """The time-dummy index from the period that holds `first`, which is 100, to that of `last`, from the statistics as they stand.
+
+    Raises InvalidError for a span that there is none of, NotFoundError for an unknown area.
+    """
+    if first > last:
+        raise InvalidError("the last period lies before the first", field="to")
+    span = Span.between(first, last, frequency)
+    if span.periods > LONGEST:
+        raise InvalidError(f"an index has at most {LONGEST} periods", field="to")
+    now: dt.datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    cells = load_cells(session, (use,), communities=communities_of(session, area_id(session, code), now).tolist())
+    if lets == "new":
+        cells = cells.where(cells.new_let == 1)
+    period = span.period(cells.month)
+    counts = np.zeros(span.periods, np.int64)
+    np.add.at(counts, period[period >= 0], cells.n[period >= 0])
+    try:
+        series = time_dummy(cells.moments(period, cells.community, cells.class_ * 2 + cells.new_let, span.periods))
+    except EstimationError as error:
+        return [Estimate(day, None, None, int(n), error.reason) for day, n in zip(span.days[:-1], counts, strict=True)]
+    told = zip(span.days[:-1], series.values.tolist(), series.errors.tolist(), counts.tolist(), series.reasons, strict=True)
+    return [
+        Estimate(day, round(value, 4) if reason is None else None, round(se, 6) if reason is None else None, n, reason)
+        for day, value, se, n, reason in told
+    ]
