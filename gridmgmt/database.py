@@ -46,6 +46,7 @@ class Actor:
     scope: Class
     epoch: int
     device: str = ""
+    """Id of the handheld whose token it was; with `;late` behind it, the grids lost within three days are reached too (sync)."""
 
 
 PUBLIC = Actor(0, "", "", "public", 0)

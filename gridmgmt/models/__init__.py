@@ -25,6 +25,7 @@ from gridmgmt.models.rents import (
     RentValue,
 )
 from gridmgmt.models.residences import Residence
+from gridmgmt.models.sync import Conflict, DeadLetter, Device, Enrolment, FeedMeta, FieldPolicy, IdAlias, Incident, Mutation
 from gridmgmt.models.trail import Audit, Change, LayerChange
 from gridmgmt.models.units import Unit
 
@@ -39,16 +40,25 @@ __all__ = [
     "Building",
     "BuildingCell",
     "Change",
+    "Conflict",
+    "DeadLetter",
+    "Device",
     "Discrepancy",
+    "Enrolment",
+    "FeedMeta",
+    "FieldPolicy",
     "Grid",
     "GridAssignment",
     "GridLineage",
+    "IdAlias",
     "Identity",
+    "Incident",
     "Landlord",
     "Layer",
     "LayerChange",
     "Lease",
     "Manager",
+    "Mutation",
     "Organisation",
     "Person",
     "PersonSecret",

@@ -70,6 +70,8 @@ class GridAssignment(Base):
     valid_from: Mapped[dt.date]
     valid_to: Mapped[dt.date | None]
     recorded_by: Mapped[int] = mapped_column(BigInteger, server_default=text("sec.actor()"))
+    ended_at: Mapped[dt.datetime | None]
+    """When `valid_to` was last set; PostgreSQL writes it."""
 
 
 class AreaGrant(Base):

@@ -48,6 +48,12 @@ class Scoped:
     subdistrict_id: Mapped[int]
 
 
+class Flagged:
+    """A row that two people may write differently: it says by itself that a conflict about it is open."""
+
+    conflict_open: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
 def scope_indexes(noun: str) -> tuple[Index, Index]:
     """Indexes behind keyset pages of a worker's grids and of a subdistrict."""
     return (

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.columns import PointGeometry, spatial_index, web_mercator
 from geo.crs import STORAGE
-from gridmgmt.models.base import Base, Entity, Scoped, grid_key, scope_indexes
+from gridmgmt.models.base import Base, Entity, Flagged, Scoped, grid_key, scope_indexes
 
 SHAPE = "COALESCE(footprint, entrance)"
 
 
-class Building(Entity, Scoped, Base):
+class Building(Entity, Scoped, Flagged, Base):
     """A building under its 19-digit house code (房屋编码). A trigger finds its base grid from the entrance."""
 
     __tablename__ = "building"

@@ -7,10 +7,10 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, Numeric, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
+from gridmgmt.models.base import Base, Entity, Flagged, Scoped, scope_indexes, scope_key, scope_key_index
 
 
-class Lease(Entity, Scoped, Base):
+class Lease(Entity, Scoped, Flagged, Base):
     """A lease (租赁合同) of one unit; a sublet names its head lease as parent."""
 
     __tablename__ = "lease"

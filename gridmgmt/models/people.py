@@ -5,7 +5,7 @@ import uuid
 from sqlalchemy import ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gridmgmt.models.base import Base, Entity, Scoped, grid_key, scope_indexes, scope_key, scope_key_index
+from gridmgmt.models.base import Base, Entity, Flagged, Scoped, grid_key, scope_indexes, scope_key, scope_key_index
 
 
 class Identity(Base):
@@ -20,7 +20,7 @@ class Identity(Base):
     kv: Mapped[int] = mapped_column(SmallInteger)
 
 
-class Person(Entity, Scoped, Base):
+class Person(Entity, Scoped, Flagged, Base):
     """What is seen of a person in the grid where the person lives (实有人口)."""
 
     __tablename__ = "person"

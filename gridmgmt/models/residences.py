@@ -6,10 +6,10 @@ import uuid
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
+from gridmgmt.models.base import Base, Entity, Flagged, Scoped, scope_indexes, scope_key, scope_key_index
 
 
-class Residence(Entity, Scoped, Base):
+class Residence(Entity, Scoped, Flagged, Base):
     """A person in a unit from `valid_from` to the day before `valid_to`, with who declared it and who verified it."""
 
     __tablename__ = "residence"

@@ -59,6 +59,7 @@ class Change(Base):
     kind: Mapped[str]
     entity_id: Mapped[uuid.UUID]
     at: Mapped[dt.datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    version: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class LayerChange(Base):

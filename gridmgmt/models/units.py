@@ -7,10 +7,10 @@ from decimal import Decimal
 from sqlalchemy import Index, Numeric, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
+from gridmgmt.models.base import Base, Entity, Flagged, Scoped, scope_indexes, scope_key, scope_key_index
 
 
-class Unit(Entity, Scoped, Base):
+class Unit(Entity, Scoped, Flagged, Base):
     """A dwelling, shop or other part of a building that can be let on its own, under a 25-digit code (单元编码)."""
 
     __tablename__ = "unit"

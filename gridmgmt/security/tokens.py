@@ -43,7 +43,7 @@ class Tokens:
         )
 
     def issue(self, actor: Actor) -> str:
-        """A token of the actor."""
+        """A token of the actor, bound to the actor's device where there is one."""
         now = int(self._now())
         claims: dict[str, object] = {
             "iss": ISSUER,
@@ -56,6 +56,8 @@ class Tokens:
             "exp": now + self.lifetime,
             "jti": uuid.uuid4().hex,
         }
+        if actor.device:
+            claims["device"] = actor.device
         return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
 
     def read(self, token: str) -> Actor:
@@ -85,9 +87,10 @@ class Tokens:
         subject, name, role, epoch = claims["sub"], claims["name"], claims["role"], claims["epoch"]
         if not (isinstance(subject, str) and subject.isascii() and subject.isdecimal() and isinstance(epoch, int)):
             raise _refused()
-        if not (isinstance(name, str) and isinstance(role, str)):
+        device = claims.get("device", "")
+        if not (isinstance(name, str) and isinstance(role, str) and isinstance(device, str)):
             raise _refused()
-        return Actor(int(subject), name, role, CLASS_OF_ROLE[role], epoch), int(claims["exp"])
+        return Actor(int(subject), name, role, CLASS_OF_ROLE[role], epoch, device), int(claims["exp"])
 
 
 def _refused() -> UnauthenticatedError:
