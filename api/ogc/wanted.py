@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import TypeAdapter
 
-from api.ogc.asking import COUNT, DAY, MOMENT, Asked, read
-from api.schemas.base import EntityId, Flag
+from api.ogc.asking import COUNT, MOMENT, Asked, read
+from api.schemas.base import AnyDay, AnyMoment, EntityId, Flag
 from geo.bbox import BBoxError, parse_bbox
 from geo.cql2 import FilterError, Language, read_filter
 from geo.crs import EXCHANGES, LONLAT, Exchange
@@ -33,12 +33,14 @@ CHOICE: Final = LOOK | {"bbox", "bbox-crs", "datetime", "filter", "filter-lang",
 PARTIAL: Final = frozenset({"field", "subdistrict"})
 """Classes that see a part of the tables. The planner knows the whole, so its guess would tell them of rows that are not theirs."""
 
+_DAY: Final[TypeAdapter[dt.date]] = TypeAdapter(AnyDay)
+_MOMENT: Final[TypeAdapter[dt.datetime]] = TypeAdapter(AnyMoment)
 _TYPES: Final[dict[str, TypeAdapter[Any]]] = {
     "string": TypeAdapter(str),
     "integer": TypeAdapter(int),
     "number": TypeAdapter(float),
     "boolean": TypeAdapter(Flag),
-    "date": DAY,
+    "date": _DAY,
 }
 _NUMBERS: Final = {"integer": re.compile(r"-?\d{1,18}", re.ASCII), "number": re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)}
 _ID: Final[dict[str, TypeAdapter[Any]]] = {"integer": TypeAdapter(int), "uuid": TypeAdapter(EntityId)}
@@ -150,12 +152,19 @@ def read_period(asked: Asked) -> Period | None:
 
 
 def _day(text: str) -> dt.date | None:
-    """The district's day of a day or a time."""
+    """The district's day of a day or a time, of whatever year: programs send 9999 for an end that is open.
+
+    GDAL writes days with a `T` behind and no time after it.
+    """
     if text in _UNBOUNDED:
         return None
-    if len(text) == 10:
-        return read("datetime", text, DAY)
-    return read("datetime", text, MOMENT).astimezone(DISTRICT).date()
+    if len(text) <= 11:
+        return read("datetime", text.removesuffix("T"), _DAY)
+    moment = read("datetime", text, _MOMENT)
+    try:
+        return moment.astimezone(DISTRICT).date()
+    except OverflowError:
+        return dt.date.max if moment.year > 1 else dt.date.min
 
 
 def _with_equal(asked: Asked, selection: Selection, values: dict[str, Any], named: dict[str, Property]) -> Selection:
