@@ -17,7 +17,7 @@ from geo.crs import EXCHANGES, LONLAT, Exchange
 from geo.features import Key, Look
 from gridmgmt.errors import InvalidError
 from gridmgmt.layers.layer import Property
-from gridmgmt.layers.selection import EVER, Period, Selection, queryables
+from gridmgmt.layers.selection import EVER, PARTIAL, Period, Selection, queryables
 
 DEFAULT: Final = 100
 LARGEST: Final = 10_000
@@ -29,9 +29,6 @@ LOOK: Final = frozenset({"crs", "properties", "f", "as_of"})
 """Parameters of one feature."""
 CHOICE: Final = LOOK | {"bbox", "bbox-crs", "datetime", "filter", "filter-lang", "filter-crs", "sortby", "limit", "cursor", "count"}
 """Parameters of a page, besides the names of properties."""
-
-PARTIAL: Final = frozenset({"field", "subdistrict"})
-"""Classes that see a part of the tables. The planner knows the whole, so its guess would tell them of rows that are not theirs."""
 
 _DAY: Final[TypeAdapter[dt.date]] = TypeAdapter(AnyDay)
 _MOMENT: Final[TypeAdapter[dt.datetime]] = TypeAdapter(AnyMoment)
