@@ -151,12 +151,13 @@ def read_period(asked: Asked) -> Period | None:
 def _day(text: str) -> dt.date | None:
     """The district's day of a day or a time, of whatever year: programs send 9999 for an end that is open.
 
-    GDAL writes days with a `T` behind and no time after it.
+    A day with a `T` behind is refused, though GDAL writes it where a condition names a property with dates: it takes what was in force
+    for what it asked, and looks no more at the property, so its user would be told too much and never know.
     """
     if text in _UNBOUNDED:
         return None
-    if len(text) <= 11:
-        return read("datetime", text.removesuffix("T"), _DAY)
+    if len(text) == 10:
+        return read("datetime", text, _DAY)
     moment = read("datetime", text, _MOMENT)
     try:
         return moment.astimezone(DISTRICT).date()
