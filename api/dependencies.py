@@ -25,6 +25,7 @@ from gridmgmt.security.passwords import Passwords
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings
+from gridmgmt.sync.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Parts:
     rates: Rates
     metrics: Metrics
     tiles: Tiles
+    stored: Stored
+    """Where the bytes of uploaded files lie."""
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))
     """Large files that are made at once; each needs a process."""

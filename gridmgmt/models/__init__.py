@@ -6,6 +6,7 @@ from gridmgmt.models.base import Base
 from gridmgmt.models.buildings import Building
 from gridmgmt.models.cells import BuildingCell
 from gridmgmt.models.counts import ResidentCount
+from gridmgmt.models.files import File, FileLink
 from gridmgmt.models.grids import Grid, GridLineage, Layer
 from gridmgmt.models.landlords import Landlord
 from gridmgmt.models.leases import Lease
@@ -40,6 +41,8 @@ __all__ = [
     "BuildingCell",
     "Change",
     "Discrepancy",
+    "File",
+    "FileLink",
     "Grid",
     "GridAssignment",
     "GridLineage",

@@ -164,6 +164,10 @@ NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("unit", "grid", "subdistrict"),
     ),
+    "sync.file_link": (
+        "INSERT INTO sync.file_link (file_id, kind, entity_id, grid_id, subdistrict_id) VALUES (gen_random_uuid(), 'unit', %s, %s, %s)",
+        ("unit", "grid", "subdistrict"),
+    ),
 }
 """A new row of each scoped table, and the parents that it names."""
 
@@ -269,6 +273,10 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
             f" VALUES ('{RELEASES[2]}', '{RUNS[1]}', 'index', 'month', {A_SUBDISTRICT}, 'shop', 'new', '2020-01-01', 100, 'direct')"
         ),
         RENTS,
+    ),
+    "sync.file": (
+        "INSERT INTO sync.file (length, expires_at) VALUES (1, '2100-01-01')",
+        frozenset({"field", "subdistrict", "district"}),
     ),
     "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
     **{name: (f"INSERT INTO {name} (id) SELECT NULL", NOBODY) for name in BY_NAME if name.endswith("_past")},

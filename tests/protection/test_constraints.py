@@ -34,6 +34,17 @@ CHECKS = {
         "nature": "nature = 'tent'",
     },
     "discrepancy": {"field": "field = 'religion'", "state": "state = 'forgotten'"},
+    "sync.file": {
+        "complete": "state = 'complete', received = 0, objects = '{}'",
+        "content_type": "content_type = 'text/html'",
+        "length": "length = 0, received = 0, objects = '{}', state = 'expired'",
+        "metadata": "metadata = '[]'",
+        "objects": "state = 'expired', received = 1, objects = ARRAY['0-x']",
+        "received": "received = length + 1, objects = ARRAY['0-x'], state = 'open'",
+        "sha256": "sha256 = ''",
+        "state": "state = 'lost', objects = '{}'",
+    },
+    "sync.file_link": {"kind": "kind = 'A'"},
     "grid": {
         "code": "code = '44030600100100'",
         "geom": f"geom = {NOWHERE}",
@@ -190,7 +201,7 @@ SINGLES = {
 """What may be there once only, and the statement that would write it twice."""
 
 REFUSALS = {
-    f"ck_{table.removeprefix('sec.')}_{name}": f"UPDATE {table if '.' in table else f'reg.{table}'} SET {change}"
+    f"ck_{table.rpartition('.')[2]}_{name}": f"UPDATE {table if '.' in table else f'reg.{table}'} SET {change}"
     for table, changes in CHECKS.items()
     for name, change in changes.items()
 } | SINGLES
