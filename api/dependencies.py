@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
@@ -51,6 +52,8 @@ class Parts:
     """Bulletins that were made already."""
     streams: Turns = field(default_factory=lambda: Turns(4))
     """Long answers that are sent at once; each holds a connection."""
+    storing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
+    """Threads that write to the store of files: a slow store takes none of those that other requests wait in."""
 
 
 def parts_of(request: Request) -> Parts:

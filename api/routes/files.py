@@ -111,7 +111,7 @@ async def append_to_file(
     check_piece(len(data), **sizes)
     if checksum is not None:
         await run_sync(checksum.check, data)
-    file = await run_sync(files.append, parts.database, actor, parts.stored, file, data)
+    file = await run_sync(files.append, parts.database, actor, parts.stored, file, data, limiter=parts.storing)
     return Response(status_code=204, headers=progress(file))
 
 
