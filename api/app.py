@@ -31,6 +31,7 @@ from gridmgmt.security.passwords import Passwords
 from gridmgmt.security.sealing import Sealer, follow_keys
 from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings, load_settings
+from gridmgmt.sync.stored import Stored
 
 THREADS_PER_CONNECTION = 4
 """Routes wait for the database in threads; classes of user share them, so there are more threads than connections of one class."""
@@ -60,10 +61,11 @@ def create_app(
         tokens=Tokens(keys.token, settings.access.token_lifetime),
         passwords=Passwords(),
         cursors=Cursors(keys.context),
-        limits=limits or Limits(body=settings.server.max_body),
+        limits=limits or Limits(body=settings.server.max_body, piece=settings.uploads.upload_chunk_most),
         rates=Rates(),
         metrics=Metrics(database),
         tiles=Tiles(settings.server.tile_cache),
+        stored=Stored(settings.places.file_store),
     )
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
@@ -25,6 +26,7 @@ from gridmgmt.security.passwords import Passwords
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings
+from gridmgmt.sync.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Parts:
     rates: Rates
     metrics: Metrics
     tiles: Tiles
+    stored: Stored
+    """Where the bytes of uploaded files lie."""
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))
     """Large files that are made at once; each needs a process."""
@@ -48,6 +52,8 @@ class Parts:
     """Bulletins that were made already."""
     streams: Turns = field(default_factory=lambda: Turns(4))
     """Long answers that are sent at once; each holds a connection."""
+    storing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
+    """Threads that write to the store of files: a slow store takes none of those that other requests wait in."""
 
 
 def parts_of(request: Request) -> Parts:

@@ -57,6 +57,12 @@ class ConflictError(DistrictError):
     slug = "conflict"
 
 
+class GoneError(DistrictError):
+    """It was there, and will not come back by itself."""
+
+    slug = "gone"
+
+
 class StaleError(DistrictError):
     """The row was changed since the writer read it."""
 
@@ -113,6 +119,7 @@ RULES: Mapping[str, Rule] = {
     "pk_person": Rule(ConflictError, "id-taken", "id", "the id is used already, with other content"),
     "pk_residence": Rule(ConflictError, "id-taken", "id", "the id is used already"),
     "pk_lease": Rule(ConflictError, "id-taken", "id", "the id is used already"),
+    "pk_file": Rule(ConflictError, "id-taken", "Upload-Metadata.id", "the id is used already"),
     "pk_manager": Rule(ConflictError, "id-taken", "id", "the id is used already"),
     "pk_inspection": Rule(ConflictError, "id-taken", "id", "the id is used already"),
     "pk_duty_report": Rule(ConflictError, "id-taken", "id", "the id is used already"),

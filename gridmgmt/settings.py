@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "GRIDMGMT_"
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", re.ASCII)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?", re.ASCII)
 """As browsers send it (RFC 6454): in small letters, without a slash at its end."""
 
@@ -32,11 +33,28 @@ class Places(_Concern):
 
     home: Annotated[Path, Field(description="Folder of the embedded database and its log")] = Path(".gridmgmt")
     keys: Annotated[Path | None, Field(description="Folder of the sealing, context and token keys; `keys` in the home unless given")] = None
+    files: Annotated[
+        str | None, Field(min_length=1, description="Folder of uploaded files, or s3://bucket/prefix; `files` in the home unless given")
+    ] = None
 
     @property
     def key_folder(self) -> Path:
         """Absolute folder of the keys, which need not exist yet."""
         return (self.keys or self.home / "keys").absolute()
+
+    @property
+    def file_store(self) -> Path | str:
+        """Absolute folder of uploaded files, which need not exist yet, or the address of a bucket."""
+        if self.files is not None and "://" in self.files:
+            return self.files
+        return (self.home / "files" if self.files is None else Path(self.files)).absolute()
+
+    @field_validator("files")
+    @classmethod
+    def _names_a_store(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value and not _BUCKET.fullmatch(value):
+            raise ValueError("neither a folder nor of the form s3://bucket/prefix")
+        return value
 
 
 class Database(_Concern):
@@ -89,6 +107,16 @@ class Access(_Concern):
         return value
 
 
+class Uploads(_Concern):
+    """How large uploaded files and their pieces are, and how long an unfinished one waits."""
+
+    upload_bytes: Annotated[int, Field(ge=1, le=1_073_741_824, description="Largest uploaded file in bytes")] = 20_971_520
+    upload_chunk_least: Annotated[int, Field(ge=1, description="Fewest bytes of a piece of it, except the last")] = 524_288
+    upload_chunk_most: Annotated[int, Field(ge=1, le=67_108_864, description="Most bytes of a piece; held in memory")] = 5_242_880
+    upload_days: Annotated[int, Field(ge=1, le=366, description="Days after which an unfinished file is given up")] = 7
+    upload_open: Annotated[int, Field(ge=1, description="Unfinished files that an account may have")] = 200
+
+
 @dataclass(frozen=True)
 class Settings:
     """All concerns together."""
@@ -97,9 +125,16 @@ class Settings:
     database: Database
     server: Server
     access: Access
+    uploads: Uploads = field(default_factory=Uploads)
 
 
-CONCERNS: Mapping[str, type[BaseSettings]] = {"places": Places, "database": Database, "server": Server, "access": Access}
+CONCERNS: Mapping[str, type[BaseSettings]] = {
+    "places": Places,
+    "database": Database,
+    "server": Server,
+    "access": Access,
+    "uploads": Uploads,
+}
 
 
 def load_settings() -> Settings:
@@ -114,7 +149,7 @@ def load_settings() -> Settings:
             near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
             raise SettingsError(f"{name} is not a setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
     try:
-        return Settings(places=Places(), database=Database(), server=Server(), access=Access())
+        return Settings(places=Places(), database=Database(), server=Server(), access=Access(), uploads=Uploads())
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -7,6 +7,7 @@ from gridmgmt.models.buildings import Building
 from gridmgmt.models.cells import BuildingCell
 from gridmgmt.models.counts import ResidentCount
 from gridmgmt.models.duty_reports import DutyReport
+from gridmgmt.models.files import File, FileLink
 from gridmgmt.models.grids import Grid, GridLineage, Layer
 from gridmgmt.models.inspections import Inspection
 from gridmgmt.models.jobs import JobRun
@@ -51,6 +52,8 @@ __all__ = [
     "Enrolment",
     "FeedMeta",
     "FieldPolicy",
+    "File",
+    "FileLink",
     "Grid",
     "GridAssignment",
     "GridLineage",

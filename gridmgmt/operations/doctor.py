@@ -1,4 +1,7 @@
-"""Looks whether an installation is whole: each check says what it found and, where that is not well, how to mend it. Changes nothing."""
+"""Looks whether an installation is whole: each check says what it found and, where that is not well, how to mend it.
+
+Changes nothing that is there; the store of files gets an object, which is deleted again.
+"""
 
 import shutil
 import time
@@ -12,6 +15,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from gridmgmt.database import CLASSES, Actor
+from gridmgmt.errors import BusyError
 from gridmgmt.operations import catalogue, cluster
 from gridmgmt.operations.backup import SEALED_UNDER
 from gridmgmt.operations.jobs import JOBS
@@ -22,6 +26,7 @@ from gridmgmt.operations.server import OLDEST_POSTGIS, OLDEST_POSTGRESQL, Cluste
 from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys, KeysError, load_keys
 from gridmgmt.settings import Address, Settings
+from gridmgmt.sync.stored import Stored
 
 LOOKER: Final = "reg_deploy"
 LEAST_FREE: Final = 1024  # MiB
@@ -43,7 +48,7 @@ class Check:
 
 def examine(settings: Settings, *, now: Callable[[], float] = time.time) -> list[Check]:
     """All checks, in the order in which one would mend. Those that need the database are missing when it does not answer."""
-    done = [_disk(settings), _key_files(settings)]
+    done = [_disk(settings), _key_files(settings), _files(settings)]
     try:
         place = cluster.address(settings)
         check_up(settings, place)
@@ -95,6 +100,17 @@ def _key_files(settings: Settings) -> Check:
         said, _, mend = str(error).partition(": ")
         return Check("keys", ok=False, found=said, mend=mend or "put the keys back from their backup")
     return Check("keys", ok=True, found=f"in {settings.places.key_folder}, closed to others; sealing version {keys.sealing_version}")
+
+
+def _files(settings: Settings) -> Check:
+    """Whether uploaded files can be written: one is. The folder is made where it is missing, as the server does."""
+    place = settings.places.file_store
+    try:
+        Stored(place).try_out()
+    except BusyError as error:
+        mend = "let this user write there, or name another place by GRIDMGMT_FILES; for a bucket see that the address and its key are right"
+        return Check("files", ok=False, found=f"{place} takes no file: {_first_line(error.__cause__)}", mend=mend)
+    return Check("files", ok=True, found=f"{place} takes files")
 
 
 def _postgresql(connection: Connection) -> Check:
@@ -239,6 +255,10 @@ def _verified(place: Address, keys: Keys) -> bool:
         context = signer(keys.context_kid, keys.context)(nobody, connection.info.backend_pid)
         connection.execute(sql.SQL("SET LOCAL app.ctx = {}").format(sql.Literal(context)))
         return connection.execute("SELECT sec.uid('audit')").fetchone() == (nobody.account_id,)
+
+
+def _first_line(cause: BaseException | None) -> str:
+    return (str(cause).splitlines() or [""])[0][:200]
 
 
 def _prepare() -> str:

@@ -91,6 +91,11 @@ def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield method.upper(), path, operation
 
 
+def takes_json(operation: dict[str, Any]) -> bool:
+    """Whether the route takes a body of JSON; pieces of files are bytes."""
+    return any(media_type.endswith("json") for media_type in operation.get("requestBody", {}).get("content", {}))
+
+
 def reachable(path: str, drawn: Drawn) -> str:
     """The path with ids of rows that are there."""
     places = drawn.places
@@ -168,7 +173,7 @@ def test_body_that_is_no_object_is_refused_on_every_route(app: FastAPI, run: Run
     async def sweep() -> list[str]:
         failures: list[str] = []
         for method, path, operation in operations(app):
-            for name, body in BODIES.items() if "requestBody" in operation else ():
+            for name, body in BODIES.items() if takes_json(operation) else ():
                 answer = await district.ask(method, reachable(path, drawn), body)
                 if answer.status not in {400, 403, 422} or answer.media_type != "application/problem+json":
                     failures.append(f"{method} {path} with {name}: {answer.status}")

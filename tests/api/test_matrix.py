@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from api.routes import ROUTERS
 from tests.api.conftest import LogIn
+from tests.api.uploads import TUS, append, begin, photo
 from tests.drawn import Drawn
 from tests.places import NORTH, PASSWORD, SOUTH, SPARE_NUMBER, WEST, Places, point
 from tests.rented import release_all
@@ -24,6 +25,8 @@ from tests.rented import release_all
 VISITORS = ("nobody", "worker", "worker-east", "community", "subdistrict", "subdistrict-east", "district", "admin", "auditor")
 SPARE = uuid.UUID("01900009-0000-7000-8000-000000000001")
 """A building without units and a person without a residence, in south-west."""
+WHOLE_FILE, OPEN_FILE = (uuid.UUID(f"01900009-0000-7000-8000-00000000000{number}") for number in (3, 4))
+"""Files of the worker's, linked to a building in south-west."""
 MADE = uuid.UUID("01900009-0000-7000-8000-000000000002")
 """A building that is made as a feature."""
 
@@ -50,6 +53,10 @@ AUDITOR = statuses("    401    403    403       403         403    403      403 
 OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
 HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
 
+TOLD = statuses("       401    204    204       204         204    204      204   403     403")
+BEGINS = statuses("     401    201    201       201         201    201      201   403     403")
+MAKERS = statuses("     401    204    404       403         403    404      403   403     403")
+
 FEATURE = statuses("     404    200    404       200         200    404      200   404     404")
 FEATURE_MAKES = statuses("404   201    400       201         201    400      201   404     404")
 FEATURE_DROPS = statuses("404   204    404       204         204    404      204   404     404")
@@ -67,6 +74,7 @@ class Case:
     parameters: dict[str, str] = field(default_factory=dict[str, str])
     media_type: str = "application/json"
     query: Callable[[Places], dict[str, Any]] = lambda _: {}
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def of(kind: str, name: str) -> Callable[[Places], object]:
@@ -79,6 +87,14 @@ def says(**body: Any) -> Callable[[Places], dict[str, Any]]:
 
 def spare(_: Places) -> object:
     return SPARE
+
+
+def whole_file(_: Places) -> object:
+    return WHOLE_FILE
+
+
+def open_file(_: Places) -> object:
+    return OPEN_FILE
 
 
 def release(name: str) -> Callable[[Places], object]:
@@ -130,6 +146,7 @@ PERSON = {"registration": "floating", "grid": f"{SOUTH}001"}
 ITEMS = "/ogc/collections/{collection}/items"
 LAYER = {"collection": "buildings"}
 MERGE_PATCH = "application/merge-patch+json"
+PIECES = "application/offset+octet-stream"
 ONE = LAYER | {"fid": str(MADE)}
 WHY = {"purpose": "correction", "reason": "asked at the counter"}
 AREA = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square(0, 0)}
@@ -250,6 +267,13 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/rents/releases/{id}/approve", OFFICE, release("reviewed"), says()),
     Case("POST", "/v1/rents/releases/{id}/publish", OFFICE, release("approved"), says()),
     Case("POST", "/v1/rents/releases/{id}/reject", OFFICE, release("spare"), says()),
+    # files, which the worker made
+    Case("OPTIONS", "/v1/files", TOLD),
+    Case("POST", "/v1/files", BEGINS, headers=TUS | {"Upload-Length": "500"}),
+    Case("GET", "/v1/files/{id}", OWNERS, whole_file),
+    Case("GET", "/v1/files/{id}/info", OWNERS, whole_file),
+    Case("PATCH", "/v1/files/{id}", MAKERS, open_file, headers=TUS | {"Upload-Offset": "0", "Content-Type": PIECES}),
+    Case("DELETE", "/v1/files/{id}", MAKERS, open_file, headers=TUS),
     # units, after those who lived there
     *noun("units", LISTS, of("units", "tower-102"), {"room": "r"}),
     Case(
@@ -274,12 +298,15 @@ CASES: tuple[Case, ...] = (
 
 @pytest.fixture
 def places(log_in: LogIn, drawn: Drawn) -> Places:
-    """The drawn district with something to strike out: an area, a building, a person."""
+    """The drawn district with something to strike out: an area, a building, a person; and with files."""
     district = log_in("district")
     area = district.post("/v1/areas", json={"code": "440399001009", **AREA})
     bare = district.post("/v1/buildings", json=building("4403990010010000099", 400, 350, id=str(SPARE)))
     person = district.post("/v1/persons", json={"id": str(SPARE), "name": "无名", **PERSON})
     assert [answer.status_code for answer in (area, bare, person)] == [201, 201, 202], (area.text, bare.text, person.text)
+    worker, tower = log_in("worker"), drawn.places.buildings["tower"]
+    assert append(worker, begin(worker, 500, id=WHOLE_FILE, kind="building", entity=tower), 0, photo(500)).status_code == 204
+    begin(worker, 500, id=OPEN_FILE, kind="building", entity=tower)
     drawn.places.areas["spare"] = area.json()["id"]
     drawn.places.releases.update(release_all(drawn.database, drawn.places, SOUTH))
     return drawn.places
@@ -292,7 +319,7 @@ def test_visitor_gets_from_every_route_what_is_listed(client: TestClient, log_in
     for case in CASES:
         path = case.route.format(id=case.id(places), **case.parameters)
         body = None if case.body is None else case.body(places)
-        headers = {"If-Match": "*"} | ({"Content-Type": case.media_type} if body is not None else {})
+        headers = {"If-Match": "*"} | ({"Content-Type": case.media_type} if body is not None else {}) | case.headers
         answer = asking.request(case.method, path, headers=headers, json=body, params=case.query(places))
         if answer.status_code != case.expected[visitor]:
             surprises.append(f"{case.method} {case.route}: {answer.status_code}, not {case.expected[visitor]}: {answer.text[:200]}")

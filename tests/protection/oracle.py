@@ -180,6 +180,10 @@ NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("unit", "grid", "subdistrict"),
     ),
+    "sync.file_link": (
+        "INSERT INTO sync.file_link (file_id, kind, entity_id, grid_id, subdistrict_id) VALUES (gen_random_uuid(), 'unit', %s, %s, %s)",
+        ("unit", "grid", "subdistrict"),
+    ),
 }
 """A new row of each scoped table, and the parents that it names."""
 
@@ -287,6 +291,10 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
         LOADER,
     ),
     "reg.job_run": ("INSERT INTO reg.job_run (job) VALUES ('new')", LOADER),
+    "sync.file": (
+        "INSERT INTO sync.file (length, expires_at) VALUES (1, '2100-01-01')",
+        frozenset({"field", "subdistrict", "district"}),
+    ),
     "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
     **{
         f"sync.{name}": (f"INSERT INTO sync.{name} {values}", NOBODY)

@@ -1,8 +1,9 @@
 """Which class may do what with which table, written down by hand from the design and not read from the migrations.
 
 A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the account's grids), `subdistrict`
-(rows of its subdistrict), `own` (rows that name the account), `published` (rows that a release told to all). A table or class that is
-missing may do nothing.
+(rows of its subdistrict), `own` (rows that name the account), `published` (rows that a release told to all), `linked` (files of the
+account, and those that their makers linked in its grids or its subdistrict), `unfinished` (files of the account that are not complete). A
+table or class that is missing may do nothing.
 """
 
 from dataclasses import dataclass, field
@@ -57,6 +58,9 @@ TOLD = {name: "signed" if name in OFFICE else "published" for name in EVERYBODY}
 RELEASED = "release_id IN (SELECT r.id FROM reg.rent_release r WHERE r.state IN ('published', 'superseded'))"
 QUEUES = {"field": "grids", "subdistrict": "subdistrict", "district": "signed"}
 FIRMS = {"field": "signed", "subdistrict": "signed"} | OFFICE
+
+MAKERS = ("field", "subdistrict", "district")
+LINKED = {"field": "linked", "subdistrict": "linked"} | OFFICE
 
 TABLES = (
     Table("reg.area", dict.fromkeys(EVERYBODY, "all"), OFFICE, column="name", value="'X'"),
@@ -131,6 +135,8 @@ TABLES = (
     Table("reg.audit", {"audit": "signed"}, {}, key="at || '-' || t.id", column="action", value="'X'"),
     Table("reg.identity", {}, {}, column="kv"),
     Table("reg.person_secret", {}, {}, key="person_id", column="kv"),
+    Table("sync.file", LINKED, dict.fromkeys(MAKERS, "unfinished") | {"loader": "signed"}, column="state", value="'open'"),
+    Table("sync.file_link", BY_SCOPE, {}, key="file_id || t.kind || t.entity_id || t.linked_by", column="kind", value="'unit'"),
     Table("sync.change_log", {}, {}, key="seq", column="kind", value="'split'"),
     Table(
         "sync.device",
@@ -167,9 +173,19 @@ def expected(table: Table, verb: str, register: Register, account: Account) -> t
         return "true", []
     if scope == "own":
         return f"t.{table.account} = %s", [register.accounts[account.username]]
+    if scope == "unfinished":
+        return f"t.{table.account} = %s AND t.state <> 'complete'", [register.accounts[account.username]]
+    if scope == "linked":
+        place, values = _within("subdistrict" if account.scope == "subdistrict" else "grids", "l.grid_id", register, account, "l")
+        by_maker = f"SELECT FROM sync.file_link l WHERE l.file_id = t.id AND l.linked_by = t.{table.account} AND {place}"
+        return f"(t.{table.account} = %s OR EXISTS ({by_maker}))", [register.accounts[account.username], *values]
+    return _within(scope, f"t.{table.grid}", register, account, "t")
+
+
+def _within(scope: str, grid: str, register: Register, account: Account, row: str) -> tuple[str, list[object]]:
     if scope == "subdistrict":
-        return "t.subdistrict_id = %s", [register.subdistricts.get(account.subdistrict or 0, -1)]
-    return f"t.{table.grid} = ANY (%s::int[])", [[register.grids[number] for number in sorted(account.grids)]]
+        return f"{row}.subdistrict_id = %s", [register.subdistricts.get(account.subdistrict or 0, -1)]
+    return f"{grid} = ANY (%s::int[])", [[register.grids[number] for number in sorted(account.grids)]]
 
 
 def open_rows(table: Table, scope: str) -> str | None:

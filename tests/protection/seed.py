@@ -187,6 +187,22 @@ INSERT INTO reg.rent_figure (release_id, run_id, product, frequency, area_id, us
 SET LOCAL session_replication_role = origin;
 """
 
+# Of each maker a file that is open, one that is complete and one that was given up. Files of w-one are linked in grid 1; those of w-two in
+# grid 9, by the maker and by others; those of d-one nowhere.
+FILES = """
+INSERT INTO sync.file (account_id, length, received, objects, state, content_type, sha256, completed_at, expires_at)
+  SELECT a.id, 10, CASE s WHEN 'complete' THEN 10 ELSE 0 END, CASE s WHEN 'complete' THEN ARRAY['0-x'] ELSE '{}' END, s, 'image/jpeg',
+         sha256(s::bytea), now(), now() + interval '1 day'
+    FROM reg.account a, unnest(ARRAY['open', 'complete', 'expired']) s
+   WHERE a.username IN ('w-one', 'w-two', 'w-with-a-community', 'w-disabled', 'c-three-and-four', 's-one', 's-two', 'd-one', 'd-two');
+INSERT INTO sync.file_link (file_id, kind, entity_id, linked_by, grid_id, subdistrict_id)
+  SELECT f.id, 'building', b.id, l.id, b.grid_id, b.subdistrict_id
+    FROM (VALUES ('w-one', 'w-one', 1), ('w-two', 'w-two', 9), ('w-two', 'w-one', 1), ('d-two', 'c-one', 5), ('s-two', 's-two', 4))
+      v (maker, linker, grid)
+    JOIN reg.account m ON m.username = v.maker JOIN reg.account l ON l.username = v.linker JOIN sync.file f ON f.account_id = m.id
+    JOIN reg.building b ON b.house_code = lpad((v.grid * 100 + 1)::text, 19, '0');
+"""
+
 # Rows of every table are corrected once, and one building of grid 1 moves to grid 2, so that superseded rows lie in another grid than the
 # present ones.
 PAST = """
@@ -249,6 +265,7 @@ def seed(connection: Connection[Any]) -> None:
     )
     run(connection, ROWS.replace("%(buildings)s", str(PER_GRID)).replace("%%", "%"))
     run(connection, RENTS)
+    run(connection, FILES)
     run(connection, PAST.replace("%%", "%"))
     run(connection, HANDHELDS)
     run(connection, TRAIL)

@@ -40,6 +40,17 @@ CHECKS = {
         "note": "note = ''",
         "persons": "persons = 1001",
     },
+    "sync.file": {
+        "complete": "state = 'complete', received = 0, objects = '{}'",
+        "content_type": "content_type = 'text/html'",
+        "length": "length = 0, received = 0, objects = '{}', state = 'expired'",
+        "metadata": "metadata = '[]'",
+        "objects": "state = 'expired', received = 1, objects = ARRAY['0-x']",
+        "received": "received = length + 1, objects = ARRAY['0-x'], state = 'open'",
+        "sha256": "sha256 = ''",
+        "state": "state = 'lost', objects = '{}'",
+    },
+    "sync.file_link": {"kind": "kind = 'A'"},
     "grid": {
         "code": "code = '44030600100100'",
         "geom": f"geom = {NOWHERE}",

@@ -26,7 +26,7 @@ def test_sound_installation_passes_every_check(installed: Installed) -> None:
     checks = examine(installed.settings)
     assert [check.name for check in checks if not check.ok] == []
     assert [check.name for check in checks] == [
-        "disk", "keys", "database", "postgresql", "extensions", "postgis", "roles", "log-ins",
+        "disk", "keys", "files", "database", "postgresql", "extensions", "postgis", "roles", "log-ins",
         "migrations", "leakproof", "hardening", "protection", "audit", "sealed", "clock", "jobs", "context",
     ]  # fmt: skip
 
@@ -90,6 +90,11 @@ def test_missing_key_of_what_is_sealed_is_found(installed: Installed) -> None:
     }
 
 
+def test_folder_that_takes_no_files_is_found(installed: Installed) -> None:
+    (installed.settings.places.home / "files").write_text("in the way")
+    assert "GRIDMGMT_FILES" in failed(installed)["files"].mend
+
+
 def test_foreign_context_key_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
     superuser.execute("SELECT sec.key_put('k1', decode(repeat('ff', 32), 'hex'), 'infinity')")
     assert list(failed(installed)) == ["context"]
@@ -110,5 +115,5 @@ def test_clocks_six_seconds_apart_are_found(installed: Installed) -> None:
 def test_server_that_does_not_answer_is_one_failed_check(installed: Installed) -> None:
     nowhere = settings.Database(database_url="postgresql:///register?host=/nowhere")
     found = examine(dataclasses.replace(installed.settings, database=nowhere))
-    assert [(check.name, check.ok) for check in found] == [("disk", True), ("keys", True), ("database", False)]
+    assert [(check.name, check.ok) for check in found] == [("disk", True), ("keys", True), ("files", True), ("database", False)]
     assert "/nowhere" in found[-1].found
