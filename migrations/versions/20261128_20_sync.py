@@ -8,7 +8,7 @@ from alembic import op
 from migrations.protection import DISTRICT, SCOPES, force, readable
 
 revision = "20261128_20"
-down_revision = "20261124_18"
+down_revision = "20261128_19"
 branch_labels = None
 depends_on = None
 
@@ -315,8 +315,8 @@ BEGIN
 END $$;
 """
 STANDING = """
-  -- A statement of its own: planned, and the device's word read, only when the MAC holds.
-  IF who IS NOT NULL AND split_part(p_ctx, '|', 5) <> '' THEN
+  -- A statement of its own: planned, and the device's word read, only when the MAC holds. Other classes name who works at the command line.
+  IF who IS NOT NULL AND split_part(p_ctx, '|', 3) = 'field' AND split_part(p_ctx, '|', 5) <> '' THEN
     IF NOT EXISTS (SELECT FROM sync.device d WHERE d.id = split_part(split_part(p_ctx, '|', 5), ';', 1)::uuid
                      AND d.account_id = who AND d.status IN ('active', 'draining')) THEN who := NULL; END IF;
   END IF;"""

@@ -20,7 +20,7 @@ from tests.installed import Installed
 def test_help_lists_every_command_and_each_explains_itself(run: Run) -> None:
     said = run("--help")
     assert said.code == 0
-    names = "db migrate demo serve import export layers rents jobs account keys token backup restore doctor"
+    names = "db migrate demo serve import export layers rents jobs account device keys token backup restore doctor"
     for name in names.split():
         assert f" {name} " in said.out
         assert run(name, "--help").code == 0
