@@ -24,10 +24,9 @@ def live(scope: str, kinds: Iterable[str] = ORDER) -> str:
 
 def total(scope: str, kinds: Iterable[str] = ORDER) -> str:
     """SQL of one row: `count` and `checksum` of the scope's live rows."""
-    return (
-        "SELECT count(*) AS count, lpad(to_hex(coalesce(bit_xor(('x' || left(encode(sha256((r.kind || r.id::text || r.version::text)::bytea),"  # noqa: S608 -- as above
-        f" 'hex'), 16))::bit(64)), 0::bit(64))::bigint), 16, '0') AS checksum FROM ({live(scope, kinds)}) r"
-    )
+    word = "('x' || left(encode(sha256((r.kind || r.id::text || r.version::text)::bytea), 'hex'), 16))::bit(64)"
+    checksum = f"lpad(to_hex(coalesce(bit_xor({word}), 0::bit(64))::bigint), 16, '0')"
+    return f"SELECT count(*) AS count, {checksum} AS checksum FROM ({live(scope, kinds)}) r"  # noqa: S608 -- as above
 
 
 def total_of(scope: int, kinds: Iterable[str] = ORDER) -> Query:

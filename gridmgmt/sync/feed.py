@@ -7,7 +7,6 @@ order, and a device applies what has a higher version than its own.
 """
 
 import datetime as dt
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,13 +21,11 @@ from gridmgmt.sync.checksums import total
 from gridmgmt.sync.cursors import END, Cursor, FeedCursors, Shown, refused
 from gridmgmt.sync.kinds import KINDS, OLDEST_SCHEMA, SCHEMA, Kind
 
-MOST_ITEMS: Final = 500
-"""Pointers of one scope that are read for one answer."""
 MOST_TOGETHER: Final = 8_000
-"""The same of all scopes: about as many rows as an answer holds."""
-MOST_BYTES: Final = 4 * 2**20
+"""Pointers of all scopes that are read for one answer: about as many rows as one holds."""
 STATE: Final = Query(
-    b"SELECT horizon::text, epoch, pruned_below::text, array_to_string(grids, ','), acked FROM sec.feed_state()", name=b"sync state"
+    b"SELECT horizon::text, epoch, pruned_below::text, array_to_string(grids, ','), acked, sec.assignment_version() FROM sec.feed_state()",
+    name=b"sync state",
 )
 
 
@@ -41,13 +38,14 @@ class State:
     pruned_below: int
     grids: frozenset[int]
     acked: int
+    assignment_version: int
 
     @classmethod
     def of(cls, rows: Sequence[Record]) -> "State":
         """From the answer to `STATE`."""
-        [(horizon, epoch, pruned_below, grids, acked)] = rows
-        words = (grids or b"").split(b",")
-        return cls(int(horizon or 0), (epoch or b"").decode(), int(pruned_below or 0), frozenset(map(int, filter(None, words))), int(acked or 0))
+        [(horizon, epoch, pruned_below, grids, acked, version)] = rows
+        scopes = frozenset(map(int, filter(None, (grids or b"").split(b","))))
+        return cls(int(horizon or 0), (epoch or b"").decode(), int(pruned_below or 0), scopes, int(acked or 0), int(version or 0))
 
     def head(self, scope: int, schema: int) -> Cursor:
         """The cursor behind everything that is below the horizon."""
@@ -68,11 +66,6 @@ class State:
         if (cursor.xid, cursor.seq) < (self.pruned_below - 1, END):
             return "cursor-expired"
         return None if OLDEST_SCHEMA <= cursor.schema <= SCHEMA else "schema"
-
-    @property
-    def assignment_version(self) -> int:
-        """A number that is another one as soon as the worker's grids are others."""
-        return zlib.crc32(repr(sorted(self.grids)).encode())
 
 
 @dataclass(frozen=True)
@@ -151,9 +144,17 @@ async def open_reading(database: Database, actor: Actor, action: str, scopes: It
 
 
 async def pull(
-    database: Database, actor: Actor, cursors: FeedCursors, asked: Sequence[Asked], *, limit: int, schema: int, changed: Sequence[str] = ()
+    database: Database,
+    actor: Actor,
+    cursors: FeedCursors,
+    asked: Sequence[Asked],
+    *,
+    limit: int,
+    size: int,
+    schema: int,
+    changed: Sequence[str] = (),
 ) -> Pulled:
-    """What happened in the scopes asked for.
+    """What happened in the scopes asked for: at most `limit` items of each, and about `size` bytes of all.
 
     `changed` are the kinds that a device of a newer schema wants to read anew. Raises InvalidError (malformed-request) naming the scope
     for a cursor that was not made here for it.
@@ -179,13 +180,13 @@ async def pull(
         else:
             pages[scope] = Page(scope, state.head(scope, schema), one.cursor)
             parts.append(pages[scope])
-    _fill(pages, rows)
+    _fill(pages, rows, size)
     return Pulled(state, parts, sorted(scope for scope in shown if scope not in state.grids))
 
 
-def _fill(pages: Mapping[int, Page], rows: Sequence[Record]) -> None:
-    """Put the rows of `_pages` into the pages, until the answer is as large as it may be."""
-    room = MOST_BYTES
+def _fill(pages: Mapping[int, Page], rows: Sequence[Record], size: int) -> None:
+    """Put the rows of `_pages` into the pages, until the answer is as large as it may be. One item always goes in."""
+    room = size
     for scope, xid, seq, item, more, checksum in rows:
         page = pages.get(int(scope or 0))
         if page is None or page.has_more:
@@ -196,7 +197,7 @@ def _fill(pages: Mapping[int, Page], rows: Sequence[Record]) -> None:
                 page.has_more, page.cursor = True, place
             else:
                 page.checksum = None if checksum is None else checksum.decode()
-        elif len(item) <= room or room == MOST_BYTES:
+        elif len(item) <= room or room == size:
             page.items.append(item)
             page.reached = place
             room -= len(item)

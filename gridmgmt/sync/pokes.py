@@ -99,4 +99,3 @@ class Pokes:
         for scope in map(int, filter(None, (scopes or b"").split(b","))):
             for listener in self._listeners.get(scope, ()):
                 listener.ring(scope)
-

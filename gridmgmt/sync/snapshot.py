@@ -88,9 +88,7 @@ async def begin(
     if scope not in state.grids:
         raise NotFoundError("there is no such scope, or none that you may see")
     if shown is not None and (reason := state.objection(shown)):
-        raise ConflictError(
-            "nobody can go on from this cursor: begin the snapshot again without it", slug="cursor-expired", reason=reason
-        )
+        raise ConflictError("nobody can go on from this cursor: begin the snapshot again without it", slug="cursor-expired", reason=reason)
     place = state.head(scope, schema) if shown is None else shown.cursor
     return Wanted(scope, kinds, place, after, int(count or 0))
 
@@ -150,7 +148,8 @@ def _line(told: dict[str, object]) -> bytes:
 
 PAGES: Final = {
     kind.name: f"""
-      SELECT e.id, '{{"type":"row","kind":"{kind.name}","id":"' || e.id || '","version":' || e.version || ',"data":' || {kind.json}::text || E'}}\\n'
+      SELECT e.id, '{{"type":"row","kind":"{kind.name}","id":"' || e.id || '","version":' || e.version
+             || ',"data":' || {kind.json}::text || E'}}\\n'
         FROM {kind.table.fullname} e WHERE e.grid_id = $1::int AND e.deleted_at IS NULL AND e.id > $2::uuid ORDER BY e.id LIMIT {PAGE}
     """.encode()  # noqa: S608 -- names from a fixed table
     for kind in KINDS.values()

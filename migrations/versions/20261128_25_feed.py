@@ -9,13 +9,14 @@ from alembic import op
 from migrations.protection import FIELD, readable
 
 revision = "20261128_25"
-down_revision = "20261128_20"
+down_revision = "20261128_21"
 branch_labels = None
 depends_on = None
 
 POINTERS = f"""
--- Serves "which scopes changed since" and the age of what waits below a writer that is still open.
-CREATE INDEX ix_change_log_xid_scope_id ON sync.change_log (xid, scope_id);
+-- Serves "which scopes changed since" and the age of what waits for a writer that is still open. As a number, so that the feed of a scope,
+-- which must read in the order of the primary key, is never tempted by it.
+CREATE INDEX ix_change_log_number ON sync.change_log (((xid::text)::bigint), scope_id);
 -- feed_meta.compacted: The scope up to which the present round of compaction has come.
 ALTER TABLE sync.feed_meta ADD COLUMN compacted int NOT NULL DEFAULT 0;
 {readable("sync.change_log", {"field": FIELD.replace("grid_id", "scope_id")})}
@@ -58,7 +59,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 BEGIN
   horizon := pg_snapshot_xmin(pg_current_snapshot());
   scopes := coalesce((SELECT array_agg(DISTINCT l.scope_id) FROM sync.change_log l
-    WHERE l.xid >= p_since AND l.xid < feed_heads.horizon), '{}');
+    WHERE (l.xid::text)::bigint >= p_since::text::bigint AND (l.xid::text)::bigint < horizon::text::bigint), '{}');
 END $$;
 
 -- Seconds for which the oldest committed change has waited for a writer that is still open; 0 when none waits.
@@ -66,7 +67,7 @@ CREATE FUNCTION sec.feed_lag() RETURNS double precision
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN coalesce((SELECT extract(epoch FROM clock_timestamp() - l.at) FROM sync.change_log l
-    WHERE l.xid >= pg_snapshot_xmin(pg_current_snapshot()) ORDER BY l.xid LIMIT 1), 0);
+    WHERE (l.xid::text)::bigint >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY (l.xid::text)::bigint LIMIT 1), 0);
 END $$;
 
 -- Numbers for operators, of nobody in particular.
@@ -259,5 +260,5 @@ def downgrade() -> None:
     op.execute(f"REVOKE DELETE ON {DELETES} FROM sec_definer")
     op.execute("""
         REVOKE SELECT ON sync.change_log FROM app_field; DROP POLICY field_r ON sync.change_log;
-        ALTER TABLE sync.feed_meta DROP COLUMN compacted; DROP INDEX sync.ix_change_log_xid_scope_id;
+        ALTER TABLE sync.feed_meta DROP COLUMN compacted; DROP INDEX sync.ix_change_log_number;
     """)
