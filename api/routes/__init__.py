@@ -10,7 +10,25 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from api.pages import routes as pages
-from api.routes import accounts, areas, auth, buildings, feed, grids, health, leases, managers, persons, problems, rents, residences, units
+from api.routes import (
+    accounts,
+    areas,
+    auth,
+    bootstrap,
+    buildings,
+    compare,
+    devices,
+    feed,
+    grids,
+    health,
+    leases,
+    managers,
+    persons,
+    problems,
+    rents,
+    residences,
+    units,
+)
 
 ROUTERS: Sequence[APIRouter] = (
     auth.router,
@@ -20,10 +38,13 @@ ROUTERS: Sequence[APIRouter] = (
     buildings.router,
     units.router,
     persons.router,
+    compare.router,
     residences.router,
     leases.router,
     managers.router,
     rents.router,
+    devices.router,
+    bootstrap.router,
     feed.router,
     health.router,
     problems.router,
