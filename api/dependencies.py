@@ -26,6 +26,8 @@ from gridmgmt.security.passwords import Passwords
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings
+from gridmgmt.sync.cursors import FeedCursors
+from gridmgmt.sync.pokes import Pokes
 from gridmgmt.sync.stored import Stored
 
 
@@ -45,6 +47,12 @@ class Parts:
     tiles: Tiles
     stored: Stored
     """Where the bytes of uploaded files lie."""
+    feed: FeedCursors
+    pokes: Pokes
+    snapshots: Turns
+    """First syncs that are sent at once."""
+    listeners: Turns
+    """Handhelds that wait for changes at once."""
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))
     """Large files that are made at once; each needs a process."""

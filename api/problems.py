@@ -82,6 +82,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "gone": Kind(410, "No longer there", "已不存在"),
     "protocol-version": Kind(412, "Another version of the protocol", "协议版本不支持"),
     "schema-too-old": Kind(409, "The app is too old", "应用版本过低"),
+    "cursor-expired": Kind(410, "The cursor is too old", "游标已过期"),
     "stale-version": Kind(412, "The row was changed since it was read", "数据已被更新"),
     "not-acceptable": Kind(406, "No such representation", "无法提供所需格式"),
     "too-large": Kind(413, "Body too large", "请求体过大"),

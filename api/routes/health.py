@@ -3,15 +3,17 @@
 import ipaddress
 
 from fastapi import APIRouter, Request, Response
+from psycopg import ProgrammingError
 from starlette.exceptions import HTTPException
 
 from api.dependencies import PartsDep
 from api.problems import declares
 from api.routing import DistrictRoute
 from api.schemas.health import Alive, Check, Ready
-from gridmgmt.errors import BusyError
+from gridmgmt.errors import BusyError, InvalidError
 from gridmgmt.operations.job_runs import seconds_since_success
 from gridmgmt.operations.readiness import check_database
+from gridmgmt.sync.figures import Figure, read_figures
 
 router = APIRouter(tags=["service"], route_class=DistrictRoute)
 
@@ -40,7 +42,12 @@ async def read_metrics(request: Request, parts: PartsDep) -> Response:
     host = request.client.host if request.client is not None else ""
     if not _is_here(host):
         raise HTTPException(404)
-    return Response(parts.metrics.text(await seconds_since_success(parts.database)), media_type="text/plain; version=0.0.4; charset=utf-8")
+    try:
+        figures = await read_figures(parts.database)
+    except (BusyError, ProgrammingError, InvalidError):  # the process is watched when its database is away or not migrated, too
+        figures = []
+    figures += [Figure("job", job, seconds) for job, seconds in (await seconds_since_success(parts.database)).items()]
+    return Response(parts.metrics.text(figures), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _is_here(host: str) -> bool:

@@ -297,6 +297,11 @@ CASES: tuple[Case, ...] = (
     Case("GET", "/v1/files/{id}/info", OWNERS, whole_file),
     Case("PATCH", "/v1/files/{id}", MAKERS, open_file, headers=TUS | {"Upload-Offset": "0", "Content-Type": PIECES}),
     Case("DELETE", "/v1/files/{id}", MAKERS, open_file, headers=TUS),
+    # what handhelds read: no token of a person's opens it
+    Case("POST", "/v1/sync/pull", HANDHELDS, body=says(scopes=[])),
+    Case("GET", "/v1/sync/snapshot/{scope}", HANDHELDS, parameters={"scope": "1"}),
+    Case("POST", "/v1/sync/verify", HANDHELDS, body=says(scopes=[])),
+    Case("GET", "/v1/sync/events", HANDHELDS),
     # units, after those who lived there
     *noun("units", LISTS, of("units", "tower-102"), {"room": "r"}),
     Case(

@@ -137,7 +137,7 @@ TABLES = (
     Table("reg.person_secret", {}, {}, key="person_id", column="kv"),
     Table("sync.file", LINKED, dict.fromkeys(MAKERS, "unfinished") | {"loader": "signed"}, column="state", value="'open'"),
     Table("sync.file_link", BY_SCOPE, {}, key="file_id || t.kind || t.entity_id || t.linked_by", column="kind", value="'unit'"),
-    Table("sync.change_log", {}, {}, key="seq", column="kind", value="'split'"),
+    Table("sync.change_log", {"field": "grids"}, {}, key="seq", column="kind", value="'split'", grid="scope_id"),
     Table(
         "sync.device",
         {"field": "own", "district": "signed", "admin": "signed"},
