@@ -36,7 +36,8 @@ BEGIN
   SELECT coalesce(array_agg(m.mutation_id), '{}') INTO taken FROM unnest(p_ids, p_seqs) AS u(id, seq) JOIN sync.mutation m ON m.mutation_id = u.id
    WHERE m.device_id <> p_device OR m.client_seq <> u.seq;
   SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('status', m.status, 'id', m.entity_id,
-           'version', coalesce(m.version, (m.result ->> 'version')::int))), '{}') INTO bases
+           'version', coalesce(m.version, (m.result ->> 'version')::int), 'unseen', coalesce(m.result -> 'merged', '[]') || coalesce(m.result -> 'kept', '[]')
+             || CASE m.status WHEN 'conflict' THEN coalesce(m.result -> 'fields', '[]') ELSE '[]' END)), '{}') INTO bases
     FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = ANY (p_bases);
   SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}') INTO aliases FROM sync.id_alias a WHERE a.alias = ANY (p_refs);
   SELECT coalesce(jsonb_object_agg(l.grid_id, l.lost_at), '{}') INTO lost FROM sec.lost_grids() l;
@@ -71,10 +72,9 @@ BEGIN
       FROM jsonb_to_recordset(p_beside -> 'conflicts') AS c(id uuid, code text, kind text, entity_id uuid, grid_id int, seq bigint, fields text[],
         base jsonb, theirs jsonb, yours jsonb, state text) JOIN reg.grid g ON g.id = c.grid_id;
   INSERT INTO sync.dead_letter (device_id, client_seq, mutation_id, account_id, grid_id, subdistrict_id, kind, body_enc, kv, problem)
-    SELECT p_device, l.seq, l.mutation_id, who, l.grid_id, g.subdistrict_id, l.kind, b.body, p_kv, l.problem
+    SELECT p_device, l.seq, l.mutation_id, who, l.grid_id, g.subdistrict_id, l.kind, l.body, p_kv, l.problem
       FROM ROWS FROM (jsonb_to_recordset(p_beside -> 'letters') AS (seq bigint, mutation_id uuid, kind text, grid_id int, problem jsonb), unnest(p_letters))
-        AS b(seq, mutation_id, kind, grid_id, problem, body)
-      CROSS JOIN LATERAL (SELECT b.seq, b.mutation_id, b.kind, b.grid_id, b.problem) l LEFT JOIN reg.grid g ON g.id = l.grid_id
+        AS l(seq, mutation_id, kind, grid_id, problem, body) LEFT JOIN reg.grid g ON g.id = l.grid_id
     ON CONFLICT DO NOTHING;
   INSERT INTO sync.id_alias (alias, canonical, kind)
     SELECT a.alias, a.canonical, 'resident' FROM jsonb_to_recordset(p_beside -> 'aliases') AS a(alias uuid, canonical uuid) ON CONFLICT DO NOTHING;
@@ -163,7 +163,6 @@ GRANT EXECUTE ON FUNCTION
 """
 
 SEALED = """
--- squawk-ignore-next-statement
 CREATE OR REPLACE FUNCTION sec.sealed_before(p_kv smallint, p_limit int, OUT tab text, OUT id uuid, OUT sealed bytea)
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -211,7 +210,9 @@ def upgrade() -> None:
     op.execute(PUSH + RESIDENTS + GRANTS)
     op.execute(SEALED.format(letters=LETTERS, branch=BRANCH))
     op.execute("SET ROLE reg_owner")
-    rules = ", ".join(f"('{name.split('.')[0]}', '{name.split('.')[1]}', '{policy}')" for policy, names in POLICIES.items() for name in names)
+    rules = ", ".join(
+        f"('{name.split('.')[0]}', '{name.split('.')[1]}', '{policy}')" for policy, names in POLICIES.items() for name in names
+    )
     op.execute(f"INSERT INTO sync.field_policy (kind, field, policy) VALUES {rules}")
     for noun in FLAGGED:
         op.execute(f"GRANT UPDATE (conflict_open) ON reg.{noun} TO {WRITERS}")
