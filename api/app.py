@@ -22,6 +22,7 @@ from api.pages.routes import static_files
 from api.paging import Cursors
 from api.problems import COMMON, SCHEMAS, declares, handle_problems
 from api.routes import ROUTERS
+from api.turns import Queue
 from gridmgmt.database import Database
 from gridmgmt.layers.tiles import Tiles
 from gridmgmt.operations.cluster import address
@@ -34,6 +35,9 @@ from gridmgmt.settings import Settings, load_settings
 
 THREADS_PER_CONNECTION = 4
 """Routes wait for the database in threads; classes of user share them, so there are more threads than connections of one class."""
+
+PUSH_PATIENCE = 0.5
+"""Seconds that a push waits for its turn: with the time that it takes itself, whoever is let in is answered within a second."""
 
 
 def create_app(
@@ -64,6 +68,7 @@ def create_app(
         rates=Rates(),
         metrics=Metrics(database),
         tiles=Tiles(settings.server.tile_cache),
+        pushes=Queue(settings.sync.pushes, PUSH_PATIENCE, "as many handhelds are sending as may at once"),
     )
 
     @asynccontextmanager
