@@ -129,11 +129,11 @@ class Scene:
         targets["resident"] |= canonical
         for kind in ORDER:
             if targets.get(kind):
-                self._load(kind, targets[kind], hold=True)
+                self.load(kind, targets[kind], hold=True)
         for kind in ORDER:
             missing = {one for one in references.get(kind, ()) if (kind, one) not in self.rows}
             if missing:
-                self._load(kind, missing, hold=False)
+                self.load(kind, missing, hold=False)
         self._load_forms(sound, canonical)
         self._load_conflicts(sound)
 
@@ -150,7 +150,8 @@ class Scene:
         self.numbers.update(claim(self.line, numbers, self))
         return {one for one in self.numbers.values() if one is not None}
 
-    def _load(self, kind: str, ids: set[uuid.UUID], *, hold: bool) -> None:
+    def load(self, kind: str, ids: set[uuid.UUID], *, hold: bool) -> None:
+        """Rows that the actor sees, struck out ones too; held until the transaction ends where `hold`."""
         statement, names = _loading(kind, hold=hold)
         for identifier, version, grid, subdistrict, deleted, conflicted, recorded, *values in self.line.rows(statement, {"ids": list(ids)}):
             columns = dict(zip(names, values, strict=True))

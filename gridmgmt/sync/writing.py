@@ -40,6 +40,15 @@ def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
                 scene.own[outcome.row.id].add(outcome.after.version)
 
 
+def write_one(kind: str, one: Write, scene: Scene) -> None:
+    """Write a single row. Raises NotFoundError when it is gone, and whatever PostgreSQL refuses."""
+    WRITERS[kind].before(scene.line, [one], scene)
+    try:
+        _write(kind, [one], scene)
+    except Unfit as unfit:
+        raise unfit.told from unfit
+
+
 def show_present(outcomes: Iterable[Outcome], scene: Scene) -> None:
     """Put the rows as they are now beside conflicts, but for those in grids that are the worker's no more."""
     wanted: dict[str, list[Outcome]] = defaultdict(list)
@@ -80,8 +89,9 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
         rows = writer.insert(scene.line, writes, scene)
     else:
         names = tuple(writer.inserted) if fresh else tuple(sorted(writes[0].columns.keys() - {"deleted_at"}))
-        gone = writes[0].columns.get("deleted_at", False) if not fresh and "deleted_at" in writes[0].columns else None
-        statement = _inserting(kind) if fresh else _changing(kind, names, gone=gone is not None, away=bool(gone))
+        marked = not fresh and "deleted_at" in writes[0].columns
+        away = marked and bool(writes[0].columns["deleted_at"])
+        statement = _inserting(kind) if fresh else _changing(kind, names, marked=marked, away=away)
         values: dict[str, Any] = {name: [one.columns.get(name) for one in writes] for name in names}
         values["id"] = [one.row.id for one in writes]
         rows = scene.line.rows(statement, values)
@@ -109,11 +119,11 @@ def _inserting(kind: str) -> str:
 
 
 @cache
-def _changing(kind: str, columns: tuple[str, ...], *, gone: bool, away: bool) -> str:
+def _changing(kind: str, columns: tuple[str, ...], *, marked: bool, away: bool) -> str:
     writer = WRITERS[kind]
     types = {name: writer.columns[name].type if name in writer.columns else SCOPED[name] for name in columns}
     sets = [f"{name} = {_expression(kind, name)}" for name in columns]
-    if gone:
+    if marked:
         sets.append("deleted_at = " + ("transaction_timestamp()" if away else "NULL"))
     given = "".join(f", %({name})s::{kind_of}[]" for name, kind_of in types.items())
     names = "".join(f", {name}" for name in types)

@@ -22,8 +22,8 @@ MAKE: Final = (
 )
 PHONES: Final = "SELECT sec.person_phone(u.id, u.enc, %(kv)s::smallint) FROM unnest(%(id)s::uuid[], %(enc)s::bytea[]) AS u(id, enc)"
 NAMESAKES: Final = (
-    "SELECT u.seq, p.id FROM unnest(%(seq)s::bigint[], %(grid_id)s::int[], %(name)s::text[], %(born)s::int[]) AS u(seq, grid_id, name, born)"
-    " JOIN reg.person p ON p.grid_id = u.grid_id AND p.name = u.name AND p.birth_year = u.born"
+    "SELECT u.seq, p.id FROM unnest(%(seq)s::bigint[], %(grid_id)s::int[], %(name)s::text[], %(born)s::int[])"
+    " AS u(seq, grid_id, name, born) JOIN reg.person p ON p.grid_id = u.grid_id AND p.name = u.name AND p.birth_year = u.born"
     " WHERE p.deleted_at IS NULL ORDER BY u.seq, p.id"
 )
 
