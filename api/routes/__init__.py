@@ -10,7 +10,23 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from api.pages import routes as pages
-from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, problems, push, rents, residences, units
+from api.routes import (
+    accounts,
+    areas,
+    auth,
+    buildings,
+    conflicts,
+    grids,
+    health,
+    leases,
+    managers,
+    persons,
+    problems,
+    push,
+    rents,
+    residences,
+    units,
+)
 
 ROUTERS: Sequence[APIRouter] = (
     auth.router,
@@ -25,6 +41,7 @@ ROUTERS: Sequence[APIRouter] = (
     managers.router,
     rents.router,
     push.router,
+    conflicts.router,
     health.router,
     problems.router,
     pages.router,

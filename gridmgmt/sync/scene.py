@@ -17,7 +17,7 @@ from gridmgmt.sync.lines import Line
 from gridmgmt.sync.merging import Policy
 from gridmgmt.sync.results import Outcome
 from gridmgmt.sync.writers import WRITERS
-from gridmgmt.sync.writers.noun import Columns, Row
+from gridmgmt.sync.writers.noun import Row
 from gridmgmt.sync.writers.residents import Number, claim, number_in
 
 SUBDISTRICTS: Final = "SELECT g.id, g.subdistrict_id FROM reg.grid g WHERE g.id = ANY (%(ids)s::int[])"
@@ -96,7 +96,7 @@ class Scene:
     def subdistrict_of(self, grid_id: int) -> int:
         """The subdistrict of a grid of the worker's; 0 for others."""
         if not self._subdistricts:
-            self._subdistricts = {grid: sub for grid, sub in self.line.rows(SUBDISTRICTS, {"ids": list(self.grids)})}
+            self._subdistricts = dict(map(tuple, self.line.rows(SUBDISTRICTS, {"ids": list(self.grids)})))
         return self._subdistricts.get(grid_id, 0)
 
     def policies(self, kind: str) -> Mapping[str, Policy]:
@@ -217,7 +217,7 @@ def _loading(kind: str, *, hold: bool) -> tuple[str, tuple[str, ...]]:
     writer = WRITERS[kind]
     columns = ", ".join(column.read.format(name) for name, column in writer.columns.items())
     flag = "e.conflict_open" if "conflict_open" in KINDS[kind].table.c else "false"
-    head = f"SELECT e.id, e.version, e.grid_id, e.subdistrict_id, e.deleted_at IS NOT NULL, {flag}, e.recorded_from, {columns}"  # noqa: S608 -- names of ours
+    head = f"SELECT e.id, e.version, e.grid_id, e.subdistrict_id, e.deleted_at IS NOT NULL, {flag}, e.recorded_from, {columns}"
     tail = " ORDER BY e.id FOR UPDATE OF e" if hold else ""
     return f"{head} FROM {writer.table} AS e WHERE e.id = ANY (%(ids)s::uuid[]){tail}", tuple(writer.columns)
 

@@ -31,7 +31,6 @@ def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
     with refused_as_unfit():
         for wave in sorted(waves):
             for kind, writes in _ordered(waves[wave]):
-                WRITERS[kind].before(scene.line, writes, scene)
                 _write(kind, writes, scene)
     for outcome in outcomes:
         if outcome.row is not None:
@@ -42,7 +41,6 @@ def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
 
 def write_one(kind: str, one: Write, scene: Scene) -> None:
     """Write a single row. Raises NotFoundError when it is gone, and whatever PostgreSQL refuses."""
-    WRITERS[kind].before(scene.line, [one], scene)
     try:
         _write(kind, [one], scene)
     except Unfit as unfit:
@@ -81,6 +79,7 @@ def _ordered(writes: Sequence[Write]) -> Iterable[tuple[str, list[Write]]]:
 def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
     writer = WRITERS[kind]
     fresh = writes[0].fresh
+    writer.before(scene.line, writes, scene)
     if scene.relocating and not fresh and "entrance" in writes[0].columns:
         for one in writes:
             relocate(scene.line, one)
@@ -88,7 +87,7 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
     if fresh and writer.insert is not None:
         rows = writer.insert(scene.line, writes, scene)
     else:
-        names = tuple(writer.inserted) if fresh else tuple(sorted(writes[0].columns.keys() - {"deleted_at"}))
+        names = tuple(writer.inserted) if fresh else tuple(sorted(writes[0].columns.keys() & (writer.columns.keys() | SCOPED.keys())))
         marked = not fresh and "deleted_at" in writes[0].columns
         away = marked and bool(writes[0].columns["deleted_at"])
         statement = _inserting(kind) if fresh else _changing(kind, names, marked=marked, away=away)
@@ -104,6 +103,7 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
             raise Unfit(NotFoundError("there is no such row, or none that you may see", slug="not-found-or-out-of-scope"), one.seq)
         one.version = one.row.version = found[1]
         one.row.grid_id, one.row.subdistrict_id = found[2], found[3]
+    writer.after(scene.line, writes, scene)
 
 
 @cache

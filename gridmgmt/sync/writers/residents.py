@@ -143,10 +143,10 @@ def _phone(person: uuid.UUID, phone: str | None, around: Surroundings) -> Column
 
 
 def _phones(line: Line, writes: Sequence[Write], around: Surroundings) -> None:
-    """Puts the sealed phones of corrected records where they belong; what is seen of them goes with the row."""
+    """Puts the sealed phones of corrected records where they belong, once those that were struck out are restored."""
     changed = [write for write in writes if not write.fresh and "phone_enc" in write.columns]
     if changed:
-        enc = [write.columns.pop("phone_enc") for write in changed]
+        enc = [write.columns["phone_enc"] for write in changed]
         line.run(PHONES, {"id": [write.row.id for write in changed], "enc": enc, "kv": around.sealer.version})
 
 
@@ -190,7 +190,7 @@ RESIDENT: Final = Writer(
     change=_change,
     same=_same,
     told=_told,
-    before=_phones,
+    after=_phones,
     insert=_make,
     names={"phone_mask": "phone", "id_mask": "identity_number"},
 )

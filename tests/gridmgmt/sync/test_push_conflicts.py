@@ -10,7 +10,7 @@ import pytest
 from gridmgmt.registers import residences, units
 from tests.drawn import Drawn
 from tests.places import NUMBERS, SEALER, SPARE_NUMBER, point
-from tests.pushing import Pusher, forms, rows
+from tests.pushing import Pusher, rows
 
 NOW = dt.datetime.now(dt.UTC)
 
