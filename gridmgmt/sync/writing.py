@@ -113,7 +113,7 @@ def _inserting(kind: str) -> str:
     names, given, columns, expressions = _parts(kind, types)
     return (
         f"INSERT INTO {writer.table} AS e (id, {columns}) SELECT u.id, {expressions}"  # noqa: S608 -- names of ours
-        f" FROM unnest(%(id)s::uuid[], {given}) AS u(id, {names})"
+        f" FROM unnest(%(id)b::uuid[], {given}) AS u(id, {names})"
         " ON CONFLICT (id) DO NOTHING RETURNING e.id, e.version, e.grid_id, e.subdistrict_id"
     )
 
@@ -125,23 +125,23 @@ def _changing(kind: str, columns: tuple[str, ...], *, marked: bool, away: bool) 
     sets = [f"{name} = {_expression(kind, name)}" for name in columns]
     if marked:
         sets.append("deleted_at = " + ("transaction_timestamp()" if away else "NULL"))
-    given = "".join(f", %({name})s::{kind_of}[]" for name, kind_of in types.items())
+    given = "".join(f", %({name})b::{kind_of}[]" for name, kind_of in types.items())
     names = "".join(f", {name}" for name in types)
     return (
         f"UPDATE {writer.table} AS e SET {', '.join(sets)}"  # noqa: S608 -- names of ours
-        f" FROM unnest(%(id)s::uuid[]{given}) AS u(id{names}) WHERE e.id = u.id"
+        f" FROM unnest(%(id)b::uuid[]{given}) AS u(id{names}) WHERE e.id = u.id"
         " RETURNING e.id, e.version, e.grid_id, e.subdistrict_id"
     )
 
 
 @cache
 def _showing(kind: str) -> str:
-    return f"SELECT e.id, {KINDS[kind].json} FROM {WRITERS[kind].table} AS e WHERE e.id = ANY (%(ids)s::uuid[])"  # noqa: S608 -- names of ours
+    return f"SELECT e.id, {KINDS[kind].json} FROM {WRITERS[kind].table} AS e WHERE e.id = ANY (%(ids)b::uuid[])"  # noqa: S608 -- names of ours
 
 
 def _parts(kind: str, types: dict[str, str]) -> tuple[str, str, str, str]:
     names = ", ".join(types)
-    given = ", ".join(f"%({name})s::{kind_of}[]" for name, kind_of in types.items())
+    given = ", ".join(f"%({name})b::{kind_of}[]" for name, kind_of in types.items())
     expressions = ", ".join(_expression(kind, name) for name in types)
     return names, given, names, expressions
 

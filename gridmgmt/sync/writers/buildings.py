@@ -23,7 +23,7 @@ CHANGEABLE: Final = {
 REST: Final = (
     "UPDATE reg.building AS e SET "  # noqa: S608 -- names of ours
     + ", ".join(
-        f"{name} = CASE WHEN '{name}' = ANY (%(named)s::text[]) THEN %({name})s::{kind} ELSE e.{name} END"
+        f"{name} = CASE WHEN '{name}' = ANY (%(named)b::text[]) THEN %({name})s::{kind} ELSE e.{name} END"
         for name, kind in CHANGEABLE.items()
     )
     + " WHERE e.id = %(id)s::uuid RETURNING e.version"
