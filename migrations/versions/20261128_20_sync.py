@@ -8,7 +8,7 @@ from alembic import op
 from migrations.protection import DISTRICT, SCOPES, force, readable
 
 revision = "20261128_20"
-down_revision = "20261124_18"
+down_revision = "20261128_19"
 branch_labels = None
 depends_on = None
 

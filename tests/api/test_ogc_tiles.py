@@ -5,6 +5,7 @@ formulas of Web Mercator.
 """
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import mapbox_vector_tile
@@ -298,6 +299,7 @@ def test_far_away_buildings_are_counted_by_cells(log_in: LogIn) -> None:
     for one in drawn:
         (ring,) = one["geometry"]["coordinates"]
         assert max(x for x, _ in ring) - min(x for x, _ in ring) == 128
+        assert sum(x * y2 - x2 * y for (x, y), (x2, y2) in pairwise(ring)) == 2 * 128**2  # clockwise where y counts downward: no hole
 
 
 @pytest.mark.parametrize("level", [0, 6, 9, 13])
