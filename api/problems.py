@@ -81,6 +81,21 @@ KINDS: Final[Mapping[str, Kind]] = {
     "too-many-files": Kind(409, "Too many unfinished files", "未完成的文件过多"),
     "gone": Kind(410, "No longer there", "已不存在"),
     "protocol-version": Kind(412, "Another version of the protocol", "协议版本不支持"),
+    "sequence-gap": Kind(409, "Mutation sequence gap", "变更序号不连续"),
+    "push-in-progress": Kind(409, "Another push of the device is not done", "该终端的上一次上传尚未完成"),
+    "seq-reused": Kind(409, "The number was used for another mutation", "变更序号已用于其他内容"),
+    "mutation-id-reused": Kind(409, "The mutation id was used before", "变更标识已被使用"),
+    "dependency-rejected": Kind(409, "What it builds on was rejected", "所依赖的变更未被接受"),
+    "field-conflict": Kind(409, "Field changed on the server", "字段已被他人修改"),
+    "target-deleted": Kind(409, "The row was struck out", "数据已被删除"),
+    "delete-changed": Kind(409, "The row was changed since it was read", "数据在删除前已被修改"),
+    "already-resolved": Kind(409, "Decided already", "已经处理"),
+    "same-person": Kind(409, "Perhaps one person", "可能为同一人"),
+    "out-of-scope": Kind(403, "Recorded outside your grids", "超出所辖网格"),
+    "not-found-or-out-of-scope": Kind(404, "Not found, or not yours", "未找到或不在辖区内"),
+    "kind-not-writable": Kind(422, "Not written by handhelds", "该类数据不可由终端写入"),
+    "unknown-field": Kind(422, "Unknown field", "未知字段"),
+    "batch-too-large": Kind(413, "Too many mutations at once", "一次上传的变更过多"),
     "schema-too-old": Kind(409, "The app is too old", "应用版本过低"),
     "cursor-expired": Kind(410, "The cursor is too old", "游标已过期"),
     "stale-version": Kind(412, "The row was changed since it was read", "数据已被更新"),
@@ -182,12 +197,14 @@ def status_of(error: DistrictError) -> int:
 
 def answer_to(request: Request, error: DistrictError) -> Response:
     """The problem that a domain error is answered with."""
-    errors = [{"field": error.field, "reason": error.detail}] if error.field else []
+    told = error.facts.get("errors")  # where more than one field is to blame
+    errors = told if isinstance(told, list) else [{"field": error.field, "reason": error.detail}] if error.field else []
     headers = error.headers if isinstance(error, RequestError) else None
+    facts = {name: value for name, value in error.facts.items() if name != "errors"}
     slug, status = error.slug, status_of(error)
     if status == HTTPStatus.UNPROCESSABLE_ENTITY and _is_ogc(request):
         slug, status = "invalid-parameter", 400
-    return problem(request, slug, error.detail, status=status, errors=errors, headers=headers, **error.facts)
+    return problem(request, slug, error.detail, status=status, errors=errors, headers=headers, **facts)
 
 
 def refused(request: Request, error: DistrictError | HTTPException) -> Response:

@@ -70,7 +70,8 @@ def test_change_that_waits_for_an_open_writer_is_found(installed: Installed, sup
         superuser.execute("UPDATE reg.unit SET room = 'x' WHERE room = '101'")
         assert failed(installed) == {}
         superuser.execute(
-            "UPDATE sync.change_log SET at = now() - interval '20 seconds' WHERE xid = (SELECT max(xid::text::bigint)::text::xid8 FROM sync.change_log)"
+            "UPDATE sync.change_log SET at = now() - interval '20 seconds'"
+            " WHERE xid = (SELECT max(xid::text::bigint)::text::xid8 FROM sync.change_log)"
         )
         assert failed(installed)["feed"].found == "changes wait 20 s for a transaction that is still open"
 
