@@ -11,6 +11,8 @@ from clients.handheld.store import Store
 from clients.handheld.sync import Handheld
 from clients.handheld.transport import RefusedError, Transport, UnreachableError
 
+REFUSALS = (RefusedError, UnreachableError, identity.WipedError, identity.LockedError, outbox.RecordError, outbox.SequenceLostError)
+
 
 def main(words: list[str] | None = None) -> int:
     """One command; 1 with one line when it could not be done."""
@@ -39,14 +41,7 @@ def main(words: list[str] | None = None) -> int:
     store = Store(given.home / "device.sqlite")
     try:
         _do(store, given)
-    except (
-        RefusedError,
-        UnreachableError,
-        identity.WipedError,
-        identity.LockedError,
-        outbox.RecordError,
-        outbox.SequenceLostError,
-    ) as error:
+    except REFUSALS as error:
         print(f"handheld: {error}", file=sys.stderr)
         return 1
     finally:

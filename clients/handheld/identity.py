@@ -132,7 +132,7 @@ def in_touch(store: Store, clock: Clock) -> None:
 
 
 def check_lease(store: Store, clock: Clock) -> None:
-    """Raises LockedError when the device was away for too long, or its wall clock says a time before the last contact by more than a day."""
+    """Raises LockedError when the device was away for too long, or its wall clock stands a day before the last contact."""
     touched = float(store.get("touched_at") or 0)
     away = clock.now().timestamp() - touched
     if store.get("touched_boot") == clock.boot_id:

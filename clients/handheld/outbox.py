@@ -141,7 +141,7 @@ def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
                 store.run("INSERT OR REPLACE INTO alias VALUES (?, ?)", row[1], result["canonical_id"])
             if result["status"] in {"conflict", "rejected"}:
                 store.run("INSERT OR REPLACE INTO inbox (seq, kind, id, result) VALUES (?, ?, ?, ?)", result["seq"], *row, text)
-                told.append(Letter(result["seq"], *row, result))
+                told.append(Letter(result["seq"], row[0], row[1], result))
     return told
 
 

@@ -84,7 +84,8 @@ def checksum(store: Store, scope_id: int) -> tuple[int, str]:
     """How many rows lie in a grid, and the exclusive or of the first eight bytes of sha256(kind id version), as 16 hex digits."""
     count, total = 0, 0
     rows = store.all(
-        "SELECT e.kind, e.id, e.version FROM member m JOIN entity e USING (kind, id) WHERE m.scope_id = ? AND m.held AND e.data IS NOT NULL",
+        "SELECT e.kind, e.id, e.version FROM member m JOIN entity e USING (kind, id)"
+        " WHERE m.scope_id = ? AND m.held AND e.data IS NOT NULL",
         scope_id,
     )
     for kind, identity, version in rows:
@@ -99,8 +100,8 @@ def shown(store: Store, kind: str, identity: str) -> Shown | None:
     row = store.one(f"SELECT e.version, e.data FROM entity e WHERE e.kind = ? AND e.id = ? AND {_VISIBLE}", kind, identity)
     version, data = (0, None) if row is None else (row[0], json.loads(row[1]))
     over = store.all(
-        "SELECT body, state, status, result FROM mutation WHERE kind = ? AND (id = ? OR id IN (SELECT alias FROM alias WHERE canonical = ?))"
-        f" AND {_OVER} ORDER BY seq",
+        "SELECT body, state, status, result FROM mutation WHERE kind = ?"
+        f" AND (id = ? OR id IN (SELECT alias FROM alias WHERE canonical = ?)) AND {_OVER} ORDER BY seq",
         *(kind, identity, identity),
     )
     for body, state, status, result in over:

@@ -47,8 +47,8 @@ def begin_again(store: Store, scope_id: int, *, kinds: str | None = None) -> Non
     """Want a snapshot from its beginning: of everything in the grid, or of some kinds."""
     with store.transaction():
         store.run(
-            "UPDATE scope SET state = CASE state WHEN 'leaving' THEN state ELSE 'new' END, start = NULL, after = NULL, ahead = NULL, kinds = ?"
-            " WHERE scope_id = ?",
+            "UPDATE scope SET state = CASE state WHEN 'leaving' THEN state ELSE 'new' END,"
+            " start = NULL, after = NULL, ahead = NULL, kinds = ? WHERE scope_id = ?",
             *(kinds, scope_id),
         )
         store.run("DELETE FROM arriving WHERE scope_id = ?", scope_id)

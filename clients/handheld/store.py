@@ -14,7 +14,7 @@ Row = tuple[Any, ...]
 TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
--- A grid that this device holds. new: nothing to show yet, a snapshot is wanted; live; leaving: lost, hidden, and deleted after the next push.
+-- A grid that this device holds. new: a snapshot is wanted; live; leaving: lost, hidden, and deleted after the next push.
 CREATE TABLE scope (
   scope_id INTEGER PRIMARY KEY,
   state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'live', 'leaving')),
