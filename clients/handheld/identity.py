@@ -133,11 +133,10 @@ def in_touch(store: Store, clock: Clock) -> None:
 
 def check_lease(store: Store, clock: Clock) -> None:
     """Raises LockedError when the device was away for too long, or its wall clock stands a day before the last contact."""
-    touched = float(store.get("touched_at") or 0)
-    away = clock.now().timestamp() - touched
-    if store.get("touched_boot") == clock.boot_id:
-        away = max(away, (clock.mono_ms() - store.number("touched_mono")) / 1000)
-    if away > (store.number("offline_days") * 86_400 or LEASE) or away < -86_400:
+    by_the_wall = clock.now().timestamp() - float(store.get("touched_at") or 0)
+    by_the_counter = (clock.mono_ms() - store.number("touched_mono")) / 1000 if store.get("touched_boot") == clock.boot_id else 0.0
+    lease = store.number("offline_days") * 86_400 or LEASE
+    if max(by_the_wall, by_the_counter) > lease or by_the_wall < -86_400:
         raise LockedError("this device was away from the server for too long; connect it, then the data are shown again")
 
 
