@@ -28,6 +28,8 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 REQUEST_ID: Final = b"x-request-id"
+SYNC: Final = "/v1/sync/"
+"""Below this path answers tell the server's time, by which handhelds set what they record against ours."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Those that are counted by their names."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
@@ -62,6 +64,8 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = self._enclosed(message.get("headers", ()), request_id)
+                if scope["path"].startswith(SYNC):
+                    message["headers"].append((b"x-server-time-ms", b"%d" % (time.time_ns() // 1_000_000)))
             elif head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)

