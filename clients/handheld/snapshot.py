@@ -5,7 +5,7 @@ Until its last line has come, nothing of it is shown.
 
 import json
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from clients.handheld import identity
 from clients.handheld.rows import replace_scope
@@ -43,13 +43,14 @@ def fetch(store: Store, transport: Transport, scope_id: int) -> None:
     raise UnreachableError(f"the snapshot of {scope_id} did not come to its end")
 
 
-def begin_again(store: Store, scope_id: int, *, kinds: str | None = None) -> None:
-    """Want a snapshot from its beginning: of everything in the grid, or of some kinds."""
+def begin_again(store: Store, scope_id: int, *, address: str = "") -> None:
+    """Want a snapshot from its beginning, of everything in the grid unless the address that the server gave says otherwise."""
+    asked = dict(parse_qsl(urlsplit(address).query))
     with store.transaction():
         store.run(
             "UPDATE scope SET state = CASE state WHEN 'leaving' THEN state ELSE 'new' END,"
-            " start = NULL, after = NULL, ahead = NULL, kinds = ? WHERE scope_id = ?",
-            *(kinds, scope_id),
+            " start = ?, after = NULL, ahead = NULL, kinds = ? WHERE scope_id = ?",
+            *(asked.get("start"), asked.get("kinds"), scope_id),
         )
         store.run("DELETE FROM arriving WHERE scope_id = ?", scope_id)
         store.run("DELETE FROM staged WHERE scope_id = ?", scope_id)

@@ -171,8 +171,7 @@ class Handheld:
         era = self.store.number("era")
         if scope.get("reason") == "epoch" and self.store.one("SELECT 1 FROM scope WHERE scope_id = ? AND era = ?", scope["scope_id"], era):
             self.store.put(era=era + 1, acked_seq=answer["acked_seq"], compare=1)
-        _, _, kinds = str(scope["snapshot"]).partition("kinds=")
-        snapshot.begin_again(self.store, scope["scope_id"], kinds=kinds or None)
+        snapshot.begin_again(self.store, scope["scope_id"], address=scope["snapshot"])
 
     def _fetch(self, meeting: Meeting) -> None:
         """The snapshots that are wanted; then, of a server that came back from a backup, what it does not know any more."""
@@ -195,9 +194,10 @@ class Handheld:
             self.push(meeting)
 
     def _agrees(self, answer: Mapping[str, Any], meeting: Meeting) -> bool:
-        """Compare the checksums that the server told; false when a grid has to be fetched anew. That is done once a meeting."""
+        """Whether checksums agree, those the server told and those of grids just fetched. Where not, a grid is fetched anew, once a meeting."""
         told = {scope["scope_id"]: scope["checksum"] for scope in answer["scopes"] if scope.get("checksum") is not None}
-        wrong = self.verify([scope_id for scope_id, theirs in told.items() if checksum(self.store, scope_id)[1] != theirs])
+        unlike = {scope_id for scope_id, theirs in told.items() if checksum(self.store, scope_id)[1] != theirs}
+        wrong = self.verify(sorted(unlike | (set(meeting.snapshots) - told.keys())))
         fresh = [scope_id for scope_id in wrong if scope_id not in meeting.mismatches]
         for scope_id in fresh:
             snapshot.begin_again(self.store, scope_id)
@@ -206,13 +206,13 @@ class Handheld:
 
     def verify(self, scopes: list[int]) -> list[int]:
         """Ask the server about grids; those that do not agree, of which it keeps an incident."""
-        if not scopes:
-            return []
         cursors = dict(self.store.all("SELECT scope_id, cursor FROM scope WHERE state = 'live'"))
         asked: list[dict[str, Any]] = []
-        for scope_id in scopes:
+        for scope_id in cursors.keys() & set(scopes):
             count, ours = checksum(self.store, scope_id)
             asked.append({"scope_id": scope_id, "cursor": cursors[scope_id], "count": count, "checksum": ours})
+        if not asked:
+            return []
         told = self._call("POST", "/v1/sync/verify", body=json.dumps({"scopes": asked})).json()
         return [scope["scope_id"] for scope in told["scopes"] if scope["result"] == "mismatch"]
 

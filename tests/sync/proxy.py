@@ -8,7 +8,7 @@ import enum
 import threading
 import zlib
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -130,38 +130,27 @@ class Proxy:
 
 @contextmanager
 def proxied(upstream: tuple[str, int]) -> Generator[Proxy]:
-    """A proxy of its own thread, until the block ends."""
+    """A proxy in a thread of its own, until the block ends."""
     proxy = Proxy(upstream)
-    loop = asyncio.new_event_loop()
     ready = threading.Event()
+    ends: list[Callable[[], object]] = []
 
     async def run() -> None:
         server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
         proxy.address = server.sockets[0].getsockname()[:2]
+        end, loop = asyncio.Event(), asyncio.get_running_loop()
+        ends.append(lambda: loop.call_soon_threadsafe(end.set))
         ready.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            server.close()
+        await end.wait()
+        server.close()
 
-    task: asyncio.Task[None] = loop.create_task(run())
-
-    def work() -> None:
-        with suppress(asyncio.CancelledError):
-            loop.run_until_complete(task)
-        rest = asyncio.all_tasks(loop)
-        for one in rest:
-            one.cancel()
-        loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
-        loop.close()
-
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     assert ready.wait(10)
     try:
         yield proxy
     finally:
-        loop.call_soon_threadsafe(task.cancel)
+        ends[0]()
         thread.join(10)
 
 

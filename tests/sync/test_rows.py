@@ -121,7 +121,7 @@ def test_any_order_and_any_repetition_of_the_news_ends_in_the_same_rows(data: st
     for version, place in enumerate(life, 1):
         before = life[version - 2].grid if version > 1 else place.grid
         for grid in {place.grid, before} & {A, B}:
-            moments = data.draw(st.lists(st.integers(version, last), max_size=2)) + [last]  # each pointer is told at least once, late
+            moments = (*data.draw(st.lists(st.integers(version, last), max_size=2)), last)  # each pointer is told at least once, late
             news += [(grid, told(life, grid, version, now)) for now in moments]
     store = Store(Path(":memory:"))
     hold(store)
