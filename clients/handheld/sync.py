@@ -194,7 +194,7 @@ class Handheld:
             self.push(meeting)
 
     def _agrees(self, answer: Mapping[str, Any], meeting: Meeting) -> bool:
-        """Whether checksums agree, those the server told and those of grids just fetched. Where not, a grid is fetched anew, once a meeting."""
+        """Whether checksums agree, those told and those of grids just fetched. Where not, a grid is fetched anew, once a meeting."""
         told = {scope["scope_id"]: scope["checksum"] for scope in answer["scopes"] if scope.get("checksum") is not None}
         unlike = {scope_id for scope_id, theirs in told.items() if checksum(self.store, scope_id)[1] != theirs}
         wrong = self.verify(sorted(unlike | (set(meeting.snapshots) - told.keys())))
