@@ -130,6 +130,8 @@ RULES: Mapping[str, Rule] = {
     "rents_are_kept": Rule(ConflictError, "kept", None, "what was computed or published is never changed"),
     "uq_rent_release_quarter_edition": Rule(ConflictError, "edition-taken", "edition", "the quarter has this edition already"),
     "ux_rent_release_published": Rule(ConflictError, "write-conflict", None, "another edition of the quarter was published just now"),
+    # two devices at once: done again, the second one finds the first's
+    "uq_mutation_mutation_id": Rule(ConflictError, "write-conflict", "mutation_id", "the mutation id was used at the same moment"),
     "uq_account_username": Rule(ConflictError, "code-taken", "username", "another account has this name"),
     "ex_area_grant_subdistrict": Rule(ConflictError, "second-subdistrict", "area", "the account has a subdistrict in this period"),
 }

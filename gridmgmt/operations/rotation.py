@@ -18,7 +18,11 @@ from gridmgmt.security.keys import add_sealing_version, load_keys
 from gridmgmt.security.sealing import Field, Sealer, SealError
 
 BATCH: Final = 5_000
-FIELDS: Final[Mapping[str, Field]] = {"identity": "identity|id_enc", "person_secret": "person_secret|phone_enc"}
+FIELDS: Final[Mapping[str, Field]] = {
+    "identity": "identity|id_enc",
+    "person_secret": "person_secret|phone_enc",
+    "dead_letter": "dead_letter|body_enc",
+}
 
 Progress = Callable[[int, int], object]
 """Told how many are done, of how many."""
@@ -32,7 +36,7 @@ class Rotated:
     resumed: bool
     resealed: int
     damaged: tuple[str, ...]
-    """Rows whose value opens under no key that is here: `identity|id` or `person_secret|id`. They stay as they were."""
+    """Rows whose value opens under no key that is here: `identity|id`, `person_secret|id` or `dead_letter|mutation id`. They stay as they were."""
     left: int
     """Values still under an older version, the damaged ones among them."""
 

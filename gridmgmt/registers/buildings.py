@@ -185,6 +185,33 @@ def document(building_id: uuid.UUID, *, as_of: dt.datetime | None = None) -> Que
     return _document(then=as_of is not None).bind(id=building_id, moment=as_of)
 
 
+def door(entrance: Place) -> shapely.Point:
+    """An entrance in degrees (CGCS2000), its datum undone. Raises InvalidError naming `entrance`."""
+    try:
+        check(shapely.Point(entrance.lon, entrance.lat), kinds={"Point"})
+    except GeometryError as error:
+        raise refused(error, "entrance") from None
+    lon, lat = to_cgcs2000(entrance.lon, entrance.lat, Datum(entrance.datum))
+    return shapely.Point(float(lon), float(lat))
+
+
+def outline(document: Mapping[str, Any], entrance: Place, datum: str | None = None) -> shapely.MultiPolygon:
+    """A footprint (GeoJSON) in degrees (CGCS2000), its datum undone, which unless named is the entrance's.
+
+    Raises InvalidError naming `footprint`, also for one that lies elsewhere than the entrance.
+    """
+    drawn = Datum(datum or entrance.datum)
+    try:
+        given = as_multipolygon(parse_geojson(document))
+        shape = given if drawn == Datum.CGCS2000 else check(_undone(given, drawn))
+    except GeometryError as error:
+        raise refused(error, "footprint") from None
+    metres = shapely.distance(*reproject([door(entrance), shape], STORAGE, METRIC))
+    if metres > REACH:
+        raise InvalidError(f"the footprint lies {metres:,.0f} m from the entrance", field="footprint")
+    return shape
+
+
 def standing(rows: FromClause, day: dt.date) -> Any:
     """Whether buildings or units were not yet retired on the day."""
     return rows.c.retired_on.is_(None) | (rows.c.retired_on > day)
@@ -225,7 +252,7 @@ def _entrance(session: Session, building_id: uuid.UUID) -> Place:
 
 
 def _placed(entrance: Place) -> dict[str, Any]:
-    point = _point(entrance)
+    point = door(entrance)
     return {
         "entrance": func.ST_SetSRID(func.ST_MakePoint(point.x, point.y), STORAGE),
         "datum": entrance.datum,
@@ -234,27 +261,8 @@ def _placed(entrance: Place) -> dict[str, Any]:
     }
 
 
-def _point(entrance: Place) -> shapely.Point:
-    try:
-        check(shapely.Point(entrance.lon, entrance.lat), kinds={"Point"})
-    except GeometryError as error:
-        raise refused(error, "entrance") from None
-    lon, lat = to_cgcs2000(entrance.lon, entrance.lat, Datum(entrance.datum))
-    return shapely.Point(float(lon), float(lat))
-
-
 def _footprint(document: Mapping[str, Any], entrance: Place, datum: str | None = None) -> Any:
-    """The footprint as a multipolygon for SQL, its datum undone, which unless named is the entrance's."""
-    drawn = Datum(datum or entrance.datum)
-    try:
-        given = as_multipolygon(parse_geojson(document))
-        shape = given if drawn == Datum.CGCS2000 else check(_undone(given, drawn))
-    except GeometryError as error:
-        raise refused(error, "footprint") from None
-    door, outline = reproject([_point(entrance), shape], STORAGE, METRIC)
-    if door.distance(outline) > REACH:
-        raise InvalidError(f"the footprint lies {door.distance(outline):,.0f} m from the entrance", field="footprint")
-    return func.ST_GeomFromWKB(shape.wkb, STORAGE)
+    return func.ST_GeomFromWKB(outline(document, entrance, datum).wkb, STORAGE)
 
 
 def _undone(shape: shapely.MultiPolygon, datum: Datum) -> Any:

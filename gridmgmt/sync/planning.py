@@ -1,0 +1,289 @@
+"""What becomes of one mutation, decided in memory: who may, what others changed since, which columns are written, which conflict is left."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from gridmgmt.errors import ConflictError, DistrictError, ForbiddenError, InvalidError, NotFoundError
+from gridmgmt.sync.items import Item
+from gridmgmt.sync.kinds import ORDER
+from gridmgmt.sync.merging import Decision, changed_fields, decide
+from gridmgmt.sync.results import Clash, Outcome, new_id, problem, rejected
+from gridmgmt.sync.scene import Scene
+from gridmgmt.sync.writers import WRITERS
+from gridmgmt.sync.writers.noun import Row, Write, Writer
+from gridmgmt.sync.writers.residents import Number
+
+RANK: Final[Mapping[str, int]] = {kind: rank for rank, kind in enumerate(ORDER)}
+
+
+def plan(item: Item, scene: Scene) -> Outcome:
+    """The outcome of an item, with the write that it takes in `after`. The rows of the scene are changed as if it were written."""
+    scene.touched.clear()
+    try:
+        outcome = _plan(item, scene)
+    except DistrictError as error:
+        row = scene.rows.get((item.kind, scene.true_id(item.id)))
+        outcome = rejected(item, error, grid_id=scene.home(item) if row is None else row.grid_id)
+        outcome.incident = "mutation-id-reused" if error.slug == "mutation-id-reused" else None
+    if outcome.row is not None:
+        outcome.row.seqs.add(item.seq)
+    return outcome
+
+
+def _plan(item: Item, scene: Scene) -> Outcome:
+    if item.fault is not None:
+        raise item.fault
+    writer = WRITERS[item.kind]
+    identifier = scene.true_id(item.id)
+    row = scene.rows.get((item.kind, identifier))
+    if item.op == "create":
+        return _create(item, writer, row, scene)
+    if row is None:
+        raise NotFoundError("there is no such row, or none that you may see", slug="not-found-or-out-of-scope")
+    changed, base = _since(item, writer, row, scene)
+    _admit(row.grid_id, item, scene, _recorded(row, base))
+    if not writer.fields:
+        raise InvalidError("what was seen once is not changed afterwards", field="op")
+    resolves = _resolved(item, row, scene)
+    outcome = _change(item, writer, row, changed, base, scene, restores=resolves == "target-deleted")
+    outcome.unseen = changed
+    if resolves is not None and outcome.clash is None:
+        _settle(item, outcome, row, scene)
+    return outcome
+
+
+def _change(item: Item, writer: Writer, row: Row, changed: Collection[str], base: int | None, scene: Scene, *, restores: bool) -> Outcome:
+    if item.op == "delete":
+        return _delete(item, row, changed)
+    if row.deleted and not restores:
+        return _struck(item, row)
+    wanted = writer.read(item, row, scene)
+    return _correct(item, writer, row, wanted, changed, base, scene, restored=row.deleted)
+
+
+def _create(item: Item, writer: Writer, row: Row | None, scene: Scene) -> Outcome:
+    values = writer.read(item, None, scene)
+    if row is not None:
+        return _again(item, writer, row, values)
+    number = values.get("identity_number")
+    if isinstance(number, Number):
+        known = scene.numbers.get(number.index)
+        first = None if known is None else scene.rows.get(("resident", known))
+        if first is not None and not first.deleted:
+            return _duplicate(item, writer, first, values, scene)
+    columns = writer.create(values, item, scene)
+    _admit(columns["grid_id"], item, scene, None)
+    assert item.id is not None
+    held = {name: columns.get(name) for name in writer.columns}
+    row = Row(item.kind, item.id, 0, columns["grid_id"], columns["subdistrict_id"], held, made=True)
+    scene.rows[item.kind, item.id] = row
+    if isinstance(number, Number):
+        scene.numbers[number.index] = item.id
+    _write(row, columns, item, scene, fresh=True)
+    return Outcome(item, "applied", item.id, row=row, after=row.last, writes=True, grid_id=row.grid_id)
+
+
+def _again(item: Item, writer: Writer, row: Row, values: Mapping[str, Any]) -> Outcome:
+    """The id is there: the same creation again writes nothing, any other is refused."""
+    form = (row.forms or {}).get(1, row.values)
+    first = writer.present(form, {**writer.fields, **writer.made_of})
+    alike = all(writer.same(name, first[name], value) or (name == "phone" and first[name] == writer.told(name, value))
+                for name, value in values.items() if name in first)  # fmt: skip
+    if not alike or row.deleted:
+        raise ConflictError("the id is used already, with other content", field="id", slug="id-taken")
+    return Outcome(item, "noop", row.id, row=row, after=row.last, grid_id=row.grid_id)
+
+
+def _duplicate(item: Item, writer: Writer, first: Row, values: Mapping[str, Any], scene: Scene) -> Outcome:
+    """Somebody entered this human being before: what is said now is a correction of that record by one who read none of its forms."""
+    _admit(first.grid_id, item, scene, None)
+    wanted = {name: values[name] for name in ("name", "registration", "phone") if name in values}
+    changed = _changed(writer, first, 0, scene)
+    outcome = _correct(item, writer, first, wanted, changed, 0, scene, restored=False)
+    assert item.id is not None
+    outcome.status, outcome.canonical, outcome.unseen = "duplicate_of", first.id, changed
+    scene.aliases[item.id] = first.id
+    return outcome
+
+
+def _correct(
+    item: Item,
+    writer: Writer,
+    row: Row,
+    wanted: Mapping[str, Any],
+    changed: Collection[str],
+    base: int | None,
+    scene: Scene,
+    *,
+    restored: bool,
+) -> Outcome:
+    fixed = [name for name in wanted if name not in writer.fields]
+    if fixed:
+        raise InvalidError("is set when the row is made and never changed", field=fixed[0])
+    present = writer.present(row.values)
+    policies = scene.policies(item.kind) if any(name in changed for name in wanted) else {}
+    decided = decide(wanted, present, changed, policies, same=writer.same)
+    columns = writer.change(decided.write, row, scene) if decided.write else {}
+    others = sorted(set(changed) - decided.open - decided.kept)
+    status = "conflict" if decided.open else "noop" if not columns and not decided.kept else "merged" if changed else "applied"
+    outcome = Outcome(item, status, row.id, row=row, merged=others, grid_id=row.grid_id)
+    outcome.kept = sorted(decided.kept)
+    _clashes(outcome, writer, row, present, base, decided)
+    if restored:
+        columns["deleted_at"] = None
+        row.deleted = False
+    if decided.open:
+        outcome.problem = problem(ConflictError("others changed the same: somebody decides", slug="field-conflict", errors=[
+            {"field": name, "reason": "was changed on the server"} for name in sorted(decided.open)]))  # fmt: skip
+        if not row.conflict_open:
+            columns["conflict_open"] = row.conflict_open = True
+    if columns:
+        _write(row, columns, item, scene, fresh=False)
+        outcome.writes = True
+        if outcome.status == "noop":
+            outcome.status = "applied"
+    outcome.after = row.last
+    return outcome
+
+
+def _clashes(outcome: Outcome, writer: Writer, row: Row, present: Mapping[str, Any], base: int | None, decided: Decision) -> None:
+    """Both values of what was not written are kept: for somebody to decide, or to be told."""
+    form = (row.forms or {}).get(base or 0)
+    read = {} if form is None else writer.present(form)
+    for names, state in ((decided.open, "open"), (decided.kept, "settled")):
+        if not names:
+            continue
+        item, fields = outcome.item, sorted(names)
+        told = {name: writer.told(name, read[name]) if read else _masked(name, item.was(name)) for name in fields}
+        theirs = {name: writer.told(name, present[name]) for name in fields}
+        yours = {name: _masked(name, item.told(name)) for name in fields}
+        outcome.clashes.append(
+            Clash(new_id(), "field-conflict", item.kind, row.id, row.grid_id, item.seq, fields, told, theirs, yours, state)  # type: ignore[arg-type]
+        )
+
+
+def _delete(item: Item, row: Row, changed: Collection[str]) -> Outcome:
+    if row.deleted:
+        return Outcome(item, "noop", row.id, row=row, after=row.last, grid_id=row.grid_id)
+    outcome = Outcome(item, "applied", row.id, row=row, grid_id=row.grid_id, writes=True)
+    columns: dict[str, Any]
+    if changed:
+        writer = WRITERS[item.kind]
+        theirs = {name: writer.told(name, value) for name, value in writer.present(row.values).items() if name in changed}
+        outcome.status, outcome.merged = "conflict", sorted(changed)
+        outcome.problem = problem(ConflictError("others changed the row since it was read: it stands", slug="delete-changed"))
+        outcome.clashes.append(
+            Clash(new_id(), "delete-changed", item.kind, row.id, row.grid_id, item.seq, sorted(changed), None, theirs, None)
+        )
+        outcome.writes = not row.conflict_open
+        columns = {"conflict_open": True}
+        row.conflict_open = True
+    else:
+        columns = {"deleted_at": True}
+        row.deleted = True
+    if outcome.writes:
+        _write(row, columns, item, None, fresh=False)
+    outcome.after = row.last
+    return outcome
+
+
+def _struck(item: Item, row: Row) -> Outcome:
+    """Nobody's words are lost because another struck the row out: they wait for somebody who restores it, or not."""
+    fields = sorted(item.values)
+    yours = {name: _masked(name, item.told(name)) for name in fields}
+    outcome = Outcome(item, "conflict", row.id, row=row, after=row.last, grid_id=row.grid_id)
+    outcome.problem = problem(ConflictError("the row was struck out: restore it, or let it be", slug="target-deleted"))
+    outcome.clashes.append(Clash(new_id(), "target-deleted", item.kind, row.id, row.grid_id, item.seq, fields, None, None, yours))
+    return outcome
+
+
+def _resolved(item: Item, row: Row, scene: Scene) -> str | None:
+    """The code of the open conflict that the item says it resolves. Raises InvalidError for one about something else."""
+    if item.resolves is None:
+        return None
+    entity, code, state = scene.conflicts.get(item.resolves, (None, "", ""))
+    if entity != row.id:
+        raise InvalidError("there is no such conflict about this row, or none that you may see", field="resolves", slug="unknown-reference")
+    return code if state == "open" else None
+
+
+def _settle(item: Item, outcome: Outcome, row: Row, scene: Scene) -> None:
+    assert item.resolves is not None
+    outcome.resolved = item.resolves
+    entity, code, _ = scene.conflicts[item.resolves]
+    scene.conflicts[item.resolves] = entity, code, "resolved"
+    scene.left_open[row.id] -= 1
+    if scene.left_open[row.id] <= 0 and row.conflict_open:
+        row.conflict_open = False
+        if outcome.writes:
+            row.last.columns["conflict_open"] = False
+        else:
+            _write(row, {"conflict_open": False}, item, scene, fresh=False)
+            outcome.writes, outcome.after = True, row.last
+            outcome.status = "applied"
+
+
+def _since(item: Item, writer: Writer, row: Row, scene: Scene) -> tuple[Collection[str], int | None]:
+    """The fields that others changed since the item's base, and the base. Raises DistrictError where the base is nothing to build on.
+
+    Who builds on the own mutation k had not read more than k had: what others had changed before k is as unknown to this one.
+    """
+    if item.base_seq is None:
+        base = item.base_version or 0
+        return ((), base) if base == row.version or row.made else (_changed(writer, row, base if base < row.version else 0, scene), base)
+    known = scene.known(item.base_seq)
+    if known is None:
+        raise InvalidError("there is no such mutation before this one", field="base.seq")
+    if known.status == "rejected":
+        raise ConflictError("the mutation that this one builds on was rejected", slug="dependency-rejected")
+    if scene.true_id(known.about) != row.id:
+        raise InvalidError("the mutation is about another row", field="base.seq")
+    unseen = () if item.resolves is not None else known.unseen
+    if item.base_seq in row.seqs or row.made:
+        return unseen, None
+    base = known.version or 0
+    return ({*unseen, *_changed(writer, row, base, scene)} if base < row.version else unseen), base
+
+
+def _changed(writer: Writer, row: Row, base: int, scene: Scene) -> Collection[str]:
+    if row.made:
+        return ()
+    return changed_fields(writer.fields, row.forms or {}, base, row.version, scene.own.get(row.id, ()))
+
+
+def _recorded(row: Row, base: int | None) -> dt.datetime | None:
+    """When the form was recorded that the device had read."""
+    if base == row.version:
+        return row.recorded_from
+    return (row.forms or {}).get(base or 0, {}).get("recorded_from")
+
+
+def _admit(grid_id: int, item: Item, scene: Scene, base_recorded: dt.datetime | None) -> None:
+    """Raises ForbiddenError for a grid that is the worker's no more, unless what is sent was recorded while it was."""
+    lost_at = scene.opened.lost.get(grid_id)
+    if lost_at is None:
+        return
+    if item.recorded.at is not None and item.recorded.at < lost_at:
+        return
+    if base_recorded is not None and base_recorded < lost_at:
+        return
+    raise ForbiddenError("the grid is no longer yours, and this was recorded afterwards", slug="out-of-scope")
+
+
+def _write(row: Row, columns: dict[str, Any], item: Item, scene: Scene | None, *, fresh: bool) -> None:
+    """Plan a write: at the earliest after the writes of the row itself and of those that it refers to."""
+    wave = 0 if row.last is None else row.last.wave + 1
+    for other in () if scene is None else scene.touched:
+        if other is not row and other.last is not None:
+            together = fresh and RANK[other.kind] < RANK[row.kind]  # parents are written first within a wave
+            wave = max(wave, other.last.wave + (0 if together else 1))
+    row.last = Write(row, columns, fresh, wave, item.seq)
+    for name, value in columns.items():
+        if name in row.values:
+            row.values[name] = value
+
+
+def _masked(name: str, value: Any) -> Any:
+    """What is kept of a value as it came: never a whole phone, whose sealed form is kept beside it."""
+    return WRITERS["resident"].told("phone", value) if name == "phone" and isinstance(value, str) else value

@@ -1,0 +1,231 @@
+"""The part of the register that a push is about, in memory: its targets, held until the end, and the rows that it refers to."""
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from gridmgmt.errors import DistrictError
+from gridmgmt.security.sealing import Sealer
+from gridmgmt.sync.items import Batch, Item
+from gridmgmt.sync.kinds import KINDS, ORDER
+from gridmgmt.sync.ledger import Opened
+from gridmgmt.sync.lines import Line
+from gridmgmt.sync.merging import Policy
+from gridmgmt.sync.results import Outcome
+from gridmgmt.sync.writers import WRITERS
+from gridmgmt.sync.writers.noun import Columns, Row
+from gridmgmt.sync.writers.residents import Number, claim, number_in
+
+SUBDISTRICTS: Final = "SELECT g.id, g.subdistrict_id FROM reg.grid g WHERE g.id = ANY (%(ids)s::int[])"
+OWN: Final = "SELECT entity_id, version FROM sec.own_versions(%(device)s::uuid, %(ids)s::uuid[])"
+POLICIES: Final = (
+    "SELECT DISTINCT ON (p.kind, p.field) p.kind, p.field, p.policy FROM sync.field_policy p ORDER BY p.kind, p.field, p.version DESC"
+)
+CONFLICTS: Final = (
+    "SELECT c.id, c.entity_id, c.code, c.state, (SELECT count(*) FROM sync.conflict o WHERE o.entity_id = c.entity_id AND o.state = 'open')"
+    " FROM sync.conflict c WHERE c.id = ANY (%(ids)s::uuid[])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An earlier mutation of the device: what became of it, which row it was about, which version it left, and what it had not read."""
+
+    status: str
+    about: uuid.UUID | None
+    version: int | None
+    unseen: Collection[str]
+
+
+@dataclass
+class Scene:
+    """What is around the items of one push. `begin` loads what a set of them needs; planning then asks no more."""
+
+    line: Line
+    batch: Batch
+    opened: Opened
+    sealer: Sealer
+    today: dt.date
+    account_id: int
+    demo: bool
+    aliases: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict[uuid.UUID, uuid.UUID])
+    done: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
+    """By number, what became of this push's mutations so far."""
+    own: dict[uuid.UUID, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """Versions that this push has written, in earlier sets."""
+    rows: dict[tuple[str, uuid.UUID], Row] = field(default_factory=dict[tuple[str, uuid.UUID], Row])
+    numbers: dict[bytes, uuid.UUID | None] = field(default_factory=dict[bytes, uuid.UUID | None])
+    """By blind index, which of the worker's residents has the number."""
+    conflicts: dict[uuid.UUID, tuple[uuid.UUID, str, str]] = field(default_factory=dict[uuid.UUID, tuple[uuid.UUID, str, str]])
+    left_open: dict[uuid.UUID, int] = field(default_factory=dict[uuid.UUID, int])
+    """By entity, how many conflicts about it wait."""
+    relocating: bool = False
+    """Whether buildings may leave the worker's grids: by a function, one at a time."""
+    touched: list[Row] = field(default_factory=list[Row])
+    """Rows that the item being planned refers to."""
+    _subdistricts: dict[int, int] = field(default_factory=dict[int, int])
+    _policies: dict[str, dict[str, Policy]] | None = None
+
+    @property
+    def grids(self) -> frozenset[int]:
+        """The worker's grids of now; those lost of late where this push may still write to them."""
+        return self.opened.grids | frozenset(self.opened.lost)
+
+    @property
+    def received_at(self) -> dt.datetime:
+        """When the push came."""
+        return self.batch.sending.received_at
+
+    def find(self, kind: str, identifier: object) -> Row | None:
+        """A live row that the worker sees, or one that this push makes."""
+        row = self.rows.get((kind, self.true_id(identifier)))  # type: ignore[arg-type]
+        if row is None or row.deleted:
+            return None
+        if row.last is not None:
+            self.touched.append(row)
+        return row
+
+    def true_id(self, identifier: Any) -> Any:
+        """The id itself, or what it is an alias of."""
+        return self.aliases.get(identifier, identifier)
+
+    def subdistrict_of(self, grid_id: int) -> int:
+        """The subdistrict of a grid of the worker's; 0 for others."""
+        if not self._subdistricts:
+            self._subdistricts = {grid: sub for grid, sub in self.line.rows(SUBDISTRICTS, {"ids": list(self.grids)})}
+        return self._subdistricts.get(grid_id, 0)
+
+    def policies(self, kind: str) -> Mapping[str, Policy]:
+        """The rules of the kind that hold now."""
+        if self._policies is None:
+            self._policies = defaultdict(dict)
+            for noun, name, policy in self.line.rows(POLICIES):
+                self._policies[noun][name] = policy
+        return self._policies[kind]
+
+    def home(self, item: Item) -> int | None:
+        """The grid in whose queue a letter lies that is about nothing the worker sees."""
+        return item.scope_id if item.scope_id in self.grids else min(self.grids, default=None)
+
+    def begin(self, items: Sequence[Item]) -> None:
+        """Load and hold the targets of the items, and load what they refer to."""
+        self.rows.clear()
+        self.numbers.clear()
+        sound = [item for item in items if item.fault is None and item.kind in WRITERS and item.id is not None]
+        targets: dict[str, set[uuid.UUID]] = defaultdict(set)
+        references: dict[str, set[uuid.UUID]] = defaultdict(set)
+        for item in sound:
+            targets[item.kind].add(self.true_id(item.id))
+            for name, kind in WRITERS[item.kind].references.items():
+                value = item.values.get(name)
+                if value is not None:
+                    item.values[name] = self.true_id(value)
+                    references[kind].add(item.values[name])
+        canonical = self._claim(sound)
+        targets["resident"] |= canonical
+        for kind in ORDER:
+            if targets.get(kind):
+                self._load(kind, targets[kind], hold=True)
+        for kind in ORDER:
+            missing = {one for one in references.get(kind, ()) if (kind, one) not in self.rows}
+            if missing:
+                self._load(kind, missing, hold=False)
+        self._load_forms(sound, canonical)
+        self._load_conflicts(sound)
+
+    def _claim(self, items: Sequence[Item]) -> set[uuid.UUID]:
+        numbers: list[Number] = []
+        for item in items:
+            if item.kind == "resident" and item.op == "create":
+                try:
+                    number = number_in(item, self)
+                except DistrictError:
+                    continue  # told when it is planned
+                if number is not None:
+                    numbers.append(number)
+        self.numbers.update(claim(self.line, numbers, self))
+        return {one for one in self.numbers.values() if one is not None}
+
+    def _load(self, kind: str, ids: set[uuid.UUID], *, hold: bool) -> None:
+        statement, names = _loading(kind, hold=hold)
+        for identifier, version, grid, subdistrict, deleted, conflicted, recorded, *values in self.line.rows(statement, {"ids": list(ids)}):
+            columns = dict(zip(names, values, strict=True))
+            self.rows[kind, identifier] = Row(kind, identifier, version, grid, subdistrict, columns, deleted, conflicted, recorded)
+
+    def _load_forms(self, items: Sequence[Item], canonical: set[uuid.UUID]) -> None:
+        """The past of rows that moved on since the device read them."""
+        oldest: dict[str, dict[uuid.UUID, int]] = defaultdict(dict)
+        for item in items:
+            row = self.rows.get((item.kind, self.true_id(item.id)))
+            if row is None:
+                continue
+            base = 1 if item.op == "create" else self._base_of(item)
+            if base is not None and base < row.version:
+                known = oldest[item.kind]
+                known[row.id] = min(known.get(row.id, base), base)
+        for one in canonical:
+            if ("resident", one) in self.rows:
+                oldest["resident"][one] = 0
+        if not oldest:
+            return
+        for kind, wanted in oldest.items():
+            statement, names = _past(kind)
+            for one in wanted:
+                row = self.rows[kind, one]
+                row.forms = {row.version: {**row.values, "recorded_from": row.recorded_from}}
+            for identifier, version, recorded, *values in self.line.rows(statement, {"ids": list(wanted), "since": list(wanted.values())}):
+                forms = self.rows[kind, identifier].forms
+                assert forms is not None
+                forms[version] = {**dict(zip(names, values, strict=True)), "recorded_from": recorded}
+        ids = [one for wanted in oldest.values() for one in wanted]
+        for identifier, version in self.line.rows(OWN, {"device": self.batch.device, "ids": ids}):
+            self.own[identifier].add(version)
+
+    def known(self, seq: int) -> Known | None:
+        """What became of an earlier mutation of the device."""
+        done = self.done.get(seq)
+        if done is not None:
+            return Known(done.status, done.entity_id, done.version, done.unseen)
+        told = self.opened.bases.get(seq)
+        if told is None:
+            return None
+        return Known(told["status"], told["id"] and uuid.UUID(told["id"]), told["version"], told["unseen"])
+
+    def _base_of(self, item: Item) -> int | None:
+        """The version that an item says it was made on; None for one of this very set, which nobody else has touched since."""
+        if item.base_seq is None:
+            return item.base_version or 0
+        known = self.known(item.base_seq)
+        return None if known is None else known.version or 0
+
+    def _load_conflicts(self, items: Sequence[Item]) -> None:
+        ids = [item.resolves for item in items if item.resolves is not None]
+        if not ids:
+            return
+        for identifier, entity, code, state, left in self.line.rows(CONFLICTS, {"ids": ids}):
+            self.conflicts[identifier] = entity, code, state
+            self.left_open[entity] = left
+
+
+@cache
+def _loading(kind: str, *, hold: bool) -> tuple[str, tuple[str, ...]]:
+    writer = WRITERS[kind]
+    columns = ", ".join(column.read.format(name) for name, column in writer.columns.items())
+    flag = "e.conflict_open" if "conflict_open" in KINDS[kind].table.c else "false"
+    head = f"SELECT e.id, e.version, e.grid_id, e.subdistrict_id, e.deleted_at IS NOT NULL, {flag}, e.recorded_from, {columns}"  # noqa: S608 -- names of ours
+    tail = " ORDER BY e.id FOR UPDATE OF e" if hold else ""
+    return f"{head} FROM {writer.table} AS e WHERE e.id = ANY (%(ids)s::uuid[]){tail}", tuple(writer.columns)
+
+
+@cache
+def _past(kind: str) -> tuple[str, tuple[str, ...]]:
+    writer = WRITERS[kind]
+    columns = ", ".join(column.read.format(name) for name, column in writer.columns.items())
+    return (
+        f"SELECT e.id, e.version, e.recorded_from, {columns} FROM {writer.table}_past AS e"  # noqa: S608 -- names of ours
+        " JOIN unnest(%(ids)s::uuid[], %(since)s::int[]) AS u(id, since) ON e.id = u.id AND e.version >= u.since"
+    ), tuple(writer.columns)

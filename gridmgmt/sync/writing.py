@@ -1,0 +1,141 @@
+"""What was planned is written: each kind by one statement for all new rows and one for each set of changed columns.
+
+A wave holds at most one write of a row, so that each mutation makes a version of its own. Within a wave what ends goes before what
+begins: deletions and corrections of children before those of parents, then new rows, parents first.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, Final
+
+from gridmgmt.errors import ConflictError, NotFoundError
+from gridmgmt.sync.kinds import KINDS, ORDER
+from gridmgmt.sync.lines import Unfit, refused_as_unfit
+from gridmgmt.sync.results import Outcome
+from gridmgmt.sync.scene import Scene
+from gridmgmt.sync.writers import WRITERS
+from gridmgmt.sync.writers.buildings import relocate
+from gridmgmt.sync.writers.noun import Write
+
+SCOPED: Final = {"grid_id": "int", "subdistrict_id": "int", "conflict_open": "boolean"}
+DEFERRED_NO_MORE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
+
+
+def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
+    """Write what the outcomes plan, and learn the versions. Raises Unfit when something cannot be written."""
+    waves: dict[int, list[Write]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.writes:
+            waves[outcome.after.wave].append(outcome.after)
+    with refused_as_unfit():
+        for wave in sorted(waves):
+            for kind, writes in _ordered(waves[wave]):
+                WRITERS[kind].before(scene.line, writes, scene)
+                _write(kind, writes, scene)
+    for outcome in outcomes:
+        if outcome.row is not None:
+            outcome.version = outcome.after.version if outcome.after is not None else outcome.row.version
+            if outcome.writes:
+                scene.own[outcome.row.id].add(outcome.after.version)
+
+
+def show_present(outcomes: Iterable[Outcome], scene: Scene) -> None:
+    """Put the rows as they are now beside conflicts, but for those in grids that are the worker's no more."""
+    wanted: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.status == "conflict" and outcome.row is not None and outcome.row.grid_id in scene.opened.grids:
+            wanted[outcome.item.kind].append(outcome)
+    for kind, those in wanted.items():
+        ids = list({outcome.row.id for outcome in those})
+        present = dict(map(tuple, scene.line.rows(_showing(kind), {"ids": ids})))
+        for outcome in those:
+            outcome.current = present.get(outcome.row.id)
+
+
+def _ordered(writes: Sequence[Write]) -> Iterable[tuple[str, list[Write]]]:
+    """Groups of one statement each, in their order."""
+    kinds: dict[tuple[str, str], dict[frozenset[str], list[Write]]] = defaultdict(lambda: defaultdict(list))
+    for one in writes:
+        what = "create" if one.fresh else "delete" if one.columns.get("deleted_at") else "change"
+        kinds[what, one.row.kind][frozenset(one.columns)].append(one)
+    for what, order in (("delete", ORDER[::-1]), ("change", ORDER[::-1]), ("create", ORDER)):
+        for kind in order:
+            groups = kinds.get((what, kind), {})
+            if what == "create" and groups:
+                yield kind, [one for group in groups.values() for one in group]
+            else:
+                for group in groups.values():
+                    yield kind, group
+
+
+def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
+    writer = WRITERS[kind]
+    fresh = writes[0].fresh
+    if scene.relocating and not fresh and "entrance" in writes[0].columns:
+        for one in writes:
+            relocate(scene.line, one)
+        return
+    if fresh and writer.insert is not None:
+        rows = writer.insert(scene.line, writes, scene)
+    else:
+        names = tuple(writer.inserted) if fresh else tuple(sorted(writes[0].columns.keys() - {"deleted_at"}))
+        gone = writes[0].columns.get("deleted_at", False) if not fresh and "deleted_at" in writes[0].columns else None
+        statement = _inserting(kind) if fresh else _changing(kind, names, gone=gone is not None, away=bool(gone))
+        values: dict[str, Any] = {name: [one.columns.get(name) for one in writes] for name in names}
+        values["id"] = [one.row.id for one in writes]
+        rows = scene.line.rows(statement, values)
+    written = {row[0]: row for row in rows}
+    for one in writes:
+        found = written.get(one.row.id)
+        if found is None and one.fresh:
+            raise Unfit(ConflictError("the id is used already, with other content", field="id", slug="id-taken"), one.seq)
+        if found is None:
+            raise Unfit(NotFoundError("there is no such row, or none that you may see", slug="not-found-or-out-of-scope"), one.seq)
+        one.version = one.row.version = found[1]
+        one.row.grid_id, one.row.subdistrict_id = found[2], found[3]
+
+
+@cache
+def _inserting(kind: str) -> str:
+    writer = WRITERS[kind]
+    types = {name: writer.columns[name].type if name in writer.columns else SCOPED[name] for name in writer.inserted}
+    names, given, columns, expressions = _parts(kind, types)
+    return (
+        f"INSERT INTO {writer.table} AS e (id, {columns}) SELECT u.id, {expressions}"  # noqa: S608 -- names of ours
+        f" FROM unnest(%(id)s::uuid[], {given}) AS u(id, {names})"
+        " ON CONFLICT (id) DO NOTHING RETURNING e.id, e.version, e.grid_id, e.subdistrict_id"
+    )
+
+
+@cache
+def _changing(kind: str, columns: tuple[str, ...], *, gone: bool, away: bool) -> str:
+    writer = WRITERS[kind]
+    types = {name: writer.columns[name].type if name in writer.columns else SCOPED[name] for name in columns}
+    sets = [f"{name} = {_expression(kind, name)}" for name in columns]
+    if gone:
+        sets.append("deleted_at = " + ("transaction_timestamp()" if away else "NULL"))
+    given = "".join(f", %({name})s::{kind_of}[]" for name, kind_of in types.items())
+    names = "".join(f", {name}" for name in types)
+    return (
+        f"UPDATE {writer.table} AS e SET {', '.join(sets)}"  # noqa: S608 -- names of ours
+        f" FROM unnest(%(id)s::uuid[]{given}) AS u(id{names}) WHERE e.id = u.id"
+        " RETURNING e.id, e.version, e.grid_id, e.subdistrict_id"
+    )
+
+
+@cache
+def _showing(kind: str) -> str:
+    return f"SELECT e.id, {KINDS[kind].json} FROM {WRITERS[kind].table} AS e WHERE e.id = ANY (%(ids)s::uuid[])"  # noqa: S608 -- names of ours
+
+
+def _parts(kind: str, types: dict[str, str]) -> tuple[str, str, str, str]:
+    names = ", ".join(types)
+    given = ", ".join(f"%({name})s::{kind_of}[]" for name, kind_of in types.items())
+    expressions = ", ".join(_expression(kind, name) for name in types)
+    return names, given, names, expressions
+
+
+def _expression(kind: str, name: str) -> str:
+    column = WRITERS[kind].columns.get(name)
+    return f"u.{name}" if column is None else column.write.format(name)

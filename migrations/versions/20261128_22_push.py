@@ -1,0 +1,233 @@
+"""Functions that take what handhelds send, and the queues of what could not be taken as it was sent.
+
+Why: nobody has rights of his own on the tables of the synchronisation. What was sent, its conflicts and its dead letters are written by
+named functions in the transaction of the rows themselves, so that neither is there without the other.
+"""
+
+from alembic import op
+
+revision = "20261128_22"
+down_revision = "20261128_20"
+branch_labels = None
+depends_on = None
+
+FLAGGED = ("building", "unit", "person", "residence", "lease")
+WRITERS = "app_field, app_subdistrict, app_district"
+
+PUSH = """
+-- First statement of a push. One push of a device at a time: a repetition waits behind the original that still runs. An advisory lock takes no
+-- transaction id, so a waiting one does not hold the feed back. The role's statements end after 5 s, so the wait ends before.
+-- Gives what is known of the numbers that the device sends: those taken before with their answers, mutation ids that stand under another
+-- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart.
+CREATE FUNCTION sec.push_open(p_device uuid, p_first bigint, p_last bigint, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
+  OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT grids int[], OUT lost jsonb)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE waits text := current_setting('lock_timeout');
+BEGIN
+  IF sec.device() IS DISTINCT FROM p_device OR current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'not in scope';
+  END IF;
+  PERFORM set_config('lock_timeout', '4s', true);
+  PERFORM pg_advisory_xact_lock(hashtextextended(p_device::text, 0));
+  PERFORM set_config('lock_timeout', waits, true);
+  SELECT d.last_seq INTO STRICT last_seq FROM sync.device d WHERE d.id = p_device;
+  SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('hash', encode(m.req_hash, 'hex'), 'status', m.status, 'version', m.version,
+           'result', m.result)), '{}') INTO stored FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq BETWEEN p_first AND p_last;
+  SELECT coalesce(array_agg(m.mutation_id), '{}') INTO taken FROM unnest(p_ids, p_seqs) AS u(id, seq) JOIN sync.mutation m ON m.mutation_id = u.id
+   WHERE m.device_id <> p_device OR m.client_seq <> u.seq;
+  SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('status', m.status, 'id', m.entity_id,
+           'version', coalesce(m.version, (m.result ->> 'version')::int), 'unseen', coalesce(m.result -> 'merged', '[]') || coalesce(m.result -> 'kept', '[]')
+             || CASE m.status WHEN 'conflict' THEN coalesce(m.result -> 'fields', '[]') ELSE '[]' END)), '{}') INTO bases
+    FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = ANY (p_bases);
+  SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}') INTO aliases FROM sync.id_alias a WHERE a.alias = ANY (p_refs);
+  SELECT coalesce(jsonb_object_agg(l.grid_id, l.lost_at), '{}') INTO lost FROM sec.lost_grids() l;
+  SELECT coalesce(array_agg(g), '{}') INTO grids FROM unnest(sec.grids()) g WHERE NOT lost ? g::text;
+END $$;
+
+-- Last statement of a push: what was sent and what became of it. Arrays are of one length, the numbers follow the last one without a gap.
+CREATE FUNCTION sec.push_close(p_device uuid, p_seq bigint[], p_mutation uuid[], p_hash bytea[], p_kind text[], p_entity uuid[], p_version int[],
+  p_status text[], p_result text[], p_captured timestamptz[], p_corrected timestamptz[], p_letters bytea[], p_kv smallint, p_beside jsonb,
+  p_skew bigint, p_app text, p_schema int) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE who bigint := sec.uid('field'); many int := cardinality(p_seq);
+BEGIN
+  IF sec.device() IS DISTINCT FROM p_device THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  UPDATE sync.device d SET last_seq = d.last_seq + many, last_push_at = clock_timestamp(), clock_skew_ms = coalesce(p_skew, d.clock_skew_ms),
+      app_version = coalesce(p_app, d.app_version), schema_version = coalesce(p_schema, d.schema_version)
+   WHERE d.id = p_device AND (many = 0 OR p_seq[1] = d.last_seq + 1 AND p_seq[many] = d.last_seq + many);
+  IF NOT FOUND THEN RAISE insufficient_privilege USING MESSAGE = 'the numbers do not follow'; END IF;
+  INSERT INTO sync.mutation (device_id, client_seq, mutation_id, req_hash, kind, entity_id, version, status, result, captured_at, captured_at_corrected)
+    SELECT p_device, u.seq, u.mutation, u.hash, u.kind, u.entity, u.version, u.status, u.result::jsonb, u.captured, u.corrected
+      FROM unnest(p_seq, p_mutation, p_hash, p_kind, p_entity, p_version, p_status, p_result, p_captured, p_corrected)
+        AS u(seq, mutation, hash, kind, entity, version, status, result, captured, corrected);
+  IF p_beside IS NULL THEN RETURN; END IF;
+  IF EXISTS (SELECT FROM jsonb_to_recordset(p_beside -> 'conflicts') AS c(grid_id int) WHERE NOT sec.may_see(c.grid_id, NULL))
+    OR EXISTS (SELECT FROM jsonb_to_recordset(p_beside -> 'letters') AS c(grid_id int) WHERE c.grid_id IS NOT NULL AND NOT sec.may_see(c.grid_id, NULL))
+    OR EXISTS (SELECT FROM jsonb_to_recordset(p_beside -> 'aliases') AS a(canonical uuid)
+                WHERE NOT EXISTS (SELECT FROM reg.person p WHERE p.id = a.canonical AND sec.may_see(p.grid_id, p.subdistrict_id))) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'not in scope';
+  END IF;
+  INSERT INTO sync.conflict (id, code, kind, entity_id, grid_id, subdistrict_id, device_id, client_seq, fields, base, theirs, yours, state)
+    SELECT c.id, c.code, c.kind, c.entity_id, c.grid_id, g.subdistrict_id, p_device, c.seq, c.fields, c.base, c.theirs, c.yours, c.state
+      FROM jsonb_to_recordset(p_beside -> 'conflicts') AS c(id uuid, code text, kind text, entity_id uuid, grid_id int, seq bigint, fields text[],
+        base jsonb, theirs jsonb, yours jsonb, state text) JOIN reg.grid g ON g.id = c.grid_id;
+  INSERT INTO sync.dead_letter (device_id, client_seq, mutation_id, account_id, grid_id, subdistrict_id, kind, body_enc, kv, problem)
+    SELECT p_device, l.seq, l.mutation_id, who, l.grid_id, g.subdistrict_id, l.kind, l.body, p_kv, l.problem
+      FROM ROWS FROM (jsonb_to_recordset(p_beside -> 'letters') AS (seq bigint, mutation_id uuid, kind text, grid_id int, problem jsonb), unnest(p_letters))
+        AS l(seq, mutation_id, kind, grid_id, problem, body) LEFT JOIN reg.grid g ON g.id = l.grid_id
+    ON CONFLICT DO NOTHING;
+  INSERT INTO sync.id_alias (alias, canonical, kind)
+    SELECT a.alias, a.canonical, 'resident' FROM jsonb_to_recordset(p_beside -> 'aliases') AS a(alias uuid, canonical uuid) ON CONFLICT DO NOTHING;
+  INSERT INTO sync.incident (device_id, code, detail)
+    SELECT p_device, i.code, i.detail FROM jsonb_to_recordset(p_beside -> 'incidents') AS i(code text, detail jsonb);
+  UPDATE sync.conflict c SET state = 'resolved', resolved_by = who, resolved_at = clock_timestamp(), resolution = r.resolution
+    FROM jsonb_to_recordset(p_beside -> 'resolved') AS r(id uuid, resolution jsonb)
+   WHERE c.id = r.id AND c.state = 'open' AND sec.may_see(c.grid_id, c.subdistrict_id);
+END $$;
+
+-- The versions of some rows that the device itself made.
+CREATE FUNCTION sec.own_versions(p_device uuid, p_ids uuid[], OUT entity_id uuid, OUT version int) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF sec.device() IS DISTINCT FROM p_device THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  RETURN QUERY SELECT m.entity_id, m.version FROM sync.mutation m
+    WHERE m.device_id = p_device AND m.entity_id = ANY (p_ids) AND m.version IS NOT NULL;
+END $$;
+"""
+
+RESIDENTS = """
+-- Takes hold of some identity numbers until the transaction ends, known or not, and tells who among the worker's own residents has one.
+-- Of everybody else the answer, the rows written and the time say nothing. In the order of the index: two batches in opposite order deadlock.
+CREATE FUNCTION sec.residents_claim(p_identity uuid[], p_bi bytea[], p_enc bytea[], p_kv smallint, OUT id_bi bytea, OUT canonical uuid)
+RETURNS SETOF record LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE mine int[];
+BEGIN
+  IF sec.device() IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  SELECT coalesce(array_agg(g), '{}') INTO mine FROM unnest(sec.grids()) g WHERE g NOT IN (SELECT l.grid_id FROM sec.lost_grids() l);
+  INSERT INTO reg.identity AS i (id, id_bi, id_enc, kv)
+    SELECT u.id, u.bi, u.enc, p_kv FROM unnest(p_identity, p_bi, p_enc) AS u(id, bi, enc) ORDER BY u.bi
+    ON CONFLICT ON CONSTRAINT uq_identity_id_bi DO UPDATE SET kv = i.kv;
+  RETURN QUERY SELECT u.bi, (
+      SELECT p.id FROM reg.identity i JOIN reg.person_secret s ON s.identity_id = i.id JOIN reg.person p ON p.id = s.person_id
+       WHERE i.id_bi = u.bi AND p.deleted_at IS NULL AND p.grid_id = ANY (mine) ORDER BY s.is_first DESC, p.id LIMIT 1)
+    FROM unnest(p_bi) AS u(bi);
+END $$;
+
+-- Writes the records of new residents, set-based, each number at most once and claimed before. A row comes back for each record that was
+-- written: none for an id that is used. Known numbers and new ones take the same steps, as in person_ensure.
+CREATE FUNCTION sec.residents_make(p_id uuid[], p_grid int[], p_bi bytea[], p_kv smallint, p_name text[], p_sex text[], p_birth_year int[],
+  p_mask text[], p_phone_enc bytea[], p_phone_mask text[], p_registration text[], p_conflict boolean[],
+  OUT id uuid, OUT version int, OUT grid_id int, OUT subdistrict_id int)
+RETURNS SETOF record LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE made uuid[]; who bigint := sec.uid('field');
+BEGIN
+  IF who IS NULL OR sec.device() IS NULL OR EXISTS (SELECT FROM (SELECT DISTINCT g FROM unnest(p_grid) g) x WHERE NOT sec.may_see(x.g, NULL)) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'not in scope';
+  END IF;
+  WITH ins AS (
+    INSERT INTO reg.person AS p (id, recorded_by, grid_id, subdistrict_id, name, sex, birth_year, id_mask, phone_mask, registration, conflict_open)
+      SELECT u.id, who, u.grid, g.subdistrict_id, u.name, u.sex, u.born, u.mask, u.phone, u.registration, u.conflict
+        FROM unnest(p_id, p_grid, p_name, p_sex, p_birth_year, p_mask, p_phone_mask, p_registration, p_conflict)
+             AS u(id, grid, name, sex, born, mask, phone, registration, conflict) JOIN reg.grid g ON g.id = u.grid
+      ON CONFLICT ON CONSTRAINT pk_person DO NOTHING RETURNING p.id)
+  SELECT coalesce(array_agg(i.id), '{}') INTO made FROM ins i;
+  WITH them AS (
+    SELECT u.id, u.bi, u.name, u.phone, i.id AS identity, f.person_id AS first_person, f.name AS known
+      FROM unnest(p_id, p_bi, p_name, p_phone_enc) AS u(id, bi, name, phone) LEFT JOIN reg.identity i ON i.id_bi = u.bi
+      LEFT JOIN LATERAL (
+        SELECT s.person_id, p.name FROM reg.person_secret s JOIN reg.person p ON p.id = s.person_id
+         WHERE s.identity_id = i.id AND p.deleted_at IS NULL ORDER BY s.is_first DESC, p.id LIMIT 1) f ON true
+     WHERE u.id = ANY (made)),
+  secrets AS (
+    INSERT INTO reg.person_secret (person_id, identity_id, phone_enc, kv, req_hash, is_first)
+      SELECT t.id, t.identity, t.phone, p_kv, sha256(uuid_send(t.id)), t.first_person IS NULL FROM them t)
+  INSERT INTO reg.discrepancy (grid_id, subdistrict_id, person_id, field, ours, theirs, source)
+    SELECT p.grid_id, p.subdistrict_id, p.id, 'name', p.name, t.name, 'sync' FROM them t JOIN reg.person p ON p.id = t.first_person
+     WHERE t.known <> t.name
+    ON CONFLICT ON CONSTRAINT uq_discrepancy_person_id_grid_id_field_theirs DO NOTHING;
+  RETURN QUERY SELECT p.id, p.version, p.grid_id, p.subdistrict_id FROM reg.person p WHERE p.id = ANY (made);
+END $$;
+"""
+
+GRANTS = """
+REVOKE ALL ON FUNCTION
+  sec.push_open(uuid, bigint, bigint, uuid[], bigint[], bigint[], uuid[]),
+  sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int),
+  sec.own_versions(uuid, uuid[]), sec.residents_claim(uuid[], bytea[], bytea[], smallint),
+  sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  sec.push_open(uuid, bigint, bigint, uuid[], bigint[], bigint[], uuid[]),
+  sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int),
+  sec.own_versions(uuid, uuid[]), sec.residents_claim(uuid[], bytea[], bytea[], smallint),
+  sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]) TO app_field;
+"""
+
+SEALED = """
+CREATE OR REPLACE FUNCTION sec.sealed_before(p_kv smallint, p_limit int, OUT tab text, OUT id uuid, OUT sealed bytea)
+RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  RETURN QUERY (SELECT 'identity', i.id, i.id_enc FROM reg.identity i WHERE i.kv < p_kv LIMIT p_limit)
+    UNION ALL (SELECT 'person_secret', s.person_id, s.phone_enc FROM reg.person_secret s WHERE s.kv < p_kv LIMIT p_limit){letters};
+END $$;
+CREATE OR REPLACE FUNCTION sec.reseal(p_tab text, p_id uuid[], p_sealed bytea[], p_kv smallint) RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE n int;
+BEGIN
+  IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  IF p_tab = 'identity' THEN
+    UPDATE reg.identity i SET id_enc = u.sealed, kv = p_kv FROM unnest(p_id, p_sealed) AS u(id, sealed) WHERE i.id = u.id AND i.kv < p_kv;{branch}
+  ELSE
+    UPDATE reg.person_secret s SET phone_enc = u.sealed, kv = p_kv FROM unnest(p_id, p_sealed) AS u(id, sealed) WHERE s.person_id = u.id AND s.kv < p_kv;
+  END IF;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END $$;
+"""
+LETTERS = "\n    UNION ALL (SELECT 'dead_letter', l.mutation_id, l.body_enc FROM sync.dead_letter l WHERE l.kv < p_kv LIMIT p_limit)"
+BRANCH = """
+  ELSIF p_tab = 'dead_letter' THEN
+    UPDATE sync.dead_letter l SET body_enc = u.sealed, kv = p_kv FROM unnest(p_id, p_sealed) AS u(id, sealed) WHERE l.mutation_id = u.id AND l.kv < p_kv;"""
+
+POLICIES = {
+    "client_wins": ("resident.phone", "building.address", "building.rental", "lease.deposit_fen", "residence.declared_by"),
+    "server_wins": ("resident.registration", "lease.filed_on", "unit.retired_on", "building.retired_on", "building.house_code"),
+    "max": ("building.floors_above", "building.floors_below", "residence.declared_on"),
+    "min": ("unit.max_occupants",),
+    "manual": (
+        "resident.name", "resident.sex", "resident.birth_year",
+        "building.name", "building.entrance", "building.footprint", "building.built_year", "building.nature",
+        "unit.floor", "unit.room", "unit.area_m2", "unit.use",
+        "residence.main", "residence.basis", "residence.valid_from", "residence.valid_to",
+        "lease.lessor_name", "lease.lessee_id", "lease.rent", "lease.area_basis_m2", "lease.valid_from", "lease.valid_to",
+        "lease.signed_on", "lease.ended_on", "lease.state", "lease.new_let",
+    ),
+}  # fmt: skip
+
+
+def upgrade() -> None:
+    op.execute("SET ROLE sec_definer")
+    op.execute(PUSH + RESIDENTS + GRANTS)
+    op.execute(SEALED.format(letters=LETTERS, branch=BRANCH))
+    op.execute("SET ROLE reg_owner")
+    rules = ", ".join(
+        f"('{name.split('.')[0]}', '{name.split('.')[1]}', '{policy}')" for policy, names in POLICIES.items() for name in names
+    )
+    op.execute(f"INSERT INTO sync.field_policy (kind, field, policy) VALUES {rules}")
+    for noun in FLAGGED:
+        op.execute(f"GRANT UPDATE (conflict_open) ON reg.{noun} TO {WRITERS}")
+
+
+def downgrade() -> None:
+    for noun in FLAGGED:
+        op.execute(f"REVOKE UPDATE (conflict_open) ON reg.{noun} FROM {WRITERS}")
+    op.execute("DELETE FROM sync.field_policy")
+    op.execute("SET ROLE sec_definer")
+    op.execute(SEALED.format(letters="", branch=""))
+    op.execute("""
+        DROP FUNCTION sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]);
+        DROP FUNCTION sec.residents_claim(uuid[], bytea[], bytea[], smallint); DROP FUNCTION sec.own_versions(uuid, uuid[]);
+        DROP FUNCTION sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int);
+        DROP FUNCTION sec.push_open(uuid, bigint, bigint, uuid[], bigint[], bigint[], uuid[]);
+    """)
+    op.execute("SET ROLE reg_owner")
