@@ -175,6 +175,7 @@ class FeedMeta(Base):
     one: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     generation: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
     pruned_below: Mapped[str] = mapped_column(Xid8, server_default=FetchedValue())
+    compacted: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class FieldPolicy(Base):

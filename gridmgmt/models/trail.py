@@ -50,6 +50,7 @@ class Change(Base):
     __tablename__ = "change_log"
     __table_args__ = (
         Index("ix_change_log_entity", "scope_id", "kind", "entity_id", "xid", "seq"),
+        Index("ix_change_log_number", text("((xid::text)::bigint)"), "scope_id"),
         {"schema": "sync"},
     )
 
