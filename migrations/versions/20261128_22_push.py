@@ -7,7 +7,7 @@ named functions in the transaction of the rows themselves, so that neither is th
 from alembic import op
 
 revision = "20261128_22"
-down_revision = "20261128_20"
+down_revision = "20261128_21"
 branch_labels = None
 depends_on = None
 

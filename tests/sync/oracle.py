@@ -97,7 +97,7 @@ def in_order(world: World, gadget: Gadget) -> None:
     assert found[0][0] == found[0][1] == found[0][2] == gadget.store.number("last_seq"), found
     fallen = world.superuser.execute(
         "SELECT 1 FROM (SELECT version, lag(version) OVER (PARTITION BY kind, entity_id ORDER BY client_seq) AS before FROM sync.mutation"
-        " WHERE device_id = %s AND status IN ('applied', 'merged')) v WHERE version <= before",
+        " WHERE device_id = %s AND version IS NOT NULL) v WHERE version <= before",
         [gadget.device.id],
     ).fetchall()
     assert fallen == [], "a later change has an earlier version"
@@ -150,7 +150,7 @@ def changed_by_others(world: World, gadget: Gadget, kind: str, identity: str, na
         form, before = version_of(world, kind, identity, version), version_of(world, kind, identity, version - 1)
         own = one(
             world,
-            "SELECT count(*) FROM sync.mutation WHERE device_id = %s AND entity_id = %s AND version = %s AND status IN ('applied', 'merged')",
+            "SELECT count(*) FROM sync.mutation WHERE device_id = %s AND entity_id = %s AND version = %s",
             *(gadget.device.id, identity, version),
         )
         if form is not None and before is not None and name in form and form[name] != before[name]:
