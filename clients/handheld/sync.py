@@ -72,10 +72,7 @@ class Handheld:
                 offline_days=limits["offline_days"],
                 assignment_version=told["assignment_version"],
             )
-            if told.get("device_status") == "draining":
-                self.store.put(state="draining")
-            elif self.store.get("state") == "draining":
-                self.store.put(state="active")
+            self.store.put(state=told["device"]["status"])
             for scope in told["scopes"]:
                 self.store.run(
                     "INSERT INTO scope (scope_id, code, name) VALUES (?, ?, ?) ON CONFLICT (scope_id) DO UPDATE"

@@ -91,7 +91,8 @@ def version_of(world: World, kind: str, identity: object, version: int) -> Json 
 def in_order(world: World, gadget: Gadget) -> None:
     """Numbers are 1 to n, and a later number made a later version (I3)."""
     found = world.superuser.execute(
-        "SELECT count(*), coalesce(max(client_seq), 0), (SELECT last_seq FROM sync.device WHERE id = %s) FROM sync.mutation WHERE device_id = %s",
+        "SELECT count(*), coalesce(max(client_seq), 0), (SELECT last_seq FROM sync.device WHERE id = %s)"
+        " FROM sync.mutation WHERE device_id = %s",
         [gadget.device.id] * 2,
     ).fetchall()
     assert found[0][0] == found[0][1] == found[0][2] == gadget.store.number("last_seq"), found
@@ -138,15 +139,16 @@ def nothing_was_overwritten_in_silence(world: World) -> None:
                 continue
             for name, value in mutation["set"].items():
                 if rules.get(f"{kind}.{name}", "manual") == "manual":
-                    others = changed_by_others(world, gadget, kind, mutation["id"], name, base, told["version"])
+                    others = changed_by_others(world, gadget, (kind, mutation["id"], name), (base, told["version"]))
                     assert all(other == value for other in others), f"{kind}.{name} of somebody else was overwritten in silence"
 
 
-def changed_by_others(world: World, gadget: Gadget, kind: str, identity: str, name: str, base: int, made: int) -> list[Any]:
-    """The values that others gave a field in the versions between."""
+def changed_by_others(world: World, gadget: Gadget, place: tuple[str, str, str], span: tuple[int, int]) -> list[Any]:
+    """The values that others gave a field (kind, id, name) in the versions between, since the device itself gave it one."""
+    kind, identity, name = place
     told: list[Any] = []
     identity = rows.canonical(gadget.store, identity)
-    for version in range(base + 1, made):
+    for version in range(span[0] + 1, span[1]):
         form, before = version_of(world, kind, identity, version), version_of(world, kind, identity, version - 1)
         own = one(
             world,
