@@ -9,8 +9,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,9 +104,7 @@ class World:
         """Meet the server on a network that does these things. None when it did not come to an end, which only faults may cause."""
         self.ground.proxy.plan.clear()
         self.ground.proxy.plan.extend(faults)
-        meeting: Meeting | None = None
-        with self._only_for(faults):
-            meeting = gadget.handheld.sync()
+        meeting = _met(gadget, faults)
         self.ground.proxy.plan.clear()
         self.look(gadget, complete=meeting is not None)
         return meeting
@@ -299,18 +296,6 @@ class World:
         elif path.startswith("/v1/sync/snapshot/"):
             assert int(path.rpartition("/")[2]) in allowed, "a snapshot of a grid that is not theirs"
 
-    @contextmanager
-    def _only_for(self, faults: Sequence[Fault]) -> Generator[None]:
-        """A meeting may fail because the network does, and for nothing else."""
-        try:
-            yield
-        except UnreachableError:
-            if not faults:
-                raise
-        except RefusedError as refusal:
-            if refusal.status != 400 or Fault.CORRUPT_REQUEST not in faults:
-                raise
-
     # how it begins
 
     def _gadget(self, username: str) -> Gadget:
@@ -345,6 +330,19 @@ UNIT = """
 INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use, recorded_by)
   SELECT id, grid_id, subdistrict_id, house_code || %s, 1, %s, 30, 'other', 0 FROM reg.building WHERE id = %s
 """
+
+
+def _met(gadget: Gadget, faults: Sequence[Fault]) -> Meeting | None:
+    """A meeting may fail because the network does, and for nothing else."""
+    try:
+        return gadget.handheld.sync()
+    except UnreachableError:
+        if not faults:
+            raise
+    except RefusedError as refusal:
+        if refusal.status != 400 or Fault.CORRUPT_REQUEST not in faults:
+            raise
+    return None
 
 
 def opened(cursor: str) -> dict[str, Any]:
