@@ -24,7 +24,6 @@ class Line:
 
     def __init__(self, session: Session) -> None:
         """The session is in a transaction of the device's."""
-        self.session = session
         self._connection = session.connection()
 
     def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
@@ -34,6 +33,12 @@ class Line:
     def run(self, statement: str, values: Mapping[str, Any] | None = None) -> None:
         """A statement without rows."""
         self._connection.exec_driver_sql(statement, dict(values or {}))
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """What is written in the block is undone when it is left by an exception. Of the connection: a session would begin it late."""
+        with self._connection.begin_nested():
+            yield
 
 
 @contextmanager

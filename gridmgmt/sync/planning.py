@@ -39,6 +39,8 @@ def _plan(item: Item, scene: Scene) -> Outcome:
     row = scene.rows.get((item.kind, identifier))
     if item.op == "create":
         return _create(item, writer, row, scene)
+    if item.base_seq is not None and (before := scene.known(item.base_seq)) is not None and before.status == "rejected":
+        raise ConflictError("the mutation that this one builds on was rejected", slug="dependency-rejected")
     if row is None:
         raise NotFoundError("there is no such row, or none that you may see", slug="not-found-or-out-of-scope")
     changed, base = _since(item, writer, row, scene)
@@ -235,8 +237,6 @@ def _since(item: Item, writer: Writer, row: Row, scene: Scene) -> tuple[Collecti
     known = scene.known(item.base_seq)
     if known is None:
         raise InvalidError("there is no such mutation before this one", field="base.seq")
-    if known.status == "rejected":
-        raise ConflictError("the mutation that this one builds on was rejected", slug="dependency-rejected")
     if scene.true_id(known.about) != row.id:
         raise InvalidError("the mutation is about another row", field="base.seq")
     unseen = () if item.resolves is not None else known.unseen

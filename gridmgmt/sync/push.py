@@ -148,7 +148,7 @@ def _piece_by_piece(items: Sequence[Item], scene: Scene) -> list[Outcome]:
     """The set at once if it can be, else each item for itself; what is refused is rejected."""
     aliases, done = dict(scene.aliases), dict(scene.done)
     try:
-        with scene.line.session.begin_nested():
+        with scene.line.savepoint():
             return _carry(items, scene)
     except Unfit:
         scene.aliases, scene.done = aliases, done
@@ -161,7 +161,7 @@ def _alone(item: Item, scene: Scene) -> Outcome:
     for relocating in (False, True):
         scene.relocating = relocating
         try:
-            with scene.line.session.begin_nested():
+            with scene.line.savepoint():
                 return _carry([item], scene)[0]
         except Unfit as unfit:
             scene.aliases = dict(aliases)
