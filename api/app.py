@@ -22,6 +22,7 @@ from api.pages.routes import static_files
 from api.paging import Cursors
 from api.problems import COMMON, SCHEMAS, declares, handle_problems
 from api.routes import ROUTERS
+from api.turns import Turns
 from gridmgmt.database import Database
 from gridmgmt.layers.tiles import Tiles
 from gridmgmt.operations.cluster import address
@@ -31,6 +32,8 @@ from gridmgmt.security.passwords import Passwords
 from gridmgmt.security.sealing import Sealer, follow_keys
 from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings, load_settings
+from gridmgmt.sync.cursors import FeedCursors
+from gridmgmt.sync.pokes import Pokes
 
 THREADS_PER_CONNECTION = 4
 """Routes wait for the database in threads; classes of user share them, so there are more threads than connections of one class."""
@@ -64,12 +67,17 @@ def create_app(
         rates=Rates(),
         metrics=Metrics(database),
         tiles=Tiles(settings.server.tile_cache),
+        feed=FeedCursors(keys.context),
+        pokes=Pokes(database),
+        snapshots=Turns(settings.sync.snapshots, "as many snapshots are being sent as may be at once"),
+        listeners=Turns(settings.sync.listeners, "as many handhelds are waiting as may at once"),
     )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS_PER_CONNECTION * settings.database.pool_size
         yield
+        await parts.pokes.aclose()
         # Whoever brought the database: its readers' pools were opened in this loop, and one that still tries to connect would never end.
         await parts.database.aclose()
 

@@ -25,6 +25,8 @@ from gridmgmt.security.passwords import Passwords
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings
+from gridmgmt.sync.cursors import FeedCursors
+from gridmgmt.sync.pokes import Pokes
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Parts:
     rates: Rates
     metrics: Metrics
     tiles: Tiles
+    feed: FeedCursors
+    pokes: Pokes
+    snapshots: Turns
+    """First syncs that are sent at once."""
+    listeners: Turns
+    """Handhelds that wait for changes at once."""
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))
     """Large files that are made at once; each needs a process."""

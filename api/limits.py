@@ -74,6 +74,19 @@ class Rates:
             raise
 
 
+class Turn:
+    """One of the requests that are served at once."""
+
+    def __init__(self, serving: anyio.Semaphore) -> None:
+        self._serving: anyio.Semaphore | None = serving
+
+    def give_up(self) -> None:
+        """Let another request in, now: this one only waits from here on, or is over."""
+        if self._serving is not None:
+            self._serving.release()
+            self._serving = None
+
+
 class Gate:
     """ASGI middleware: lets through what is well-formed, small enough, not too often and not too many at once."""
 
@@ -98,10 +111,11 @@ class Gate:
         if scope["path"] in OPEN:
             await self._app(scope, counted, send)
         elif await self._turn():
+            turn = scope.setdefault("state", {})["turn"] = Turn(self._serving)
             try:
                 await self._app(scope, counted, send)
             finally:
-                self._serving.release()
+                turn.give_up()
         else:
             await answer_to(request, BusyError("too many requests at once"))(scope, receive, send)
 

@@ -165,9 +165,7 @@ def written_bare(superuser: psycopg.Connection[tuple[Any, ...]], rider: Rider, s
     return done / (time.perf_counter() - start)
 
 
-BARE: Final = tuple(
-    statement.strip()
-    for statement in """
+SETS: Final = """
 INSERT INTO reg.identity SELECT i, k, s, 1 FROM unnest(%(identities)s::uuid[], %(keys)s::bytea[], %(sealed)s::bytea[]) AS n(i, k, s);
 INSERT INTO reg.person (id, grid_id, subdistrict_id, name, sex, birth_year, id_mask, registration, recorded_by)
   SELECT p, %(grid)s, %(subdistrict)s, '张三', 'male', 1980, '000001********0010', 'floating', 0 FROM unnest(%(people)s::uuid[]) AS n(p);
@@ -177,8 +175,8 @@ INSERT INTO reg.residence (id, person_id, unit_id, grid_id, subdistrict_id, main
   SELECT h, p, u, %(grid)s, %(subdistrict)s, true, 'lease', '2026-01-01', 0
     FROM unnest(%(homes)s::uuid[], %(people)s::uuid[], %(units)s::uuid[]) AS n(h, p, u);
 UPDATE reg.unit SET room = n.room FROM unnest(%(corrected)s::uuid[], %(rooms)s::text[]) AS n(id, room) WHERE unit.id = n.id
-""".split(";")
-)
+"""
+BARE: Final = tuple(statement.strip() for statement in SETS.split(";"))
 """The statements of one set."""
 
 

@@ -98,6 +98,8 @@ class Sync(_Concern):
     push_item_bytes: Annotated[int, Field(ge=1_024, description="Largest mutation in bytes")] = 65_536
     pull_items: Annotated[int, Field(ge=1, le=5_000, description="Most items of one grid in a pull")] = 500
     pull_bytes: Annotated[int, Field(ge=65_536, description="Largest answer to a pull in bytes")] = 4_194_304
+    snapshots: Annotated[int, Field(ge=1, le=100, description="Snapshots that each process sends at once")] = 16
+    listeners: Annotated[int, Field(ge=1, le=50_000, description="Handhelds that wait for changes in each process at once")] = 2_000
     offline_days: Annotated[int, Field(ge=1, le=30, description="Days without contact after which a handheld locks its data")] = 7
     upgrade_url: Annotated[str | None, Field(pattern=r"^https://", description="Where handhelds get a newer app")] = None
 

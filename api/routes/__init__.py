@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from api.pages import routes as pages
-from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, problems, rents, residences, units
+from api.routes import accounts, areas, auth, buildings, feed, grids, health, leases, managers, persons, problems, rents, residences, units
 
 ROUTERS: Sequence[APIRouter] = (
     auth.router,
@@ -24,6 +24,7 @@ ROUTERS: Sequence[APIRouter] = (
     leases.router,
     managers.router,
     rents.router,
+    feed.router,
     health.router,
     problems.router,
     pages.router,

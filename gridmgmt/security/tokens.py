@@ -75,6 +75,11 @@ class Tokens:
         self._known[token] = actor, expires
         return actor
 
+    def ends(self, token: str) -> int:
+        """The second in which a token ends. Raises as `read` does."""
+        self.read(token)
+        return self._known[token][1]
+
     def _verify(self, token: str) -> tuple[Actor, int]:
         """The actor, and the second in which the token ends."""
         if len(token) > LONGEST or not token.isascii():

@@ -205,13 +205,15 @@ def _fill(pages: Mapping[int, Page], rows: Sequence[Record], size: int) -> None:
             page.has_more, page.cursor, room = True, page.reached, 0
 
 
-def _pages(places: Sequence[Cursor], limit: int) -> Query:
-    arrays = (
-        "{" + ",".join(str(one.scope) for one in places) + "}",
-        "{" + ",".join(str(one.xid) for one in places) + "}",
-        "{" + ",".join(str(one.seq) for one in places) + "}",
-    )
-    return Query(PAGES, (*(array.encode() for array in arrays), b"%d" % limit), b"sync pages")
+def places_of(cursors: Sequence[Cursor]) -> tuple[bytes, bytes, bytes]:
+    """Scopes, transactions and numbers of cursors, as arrays that PostgreSQL reads."""
+    columns = ([one.scope for one in cursors], [one.xid for one in cursors], [one.seq for one in cursors])
+    scopes, xids, seqs = (b"{" + ",".join(map(str, column)).encode() + b"}" for column in columns)
+    return scopes, xids, seqs
+
+
+def _pages(cursors: Sequence[Cursor], limit: int) -> Query:
+    return Query(PAGES, (*places_of(cursors), b"%d" % limit), b"sync pages")
 
 
 def _items(kind: Kind) -> str:

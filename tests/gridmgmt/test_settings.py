@@ -49,6 +49,8 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
             push_item_bytes=65_536,
             pull_items=500,
             pull_bytes=4_194_304,
+            snapshots=16,
+            listeners=2_000,
             offline_days=7,
             upgrade_url=None,
         ),
@@ -60,7 +62,8 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         "HOME": "/h", "KEYS": "/k", "DATABASE_URL": "postgresql://h/d", "POOL_SIZE": "3", "HOST": "::1", "PORT": "8001",
         "MAX_BODY": "2048", "TILE_CACHE": "0", "FILE_ROWS": "5", "FILE_BYTES": "2000000", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60",
         "ORIGINS": "https://maps.example,http://localhost:8080", "PUSH_MUTATIONS": "50", "PUSH_BYTES": "70000", "PUSH_INFLATED": "80000",
-        "PUSH_ITEM_BYTES": "2000", "PULL_ITEMS": "20", "PULL_BYTES": "90000", "OFFLINE_DAYS": "3", "UPGRADE_URL": "https://apps.example/",
+        "PUSH_ITEM_BYTES": "2000", "PULL_ITEMS": "20", "PULL_BYTES": "90000", "SNAPSHOTS": "2", "LISTENERS": "9",
+        "OFFLINE_DAYS": "3", "UPGRADE_URL": "https://apps.example/",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"GRIDMGMT_{name}", value)
@@ -76,6 +79,8 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
             push_item_bytes=2_000,
             pull_items=20,
             pull_bytes=90_000,
+            snapshots=2,
+            listeners=9,
             offline_days=3,
             upgrade_url="https://apps.example/",
         ),

@@ -1,0 +1,430 @@
+"""What a handheld reads over HTTP: refusals first, then pulls, snapshots that are cut and gone on with, comparisons and pokes."""
+
+import gzip
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import orjson
+import psycopg
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from gridmgmt.database import Database
+from gridmgmt.security.context import signer
+from gridmgmt.settings import Settings
+from tests.api.conftest import GENEROUS, LogIn
+from tests.drawn import Drawn
+from tests.handhelds import Device, enrolled, speaking
+from tests.places import KEYS
+from tests.served import becomes, serving
+
+PULL, VERIFY, EVENTS = "/v1/sync/pull", "/v1/sync/verify", "/v1/sync/events"
+ZEROS = "0" * 16
+
+
+@pytest.fixture
+def device(drawn: Drawn) -> Device:
+    return enrolled(drawn)
+
+
+@pytest.fixture
+def handheld(app: FastAPI, client: TestClient, device: Device) -> TestClient:
+    return speaking(app, client, device)
+
+
+@pytest.fixture
+def home(drawn: Drawn) -> int:
+    return drawn.places.grids["south-west"]
+
+
+@pytest.fixture
+def east(drawn: Drawn) -> int:
+    return drawn.places.grids["east-inner"]
+
+
+def as_superuser(drawn: Drawn, statement: str) -> list[tuple[Any, ...]]:
+    """Run one statement and commit; its rows."""
+    with psycopg.connect(drawn.address.conninfo("postgres"), autocommit=True) as superuser:
+        done = superuser.execute(statement.encode())
+        return done.fetchall() if done.description else []
+
+
+def lines_of(answer: Any) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in answer.content.splitlines()]
+
+
+def read(handheld: TestClient, scope: int, **query: str) -> list[dict[str, Any]]:
+    """Every line of a snapshot."""
+    answer = handheld.get(f"/v1/sync/snapshot/{scope}", params=query)
+    assert answer.status_code == 200, answer.text
+    return lines_of(answer)
+
+
+def asked(*scopes: tuple[int, str | None], **more: Any) -> dict[str, Any]:
+    return {"scopes": [{"scope_id": scope, "cursor": cursor} for scope, cursor in scopes], **more}
+
+
+def test_nobody_and_no_browser_reads_the_feed(client: TestClient, log_in: LogIn) -> None:
+    for method, path in (("POST", PULL), ("POST", VERIFY), ("GET", EVENTS), ("GET", "/v1/sync/snapshot/1")):
+        body = {"json": {"scopes": []}} if method == "POST" else {}
+        assert client.request(method, path, **body).status_code == 401
+        for name in ("worker", "district", "auditor"):
+            assert log_in(name).request(method, path, **body).status_code == 403, name
+
+
+def test_device_that_is_shut_out_gets_nothing(app: FastAPI, client: TestClient, drawn: Drawn, home: int) -> None:
+    for status, expected in (("revoked", [403] * 4), ("wiped", [401] * 4), ("draining", [403, 200, 403, 403])):
+        shut_out = speaking(app, client, enrolled(drawn, status=status))
+        answers = [
+            shut_out.post(PULL, json=asked((home, None))),
+            shut_out.post(VERIFY, json={"scopes": []}),
+            shut_out.get(EVENTS),
+            shut_out.get(f"/v1/sync/snapshot/{home}"),
+        ]
+        assert [answer.status_code for answer in answers] == expected
+        if status != "wiped":
+            assert answers[0].json()["wipe"] is True
+
+
+REFUSED: tuple[tuple[dict[str, Any], int, str], ...] = (
+    ({}, 422, "scopes"),
+    ({"scopes": [{"scope_id": 0}]}, 422, "scopes.0.scope_id"),
+    ({"scopes": [{"scope_id": "1"}]}, 422, "scopes.0.scope_id"),
+    ({"scopes": [{"scope_id": 2**31}]}, 422, "scopes.0.scope_id"),
+    ({"scopes": [{"scope_id": 1}, {"scope_id": 1}]}, 422, "scopes"),
+    ({"scopes": [{"scope_id": n} for n in range(1, 52)]}, 422, "scopes"),
+    ({"scopes": [], "limit": 0}, 422, "limit"),
+    ({"scopes": [], "wait_s": 26}, 422, "wait_s"),
+    ({"scopes": [], "more": 1}, 422, "more"),
+    ({"scopes": [], "migration": {"tables": ["person"]}}, 422, "migration"),
+    ({"scopes": [{"scope_id": 1, "cursor": ""}]}, 422, "scopes.0.cursor"),
+    ({"scopes": [{"scope_id": 1, "cursor": "made-up"}]}, 400, "scopes"),
+    ({"scopes": [{"scope_id": 1, "cursor": "\u4e2d.0"}]}, 400, "scopes"),
+)
+
+
+def test_pull_that_cannot_be_is_refused_naming_the_field(handheld: TestClient) -> None:
+    for body, status, field in REFUSED:
+        answer = handheld.post(PULL, json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field), body
+
+
+def test_cursor_of_another_scope_or_of_a_strange_hand_is_refused_naming_the_scope(handheld: TestClient, home: int, east: int) -> None:
+    cursor = read(handheld, home)[-1]["cursor"]
+    body, _, mac = cursor.partition(".")
+    for scope, shown in ((east, cursor), (home, f"{body}.{mac[::-1]}"), (home, f"{body}.{ZEROS}")):
+        answer = handheld.post(PULL, json=asked((scope, shown)))
+        assert (answer.status_code, answer.json()["type"], answer.json()["scope_id"]) == (400, "/problems/malformed-request", scope)
+
+
+def test_scope_of_somebody_else_is_unknown(handheld: TestClient, east: int) -> None:
+    strange, unknown = (handheld.get(f"/v1/sync/snapshot/{scope}") for scope in (east, 999_999))
+    assert strange.status_code == unknown.status_code == 404
+    same = [
+        {name: value for name, value in answer.json().items() if name not in {"instance", "request_id"}} for answer in (strange, unknown)
+    ]
+    assert same[0] == same[1]
+    assert handheld.post(PULL, json=asked((east, None), (999_999, None))).json()["removed_scopes"] == sorted([east, 999_999])
+
+
+UNIT = "unit:01900002-0000-7000-8000-000000000001"
+NO_SNAPSHOT: tuple[tuple[dict[str, str], int, str], ...] = (
+    ({"after": UNIT}, 422, "start"),
+    ({"after": "unit:x", "start": "{start}"}, 422, "after"),
+    ({"after": UNIT.replace("unit", "person"), "start": "{start}"}, 422, "after"),
+    ({"after": UNIT, "start": "{start}", "kinds": "lease"}, 422, "after"),
+    ({"kinds": "unit,person"}, 422, "kinds"),
+    ({"kinds": ""}, 422, "kinds"),
+    ({"start": "x"}, 400, "scopes"),
+    ({"page": "2"}, 422, "page"),
+)
+
+
+def test_snapshot_that_cannot_be_is_refused(handheld: TestClient, home: int) -> None:
+    start = read(handheld, home)[0]["start_cursor"]
+    for query, status, field in NO_SNAPSHOT:
+        answer = handheld.get(f"/v1/sync/snapshot/{home}", params={name: value.format(start=start) for name, value in query.items()})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field), query
+
+
+def test_snapshot_from_a_cursor_of_another_time_begins_anew(handheld: TestClient, drawn: Drawn, home: int) -> None:
+    start = read(handheld, home)[0]["start_cursor"]
+    as_superuser(drawn, "UPDATE sync.feed_meta SET generation = gen_random_uuid()")
+    answer = handheld.get(f"/v1/sync/snapshot/{home}", params={"start": start})
+    assert (answer.status_code, answer.json()["type"], answer.json()["reason"]) == (410, "/problems/cursor-expired", "epoch")
+    [told] = handheld.post(PULL, json=asked((home, start))).json()["scopes"]
+    assert told == {"scope_id": home, "resync": True, "reason": "epoch", "snapshot": f"/v1/sync/snapshot/{home}"}
+
+
+EMPTY = gzip.compress(b'{"scopes":[]}')
+BODIES = (
+    ("br", b"{}", 415),
+    ("gzip", b'{"scopes":[]}', 400),
+    ("gzip", EMPTY[:-6], 400),
+    ("gzip", EMPTY + b"x", 400),
+    ("gzip", gzip.compress(b" " * 9_000_000), 413),
+    ("gzip", EMPTY, 200),
+    ("identity", b'{"scopes":[]}', 200),
+)
+
+
+def test_body_is_taken_as_gzip_and_no_bomb_is(handheld: TestClient) -> None:
+    for encoding, body, status in BODIES:
+        headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+        assert handheld.post(PULL, content=body, headers=headers).status_code == status, (encoding, body[:30])
+
+
+def test_first_sync_then_changes(handheld: TestClient, drawn: Drawn, home: int) -> None:
+    assert handheld.post(PULL, json=asked((home, None))).json()["scopes"] == [{"scope_id": home, "snapshot": f"/v1/sync/snapshot/{home}"}]
+    lines = read(handheld, home)
+    cursor = lines[-1]["cursor"]
+    quiet = handheld.post(PULL, json=asked((home, cursor)))
+    assert quiet.json()["scopes"][0]["items"] == []
+    assert quiet.json()["scopes"][0]["checksum"] is None
+    assert quiet.json()["acked_seq"] == 0
+    assert quiet.json()["device_status"] == "active"
+    assert abs(int(quiet.headers["X-Server-Time-Ms"]) / 1000 - time.time()) < 5
+    unit = drawn.places.units["village-201"]
+    as_superuser(drawn, f"UPDATE reg.unit SET room = '2-1' WHERE id = '{unit}'")
+    [told] = handheld.post(PULL, json=asked((home, quiet.json()["scopes"][0]["cursor"]))).json()["scopes"]
+    [item] = told["items"]
+    assert (item["op"], item["kind"], item["id"], item["version"]) == ("upsert", "unit", str(unit), 2)
+    assert item["data"] == {
+        "building_id": str(drawn.places.buildings["village"]), "code": "4403990010010000002000201", "floor": 2, "room": "2-1",
+        "area_m2": 35.25, "use": "residential", "max_occupants": 3, "retired_on": None, "conflict_open": False,
+    }  # fmt: skip
+    # what the two sides compare
+    claim = {"scope_id": home, "cursor": told["cursor"], "count": 13, "checksum": told["checksum"]}
+    assert handheld.post(VERIFY, json={"scopes": [claim]}).json()["scopes"] == [{"scope_id": home, "result": "match"}]
+
+
+def test_answer_is_packed_when_the_client_takes_it(handheld: TestClient, home: int) -> None:
+    plain = handheld.get(f"/v1/sync/snapshot/{home}", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    refused = handheld.get(f"/v1/sync/snapshot/{home}", headers={"Accept-Encoding": "gzip;q=0"})
+    assert "content-encoding" not in refused.headers
+    packed = handheld.get(f"/v1/sync/snapshot/{home}", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    rows = [[line for line in lines_of(answer) if line["type"] == "row"] for answer in (plain, packed)]
+    assert rows[0] == rows[1]
+
+
+def test_newer_schema_reads_its_kinds_anew_and_loses_nothing_of_the_others(handheld: TestClient, drawn: Drawn, home: int) -> None:
+    cursor = read(handheld, home)[-1]["cursor"]
+    as_superuser(drawn, f"UPDATE reg.lease SET number = 'ZL-1' WHERE id = '{drawn.places.leases['village-let']}'")
+    migration = {"tables": [], "columns": [{"table": "unit", "columns": ["room"]}]}
+    [told] = handheld.post(PULL, json=asked((home, cursor), migration=migration)).json()["scopes"]
+    assert (told["resync"], told["reason"]) == (True, "schema")
+    lines = lines_of(handheld.get(told["snapshot"]))
+    assert [line["kind"] for line in lines if line["type"] == "row"] == ["unit"] * 3
+    assert lines[-1]["count"] == 3
+    [told] = handheld.post(PULL, json=asked((home, lines[-1]["cursor"]))).json()["scopes"]
+    assert [item["kind"] for item in told["items"]] == ["lease"]
+
+
+def test_comparison_tells_behind_mismatch_and_resync_and_keeps_the_incident(
+    handheld: TestClient, drawn: Drawn, device: Device, home: int, east: int
+) -> None:
+    end = read(handheld, home)[-1]
+    wrong = {"scope_id": home, "cursor": end["cursor"], "count": end["count"], "checksum": ZEROS}
+    for _ in range(2):
+        answer = handheld.post(VERIFY, json={"scopes": [wrong]}).json()
+        link = {"resync": True, "snapshot": f"/v1/sync/snapshot/{home}"}
+        assert answer["scopes"] == [{"scope_id": home, "result": "mismatch", "count": end["count"], "checksum": end["checksum"], **link}]
+    kept = as_superuser(drawn, "SELECT device_id, code, scope_id, detail -> 'device' ->> 'checksum' FROM sync.incident")
+    assert kept == [(device.id, "checksum", home, ZEROS)]  # one, however often it is asked
+    as_superuser(drawn, f"UPDATE reg.unit SET room = 'x' WHERE id = '{drawn.places.units['tower-101']}'")
+    assert handheld.post(VERIFY, json={"scopes": [wrong]}).json()["scopes"] == [{"scope_id": home, "result": "behind"}]
+    as_superuser(drawn, "UPDATE sync.feed_meta SET generation = gen_random_uuid()")
+    assert handheld.post(VERIFY, json={"scopes": [wrong]}).json()["scopes"][0] == {
+        "scope_id": home, "result": "resync", "reason": "epoch", **link,
+    }  # fmt: skip
+    assert handheld.post(VERIFY, json={"scopes": [wrong | {"scope_id": east}]}).status_code == 400
+
+
+def test_every_read_leaves_its_trace_before_it(handheld: TestClient, drawn: Drawn, device: Device, home: int) -> None:
+    read(handheld, home)
+    handheld.post(PULL, json=asked((home, None)))
+    rows = as_superuser(drawn, "SELECT action, object_id, detail FROM reg.audit WHERE object_type = 'sync' ORDER BY id")
+    assert rows == [("snapshot", str(device.id), {"scopes": [home]}), ("pull", str(device.id), {"scopes": [home]})]
+
+
+def test_snapshot_too_many_is_told_to_come_back(configured: Settings, drawn: Drawn, device: Device, home: int) -> None:
+    app = create_app(configured, KEYS, drawn.database, limits=GENEROUS)
+    with TestClient(app, headers=device.headers) as handheld:
+        parts = app.state.parts
+        with parts.snapshots.taken():
+            for _ in range(15):
+                parts.snapshots._free -= 1
+            answer = handheld.get(f"/v1/sync/snapshot/{home}")
+            parts.snapshots._free += 15
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
+        assert 3 <= int(answer.headers["Retry-After"]) <= 7
+        assert [handheld.get(f"/v1/sync/snapshot/{home}").status_code for _ in range(20)] == [200] * 20
+
+
+# Over the network
+
+
+class Line:
+    """A connection that reads as slowly as it likes."""
+
+    def __init__(self, host: str, port: int, request: str, device: Device) -> None:
+        self._socket = socket.create_connection((host, port), timeout=20)
+        headers = "".join(f"{name}: {value}\r\n" for name, value in device.headers.items())
+        self._socket.sendall(f"{request} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode())
+        self.heard = b""
+
+    def until(self, word: bytes) -> bytes:
+        """All that was heard, once `word` is in it."""
+        while word not in self.heard:
+            got = self._socket.recv(65536)
+            assert got, self.heard[-300:]
+            self.heard += got
+        return self.heard
+
+    def closed(self) -> bool:
+        """Whether the other side hangs up, or ends the answer, before it says anything more of use."""
+        while got := self._socket.recv(65536):
+            self.heard += got
+            if b"0\r\n\r\n" in got:
+                return True
+        return True
+
+    def hang_up(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def site(configured: Settings, drawn: Drawn) -> Iterator[tuple[str, int, FastAPI]]:
+    database = Database(drawn.address, signer(KEYS.context_kid, KEYS.context), pool_size=4)
+    app = create_app(configured, KEYS, database, limits=GENEROUS)
+    with serving(app, database=database) as (host, port):
+        yield host, port, app
+
+
+def crowd(drawn: Drawn, home: int, count: int) -> None:
+    """Many units in the village, which lies in the worker's grid."""
+    as_superuser(
+        drawn,
+        "INSERT INTO reg.unit (id, building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)"
+        f" SELECT ('0190000a-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, b.id, b.grid_id, b.subdistrict_id,"
+        f" '4403990010010000002' || lpad((1000 + n)::text, 6, '0'), 1, 'R' || n, 20, 'residential'"
+        f" FROM reg.building b, generate_series(1, {count}) n WHERE b.id = '{drawn.places.buildings['village']}'",
+    )
+
+
+def test_snapshot_that_was_cut_is_gone_on_with_behind_the_last_mark(handheld: TestClient, drawn: Drawn, home: int) -> None:
+    crowd(drawn, home, 2600)
+    whole = read(handheld, home)
+    marks = [number for number, line in enumerate(whole) if line["type"] == "mark"]
+    assert [sum(line["type"] == "row" for line in whole[:number]) for number in marks] == [500, 1000, 1500, 2000, 2500]
+    assert whole[-1]["count"] == sum(line["type"] == "row" for line in whole) == 2613
+    # cut behind the third mark; a row that was read already changes meanwhile, and comes by the pull
+    held = {line["id"]: line["version"] for line in whole[: marks[2]] if line["type"] == "row"}
+    as_superuser(drawn, "UPDATE reg.unit SET room = 'changed' WHERE room IN ('R1', 'R2599')")
+    rest = read(handheld, home, after=whole[marks[2]]["after"], start=whole[0]["start_cursor"])
+    assert rest[0] == {**whole[0], "estimate": 2613}
+    assert not held.keys() & {line["id"] for line in rest if line["type"] == "row"}
+    held |= {line["id"]: line["version"] for line in rest if line["type"] == "row"}
+    [told] = handheld.post(PULL, json=asked((home, rest[-1]["cursor"]))).json()["scopes"]
+    changed = {item["id"]: item["version"] for item in told["items"]}
+    assert sorted(changed.values()) == [2, 2]
+    now = {line["id"]: line["version"] for line in read(handheld, home) if line["type"] == "row"}
+    assert held | changed == now
+    assert told["checksum"] == rest[-1]["checksum"]
+
+
+def test_packed_snapshot_can_be_unpacked_as_far_as_it_came(
+    handheld: TestClient, drawn: Drawn, home: int, site: Any, device: Device
+) -> None:
+    crowd(drawn, home, 1200)
+    host, port, _ = site
+    line = Line(host, port, f"GET /v1/sync/snapshot/{home}", device)
+    line.hang_up()
+    with handheld.stream("GET", f"/v1/sync/snapshot/{home}", headers={"Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join(answer.iter_raw())
+    half = zlib.decompressobj(31).decompress(raw[: len(raw) // 2])
+    rows = half.splitlines()[:-1]
+    assert len(rows) > 100
+    assert all(orjson.loads(row)["type"] in {"begin", "row", "mark"} for row in rows)
+
+
+def test_snapshot_stops_when_the_client_hangs_up(drawn: Drawn, home: int, site: tuple[str, int, FastAPI], device: Device) -> None:
+    crowd(drawn, home, 30_000)
+    host, port, app = site
+    before = app.state.parts.snapshots._free
+    line = Line(host, port, f"GET /v1/sync/snapshot/{home}", device)
+    line.until(b'"type":"row"')
+    assert app.state.parts.snapshots._free == before - 1
+    line.hang_up()
+    assert becomes(lambda: app.state.parts.snapshots._free == before, 10)
+    assert becomes(lambda: sum(app.state.parts.database.usage().values()) == 0, 5)
+
+
+def test_listener_is_poked_for_its_own_grids_and_no_others(drawn: Drawn, home: int, site: tuple[str, int, FastAPI], device: Device) -> None:
+    host, port, _ = site
+    line = Line(host, port, f"GET {EVENTS}", device)
+    line.until(b": pull once now")
+    as_superuser(drawn, f"UPDATE reg.unit SET room = 'x' WHERE id = '{drawn.places.units['mill-301']}'")
+    as_superuser(drawn, f"UPDATE reg.unit SET room = 'x' WHERE id = '{drawn.places.units['tower-101']}'")
+    heard = line.until(b"event: poke")
+    assert b'data: {"scopes":[%d]}' % home in line.until(b"}\n\n")
+    assert heard.count(b"event:") == 1
+    assert b"text/event-stream" in heard
+    line.hang_up()
+
+
+def test_listening_ends_with_the_token_and_with_the_device(
+    drawn: Drawn, configured: Settings, device: Device, site: tuple[str, int, FastAPI]
+) -> None:
+    host, port, app = site
+    tokens = type(app.state.parts.tokens)(KEYS.token, 2)
+    short = Device(device.id, device.key, device.actor, tokens.issue(device.actor), device.refresh_token)
+    line = Line(host, port, f"GET {EVENTS}", short)
+    line.until(b": pull once now")
+    began = time.monotonic()
+    assert line.closed()
+    assert time.monotonic() - began < 6
+    line = Line(host, port, f"GET {EVENTS}", device)
+    line.until(b": pull once now")
+    as_superuser(drawn, f"UPDATE sync.device SET status = 'revoked' WHERE id = '{device.id}'")
+    as_superuser(drawn, f"UPDATE reg.unit SET room = 'y' WHERE id = '{drawn.places.units['tower-101']}'")
+    assert line.closed()
+    assert b"event: poke" not in line.heard
+
+
+def test_pull_that_waits_answers_when_something_happens_and_holds_no_place(
+    drawn: Drawn, configured: Settings, device: Device, home: int
+) -> None:
+    database = Database(drawn.address, signer(KEYS.context_kid, KEYS.context), pool_size=4)
+    app = create_app(configured, KEYS, database, limits=type(GENEROUS)(at_once=1, queue=1))
+    with serving(app, database=database) as (host, port), TestClient(create_app(configured, KEYS, drawn.database)) as own:
+        cursor = lines_of(own.get(f"/v1/sync/snapshot/{home}", headers=device.headers))[-1]["cursor"]
+        answers: list[Any] = []
+
+        def wait(seconds: int) -> None:
+            with httpx2.Client(base_url=f"http://{host}:{port}", headers=device.headers, timeout=20) as waiting:
+                began = time.monotonic()
+                answer = waiting.post(PULL, json=asked((home, cursor), wait_s=seconds))
+                answers.append((answer.json()["scopes"][0]["items"], time.monotonic() - began))
+
+        wait(1)
+        assert answers[0][0] == []
+        assert 0.9 < answers[0][1] < 5
+        waiters = [threading.Thread(target=wait, args=(20,)) for _ in range(4)]
+        for waiter in waiters:
+            waiter.start()
+        assert becomes(lambda: app.state.parts.listeners._free == configured.sync.listeners - 4, 10)
+        as_superuser(drawn, f"UPDATE reg.unit SET room = 'z' WHERE id = '{drawn.places.units['tower-101']}'")
+        for waiter in waiters:
+            waiter.join(20)
+    assert [len(items) for items, _ in answers[1:]] == [1] * 4
+    assert all(seconds < 15 for _, seconds in answers[1:])
