@@ -65,6 +65,7 @@ class Process:
         end = time.monotonic() + 60
         while not (self.folder / "pid").exists():
             assert time.monotonic() < end, "the server does not start"
+            assert self._running.poll() is None, "the server ended"
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -105,8 +106,8 @@ def prepared() -> Generator[Ground]:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="gridmgmt-sync-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
         process = Process(free_port(), Path(folder))
-        process.start()
         try:
+            process.start()
             with proxied(("127.0.0.1", process.port)) as proxy:
                 yield Ground(process, proxy, Path(folder))
         finally:

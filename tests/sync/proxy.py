@@ -58,7 +58,7 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client: as many exchanges as it likes, until one goes wrong."""
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):  # the last: the end of the proxy
             while await self._exchange(reader, writer):
                 pass
         writer.close()
