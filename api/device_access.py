@@ -66,8 +66,8 @@ async def _schema(
         raise RequestError("malformed-request", "send X-Schema-Version as an integer", field="X-Schema-Version")
     version = int(x_schema_version)
     if version < OLDEST_SCHEMA:
-        span = {"min": OLDEST_SCHEMA, "max": SCHEMA, "upgrade_url": settings.sync.upgrade_url}
-        raise RequestError("schema-too-old", "this version is not spoken any more: update the app", field="X-Schema-Version", **span)
+        said, upgrade = "this version is not spoken any more: update the app", settings.sync.upgrade_url
+        raise RequestError("schema-too-old", said, field="X-Schema-Version", min=OLDEST_SCHEMA, max=SCHEMA, upgrade_url=upgrade)
     if version > SCHEMA:
         raise RequestError("malformed-request", f"the newest version is {SCHEMA}", field="X-Schema-Version", min=OLDEST_SCHEMA, max=SCHEMA)
     return version

@@ -161,6 +161,8 @@ class Places:
     managers: dict[str, uuid.UUID]
     releases: dict[str, uuid.UUID] = field(default_factory=dict[str, uuid.UUID])
     """None are drawn: see tests/rented.py."""
+    devices: dict[str, uuid.UUID] = field(default_factory=dict[str, uuid.UUID])
+    """None are drawn: see tests/handhelds.py."""
 
 
 def register(address: Address, *, pool_size: int = 4) -> Database:

@@ -11,6 +11,24 @@ from fastapi import APIRouter
 
 from api.pages import routes as pages
 from api.routes import accounts, areas, auth, buildings, feed, grids, health, leases, managers, persons, problems, rents, residences, units
+from api.routes import (
+    accounts,
+    areas,
+    auth,
+    bootstrap,
+    buildings,
+    compare,
+    devices,
+    grids,
+    health,
+    leases,
+    managers,
+    persons,
+    problems,
+    rents,
+    residences,
+    units,
+)
 
 ROUTERS: Sequence[APIRouter] = (
     auth.router,
@@ -20,11 +38,14 @@ ROUTERS: Sequence[APIRouter] = (
     buildings.router,
     units.router,
     persons.router,
+    compare.router,
     residences.router,
     leases.router,
     managers.router,
     rents.router,
     feed.router,
+    devices.router,
+    bootstrap.router,
     health.router,
     problems.router,
     pages.router,

@@ -107,3 +107,20 @@ class Matches(Answer):
     """The records with that number among those that the asker sees."""
 
     items: list[PersonShown]
+
+
+class Comparison(Body):
+    """A whole number, the unit at whose door it is asked, and why."""
+
+    identity_number: Secret
+    unit: str | None = Field(default=None, pattern=r"^[0-9]{25}$")
+    purpose: Literal["spot_check"]
+    reason: Reason
+
+
+class ComparisonAnswer(Answer):
+    """What the register says of the number: nothing that tells who or where. null where the question does not arise."""
+
+    registered: bool
+    expired: bool | None
+    address_differs: bool | None

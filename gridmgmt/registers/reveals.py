@@ -1,4 +1,4 @@
-"""Reveals and look-ups, the only roads to a sealed number or phone: a purpose, a reason, a quota, and a trace each time."""
+"""Reveals, look-ups and comparisons, the only roads to a sealed number or phone: a purpose, a reason, a quota, and a trace each time."""
 
 import datetime as dt
 import uuid
@@ -31,6 +31,17 @@ class Revealed:
     birth_date: dt.date | None
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Whether somebody with the number is registered anywhere; then, whether no main residence is in force today; and, where there is
+    one and a unit was named, whether it is another unit. None where the question does not arise.
+    """
+
+    registered: bool
+    expired: bool | None
+    address_differs: bool | None
+
+
 def reveal(session: Session, actor: Actor, sealer: Sealer, person_id: uuid.UUID, *, purpose: str, reason: str) -> Revealed:
     """Open what is sealed of a person. The row of the trail is written with it. Raises QuotaError, NotFoundError."""
     _require_quota(session, "reveal")
@@ -57,6 +68,29 @@ def look_up(
     ids = session.execute(select(func.sec.person_by_number(sealer.blind_index(number.value), purpose, reason))).scalars().all()
     rows = known(Person)
     return session.execute(sheet(rows).where(rows.c.id.in_(ids), live(rows)).order_by(rows.c.id)).all()
+
+
+def compare(
+    session: Session,
+    actor: Actor,
+    sealer: Sealer,
+    *,
+    identity_number: str,
+    unit: str | None,
+    purpose: str,
+    reason: str,
+    today: dt.date,
+    demo: bool = False,
+) -> Compared:
+    """What the whole register says of a number, in three words and nothing more: for a check at the door of somebody from elsewhere.
+
+    Handhelds hold no index of the district; this is asked for, counted and traced, hit or miss. Raises InvalidError for a number that
+    cannot be, QuotaError.
+    """
+    number = number_of(identity_number, today=today, demo=demo)
+    _require_quota(session, "compare")
+    asked = func.sec.compare(sealer.blind_index(number.value), unit, purpose, reason)
+    return Compared(*session.execute(select(asked.table_valued("registered", "expired", "address_differs"))).one())
 
 
 def _require_quota(session: Session, name: str) -> None:

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from api.routes import ROUTERS
 from tests.api.conftest import LogIn
 from tests.drawn import Drawn
+from tests.handhelds import enrolled
 from tests.places import NORTH, PASSWORD, SOUTH, SPARE_NUMBER, WEST, Places, point
 from tests.rented import release_all
 
@@ -45,6 +46,12 @@ ENTERS_PEOPLE = statuses("401  202    422       202         202    422      202 
 OFFICE = statuses("     401    403    403       403         403    403      200   403     403")
 OFFICE_MAKES = statuses("401   403    403       403         403    403      201   403     403")
 OFFICE_DROPS = statuses("401   403    403       403         403    403      204   403     403")
+ADMIN = statuses("      401    403    403       403         403    403      403   200     403")
+ADMIN_MAKES = statuses("401    403    403       403         403    403      403   201     403")
+HOLDERS = statuses("    401    200    200       403         403    403      200   200     403")
+HOLDER = statuses("     401    200    404       403         403    403      200   200     403")
+KEEPERS = statuses("    401    403    403       403         403    403      200   200     403")
+HANDHELDS = statuses("  401    403    403       403         403    403      403   403     403")
 AUDITOR = statuses("    401    403    403       403         403    403      403   403     200")
 OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
 HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
@@ -133,6 +140,7 @@ ONE = LAYER | {"fid": str(MADE)}
 WHY = {"purpose": "correction", "reason": "asked at the counter"}
 AREA = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square(0, 0)}
 GRID = {"name": "g", "community": SOUTH, "valid_from": "2024-01-01"}
+UNSIGNED, NOON = "A" * 86, "2026-01-01T12:00:00Z"
 STYLES = {"collection": "communities", "style": "border"}
 TILES = {"collection": "communities", "tileMatrixSetId": "WebMercatorQuad", "tileMatrix": "12", "tileRow": "1783", "tileCol": "3345"}
 
@@ -192,6 +200,21 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/persons/{id}/reveal", OWNERS, of("people", "li"), says(fields=["phone"], **WHY)),
     Case("POST", "/v1/persons/{id}/move", ACCEPTS, spare, says(unit="4403990010010000001000101", on="2025-01-01")),
     Case("DELETE", "/v1/persons/{id}", LEAVES, spare),
+    Case("POST", "/v1/compare", LISTS, body=says(identity_number=SPARE_NUMBER, purpose="spot_check", reason="asked at the door")),
+    # handhelds: what they do themselves takes their signatures or tokens, which no visitor has
+    Case("POST", "/v1/devices/enrolments", ADMIN_MAKES, body=says(username="worker")),
+    Case("POST", "/v1/devices/enrol", dict.fromkeys(VISITORS, 400), body=says(code="0")),
+    Case("POST", "/v1/devices/token", dict.fromkeys(VISITORS, 401), body=says(device_id=str(SPARE), refresh_token="x", signature=UNSIGNED)),
+    Case("POST", "/v1/sync/wipe-ack", dict.fromkeys(VISITORS, 401), body=says(device_id=str(SPARE), at=NOON, signature=UNSIGNED)),
+    Case("GET", "/v1/devices", HOLDERS),
+    Case("GET", "/v1/devices/{id}", HOLDER, of("devices", "worker")),
+    Case("GET", "/v1/devices/{id}/incidents", KEEPERS, of("devices", "worker")),
+    Case("POST", "/v1/devices/{id}/drain", ADMIN, of("devices", "worker")),
+    Case("POST", "/v1/devices/{id}/activate", ADMIN, of("devices", "worker")),
+    Case("POST", "/v1/devices/{id}/reauthorise", ADMIN, of("devices", "worker")),
+    Case("POST", "/v1/devices/{id}/revoke", ADMIN, of("devices", "worker")),
+    Case("GET", "/v1/sync/bootstrap", HANDHELDS),
+    Case("GET", "/v1/sync/codes", HANDHELDS),
     # residences
     *noun("residences", LISTS, of("residences", "li-before"), {"basis": "own"}),
     Case(
@@ -264,6 +287,7 @@ def places(log_in: LogIn, drawn: Drawn) -> Places:
     person = district.post("/v1/persons", json={"id": str(SPARE), "name": "无名", **PERSON})
     assert [answer.status_code for answer in (area, bare, person)] == [201, 201, 202], (area.text, bare.text, person.text)
     drawn.places.areas["spare"] = area.json()["id"]
+    drawn.places.devices["worker"] = enrolled(drawn).id
     drawn.places.releases.update(release_all(drawn.database, drawn.places, SOUTH))
     return drawn.places
 
