@@ -23,6 +23,7 @@ from api.paging import Cursors
 from api.problems import COMMON, SCHEMAS, declares, handle_problems
 from api.routes import ROUTERS
 from api.turns import Turns
+from api.turns import Queue
 from gridmgmt.database import Database
 from gridmgmt.layers.tiles import Tiles
 from gridmgmt.operations.cluster import address
@@ -37,6 +38,9 @@ from gridmgmt.sync.pokes import Pokes
 
 THREADS_PER_CONNECTION = 4
 """Routes wait for the database in threads; classes of user share them, so there are more threads than connections of one class."""
+
+PUSH_PATIENCE = 0.5
+"""Seconds that a push waits for its turn: with the time that it takes itself, whoever is let in is answered within a second."""
 
 
 def create_app(
@@ -71,6 +75,7 @@ def create_app(
         pokes=Pokes(database),
         snapshots=Turns(settings.sync.snapshots, "as many snapshots are being sent as may be at once"),
         listeners=Turns(settings.sync.listeners, "as many handhelds are waiting as may at once"),
+        pushes=Queue(settings.sync.pushes, PUSH_PATIENCE, "as many handhelds are sending as may at once"),
     )
 
     @asynccontextmanager

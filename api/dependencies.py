@@ -16,7 +16,7 @@ from api.limits import Limits, Rates
 from api.metrics import Metrics
 from api.paging import Cursors
 from api.shelf import Shelf
-from api.turns import Turns
+from api.turns import Queue, Turns
 from gridmgmt.database import PUBLIC, Actor, Database
 from gridmgmt.errors import ForbiddenError, UnauthenticatedError
 from gridmgmt.layers.extents import Extents
@@ -49,6 +49,8 @@ class Parts:
     """First syncs that are sent at once."""
     listeners: Turns
     """Handhelds that wait for changes at once."""
+    pushes: Queue
+    """Pushes of handhelds that are worked on at once."""
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))
     """Large files that are made at once; each needs a process."""

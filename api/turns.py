@@ -1,7 +1,9 @@
 """How many do at once what few may."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
 
 from gridmgmt.errors import BusyError
 
@@ -23,3 +25,25 @@ class Turns:
             yield
         finally:
             self._free += 1
+
+
+class Queue:
+    """A number of turns for which one may wait a moment: then whoever is let in is served soon, and whoever is not knows it soon."""
+
+    def __init__(self, most: int, patience: float, refusal: str) -> None:
+        """`patience` in seconds."""
+        self._turns = anyio.Semaphore(most, fast_acquire=True)
+        self._patience = patience
+        self._refusal = refusal
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncGenerator[None]:
+        """One turn, until the end of the block. Raises BusyError (503) when none came free in time."""
+        with anyio.move_on_after(self._patience) as waiting:
+            await self._turns.acquire()
+        if waiting.cancelled_caught:
+            raise BusyError(self._refusal)
+        try:
+            yield
+        finally:
+            self._turns.release()

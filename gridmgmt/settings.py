@@ -96,6 +96,7 @@ class Sync(_Concern):
     push_bytes: Annotated[int, Field(ge=65_536, description="Largest push in bytes, as it travels")] = 1_048_576
     push_inflated: Annotated[int, Field(ge=65_536, description="Largest push in bytes, inflated")] = 8_388_608
     push_item_bytes: Annotated[int, Field(ge=1_024, description="Largest mutation in bytes")] = 65_536
+    pushes: Annotated[int, Field(ge=1, le=50, description="Pushes that each process works on at once")] = 2
     pull_items: Annotated[int, Field(ge=1, le=5_000, description="Most items of one grid in a pull")] = 500
     pull_bytes: Annotated[int, Field(ge=65_536, description="Largest answer to a pull in bytes")] = 4_194_304
     snapshots: Annotated[int, Field(ge=1, le=100, description="Snapshots that each process sends at once")] = 16

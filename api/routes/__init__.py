@@ -29,6 +29,7 @@ from api.routes import (
     residences,
     units,
 )
+from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, problems, push, rents, residences, units
 
 ROUTERS: Sequence[APIRouter] = (
     auth.router,
@@ -46,6 +47,7 @@ ROUTERS: Sequence[APIRouter] = (
     feed.router,
     devices.router,
     bootstrap.router,
+    push.router,
     health.router,
     problems.router,
     pages.router,

@@ -15,8 +15,8 @@ from gridmgmt.sync.clocks import Capture
 from gridmgmt.sync.items import LONGEST_KIND, Item, canonical, derived_id, hash_of
 from gridmgmt.sync.kinds import KINDS as READ
 
-LARGEST_ITEM: Final = 65_536
-"""Bytes of one mutation."""
+LARGEST: Final = 65_536
+"""Bytes of one mutation, unless said otherwise."""
 _UNKEPT = re.compile(rb"(?<!\\)(?:\\\\)*\\u(?:0000|[dD][89a-fA-F])")
 _PLAIN = re.compile(r"[^ -~]")
 
@@ -89,7 +89,7 @@ class PushAnswer(Answer):
     results: list[Result]
 
 
-def read_items(device: uuid.UUID, mutations: Sequence[Any]) -> list[Item]:
+def read_items(device: uuid.UUID, mutations: Sequence[Any], *, largest: int = LARGEST) -> list[Item]:
     """The mutations of a push. Raises RequestError (400) for what has no number, or one that does not rise."""
     items: list[Item] = []
     last = 0
@@ -99,7 +99,7 @@ def read_items(device: uuid.UUID, mutations: Sequence[Any]) -> list[Item]:
             where = f"mutations.{place}.seq" if isinstance(body, dict) else f"mutations.{place}"
             raise RequestError("malformed-request", "mutations are objects whose seq rises from one to the next", field=where)
         last = seq
-        items.append(_item(device, body))
+        items.append(_item(device, body, largest))
     return items
 
 
@@ -121,17 +121,17 @@ def read_set(kind: str, op: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _value(getattr(read, name)) for name in read.model_fields_set}
 
 
-def _item(device: uuid.UUID, body: Mapping[str, Any]) -> Item:
+def _item(device: uuid.UUID, body: Mapping[str, Any], largest: int) -> Item:
     seq: int = body["seq"]
     item = Item(seq, derived_id(device, seq), body, _kind(body.get("kind")), req_hash=hash_of(body))
     try:
-        _read(item, body)
+        _read(item, body, largest)
     except DistrictError as error:
         item.fault = error
     return item
 
 
-def _read(item: Item, body: Mapping[str, Any]) -> None:
+def _read(item: Item, body: Mapping[str, Any], largest: int) -> None:
     written = canonical(body)
     try:
         told = Mutation.model_validate(body)
@@ -144,8 +144,8 @@ def _read(item: Item, body: Mapping[str, Any]) -> None:
     item.capture = Capture(told.captured_at, told.boot_id, told.mono_ms)
     if told.base is not None:
         item.base_version, item.base_seq = told.base.version, told.base.seq
-    if len(written) > LARGEST_ITEM:
-        raise InvalidError(f"a mutation has at most {LARGEST_ITEM} bytes", slug="too-large")
+    if len(written) > largest:
+        raise InvalidError(f"a mutation has at most {largest} bytes", slug="too-large")
     if _UNKEPT.search(written):
         raise InvalidError("the mutation holds a character that cannot be kept")
     if item.base_seq is not None and (item.base_version is not None or item.base_seq >= item.seq):
@@ -153,9 +153,8 @@ def _read(item: Item, body: Mapping[str, Any]) -> None:
     if told.op == "delete":
         if told.set:
             raise InvalidError("a deletion sets nothing", field="set")
-        read_set_of = {}
         if told.kind not in SHAPES:
-            read_set(told.kind, "update", read_set_of)
+            read_set(told.kind, told.op, {})
     elif told.set is None:
         raise InvalidError("a creation or a change says what it sets", field="set")
     else:

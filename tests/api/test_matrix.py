@@ -53,6 +53,7 @@ HOLDER = statuses("     401    200    404       403         403    403      200 
 KEEPERS = statuses("    401    403    403       403         403    403      200   200     403")
 HANDHELDS = statuses("  401    403    403       403         403    403      403   403     403")
 AUDITOR = statuses("    401    403    403       403         403    403      403   403     200")
+NO_HANDHELD = statuses("401    403    403       403         403    403      403   403     403")
 OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
 HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
 
@@ -256,6 +257,8 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/rents/releases/{id}/approve", OFFICE, release("reviewed"), says()),
     Case("POST", "/v1/rents/releases/{id}/publish", OFFICE, release("approved"), says()),
     Case("POST", "/v1/rents/releases/{id}/reject", OFFICE, release("spare"), says()),
+    # handhelds only; tests/api/test_push.py has them
+    Case("POST", "/v1/sync/push", NO_HANDHELD, body=says(device_id=str(SPARE), batch_id=str(SPARE), sent_at_device="2026-01-01T00:00:00Z", mutations=[])),
     # units, after those who lived there
     *noun("units", LISTS, of("units", "tower-102"), {"room": "r"}),
     Case(

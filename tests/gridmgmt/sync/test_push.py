@@ -49,12 +49,18 @@ def test_creation_and_two_changes_in_one_batch_are_three_versions(drawn: Drawn, 
     results = hand.results(made, hand.update("unit", made["id"], after=1, room="a"), hand.update("unit", made["id"], after=2, room="b"))
     assert [(r["status"], r["version"]) for r in results] == [("applied", 1), ("applied", 2), ("applied", 3)]
     assert forms(drawn, "unit", made["id"], "room") == [(1, "901"), (2, "a"), (3, "b")]
-    assert rows(drawn, "SELECT client_seq, version, status FROM sync.mutation ORDER BY 1") == [(1, 1, "applied"), (2, 2, "applied"), (3, 3, "applied")]
+    assert rows(drawn, "SELECT client_seq, version, status FROM sync.mutation ORDER BY 1") == [
+        (1, 1, "applied"),
+        (2, 2, "applied"),
+        (3, 3, "applied"),
+    ]
 
 
 def test_family_moves_in_with_one_push(drawn: Drawn, hand: Pusher) -> None:
     home = unit(hand)
-    person = hand.create("resident", scope=drawn.places.grids["south-west"], name="孙悟空", registration="floating", identity_number=SPARE_NUMBER)
+    person = hand.create(
+        "resident", scope=drawn.places.grids["south-west"], name="孙悟空", registration="floating", identity_number=SPARE_NUMBER
+    )
     living = hand.create("residence", resident_id=person["id"], unit_id=home["id"], valid_from="2026-11-01", basis="lease")
     let = hand.create(
         "lease", unit_id=home["id"], lessee_id=person["id"], lessor_name="陈房东", rent={"amount": 1800}, valid_from="2026-11-01",
@@ -63,7 +69,9 @@ def test_family_moves_in_with_one_push(drawn: Drawn, hand: Pusher) -> None:
     gone = hand.delete("residence", living["id"])
     gone["base"] = {"seq": 3}
     assert hand.statuses(home, person, living, let, gone) == ["applied"] * 5
-    assert rows(drawn, "SELECT rent_fen, state, lessee_id FROM reg.lease WHERE id = %s", let["id"]) == [(180_000, "signed", uuid.UUID(person["id"]))]
+    assert rows(drawn, "SELECT rent_fen, state, lessee_id FROM reg.lease WHERE id = %s", let["id"]) == [
+        (180_000, "signed", uuid.UUID(person["id"]))
+    ]
     assert rows(drawn, "SELECT deleted_at IS NOT NULL FROM reg.residence WHERE id = %s", living["id"]) == [(True,)]
 
 
@@ -170,7 +178,9 @@ def test_hidden_row_and_unknown_row_are_told_alike(drawn: Drawn, hand: Pusher) -
 def test_hidden_id_and_hidden_parent_are_refused(drawn: Drawn, hand: Pusher) -> None:
     taken = unit(hand, 901) | {"id": str(drawn.places.units["mill-301"])}
     parent = unit(hand, 902, building_id=drawn.places.buildings["mill"])
-    lived = hand.create("residence", resident_id=drawn.places.people["east"], unit_id=drawn.places.units["tower-101"], valid_from="2026-01-01")
+    lived = hand.create(
+        "residence", resident_id=drawn.places.people["east"], unit_id=drawn.places.units["tower-101"], valid_from="2026-01-01"
+    )
     assert hand.statuses(taken, parent, lived) == ["id-taken", "unknown-reference", "unknown-reference"]
 
 
