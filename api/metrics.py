@@ -5,7 +5,7 @@ of the process that answers.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from gridmgmt.database import Database
+from gridmgmt.sync.figures import Figure
 
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus_client finds the folder."""
@@ -31,7 +32,9 @@ class Metrics:
         self._problems = Counter("gridmgmt_problems", "Refusals, by problem", ["slug"], registry=self.registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._pools = _Pools(database)
-        self.registry.register(self._pools)
+        self._figures = _Figures()
+        for watched in (self._pools, self._figures):
+            self.registry.register(watched)
 
     def count(self, method: str, route: str, status: int, seconds: float, slug: str | None) -> None:
         """One request was answered."""
@@ -44,13 +47,15 @@ class Metrics:
         if slug is not None:
             self._problems.labels(slug).inc()
 
-    def text(self) -> bytes:
-        """All of it, as a scrape reads it."""
+    def text(self, figures: Sequence[Figure] = ()) -> bytes:
+        """All of it, as a scrape reads it, with what the database told of the handhelds."""
+        self._figures.told = figures
         if SHARED not in os.environ:
             return generate_latest(self.registry)
         together = CollectorRegistry()
         MultiProcessCollector(together)
-        together.register(self._pools)
+        for watched in (self._pools, self._figures):
+            together.register(watched)
         return generate_latest(together)
 
 
@@ -64,3 +69,28 @@ class _Pools(Collector):
         for (scope, kind), used in self._database.usage().items():
             family.add_metric([scope, kind], used)
         yield family
+
+
+class _Figures(Collector):
+    """Numbers of the register itself: the same whichever process is asked."""
+
+    def __init__(self) -> None:
+        self.told: Sequence[Figure] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        """How long changes wait, what waits for a decision, handhelds by how they stand and by their last contact."""
+        for name, (title, text, label) in FIGURES.items():
+            family = GaugeMetricFamily(f"gridmgmt_{title}", text, labels=[label] if label else [])
+            for figure in self.told:
+                if figure.name == name:
+                    family.add_metric([figure.label] if label else [], figure.value)
+            yield family
+
+
+FIGURES: Final = {
+    "lag": ("feed_lag_seconds", "Age of the oldest change that waits for a writer that is still open", ""),
+    "open": ("sync_open", "Conflicts and dead letters that wait for a decision", "queue"),
+    "devices": ("devices", "Handhelds by how they stand", "status"),
+    "contact": ("devices_last_contact", "Active handhelds by how long ago they were last heard of", "within"),
+}
+"""The names of the figures, what they say, and their label."""

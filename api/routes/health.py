@@ -3,14 +3,16 @@
 import ipaddress
 
 from fastapi import APIRouter, Request, Response
+from psycopg import ProgrammingError
 from starlette.exceptions import HTTPException
 
 from api.dependencies import PartsDep
 from api.problems import declares
 from api.routing import DistrictRoute
 from api.schemas.health import Alive, Check, Ready
-from gridmgmt.errors import BusyError
+from gridmgmt.errors import BusyError, InvalidError
 from gridmgmt.operations.readiness import check_database
+from gridmgmt.sync.figures import read_figures
 
 router = APIRouter(tags=["service"], route_class=DistrictRoute)
 
@@ -39,7 +41,11 @@ async def read_metrics(request: Request, parts: PartsDep) -> Response:
     host = request.client.host if request.client is not None else ""
     if not _is_here(host):
         raise HTTPException(404)
-    return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    try:
+        figures = await read_figures(parts.database)
+    except (BusyError, ProgrammingError, InvalidError):  # the process is watched when its database is away or not migrated, too
+        figures = []
+    return Response(parts.metrics.text(figures), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _is_here(host: str) -> bool:

@@ -20,6 +20,7 @@ from gridmgmt.operations.server import OLDEST_POSTGIS, OLDEST_POSTGRESQL, Cluste
 from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys, KeysError, load_keys
 from gridmgmt.settings import Address, Settings
+from gridmgmt.sync.figures import LONGEST_LAG
 
 LOOKER: Final = "reg_deploy"
 LEAST_FREE: Final = 1024  # MiB
@@ -51,7 +52,7 @@ def examine(settings: Settings, *, now: Callable[[], float] = time.time) -> list
             if all(check.ok for check in done if check.name == "roles"):
                 done.append(_log_ins(place))
                 connection.execute("SET ROLE reg_owner")
-                done += [check(connection) for check in (_migrations, _leakproof, _hardening, _catalogue, _trail)]
+                done += [check(connection) for check in (_migrations, _leakproof, _hardening, _catalogue, _trail, _feed)]
                 done.append(_sealed(connection, settings))
                 done.append(_clock(connection, now))
                 if all(check.ok for check in done if check.name == "log-ins"):
@@ -180,6 +181,17 @@ def _trail(connection: Connection) -> Check:
     )
     found = f"missing: {', '.join(names)}" if names else "partitions of this month and the next are there"
     return Check("audit", not names, found, "gridmgmt migrate" if names else "")
+
+
+def _feed(connection: Connection) -> Check:
+    """Whether changes reach the handhelds, or wait for somebody who began to write and does not end."""
+    if not _column(connection, "SELECT to_regprocedure('sec.feed_lag()') WHERE to_regprocedure('sec.feed_lag()') IS NOT NULL"):
+        return Check("feed", ok=False, found="the change feed is not there yet", mend="gridmgmt migrate")
+    lag = float(_column(connection, "SELECT sec.feed_lag()")[0])
+    if lag <= LONGEST_LAG:
+        return Check("feed", ok=True, found=f"changes wait {lag:.0f} s for the handhelds")
+    mend = "end who writes without committing: SELECT pid, usename, state, xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL"
+    return Check("feed", ok=False, found=f"changes wait {lag:.0f} s for a transaction that is still open", mend=mend)
 
 
 def _sealed(connection: Connection, settings: Settings) -> Check:

@@ -70,6 +70,7 @@ def restore(settings: Settings, file: Path, *, replace: bool, superuser: str = S
     tables, audit_rows = _compare(aside, superuser, manifest)
     upgrade(aside, say)
     _end_sessions(aside, superuser)
+    _renew_feed(aside, superuser)
     _exchange(place, aside, superuser, present=present)
     renew_context(settings)
     put_keys(place, load_keys(settings))
@@ -155,6 +156,18 @@ def _end_sessions(aside: Address, superuser: str) -> None:
     """Tokens issued before the restore are dead: who was disabled since the backup does not go on with one."""
     with connected(aside, superuser) as connection:
         connection.execute("UPDATE reg.account SET epoch = epoch + 1")
+
+
+def _renew_feed(aside: Address, superuser: str) -> None:
+    """Another generation of the handhelds' feed: what they know may be newer than what came back, so each reads its grids anew.
+
+    The numbers of transactions in the rows are those of the cluster that was backed up and may lie far ahead of this one's: pointers
+    would wait until it comes there, and acknowledgements be taken for unfinished.
+    """
+    with connected(aside, superuser) as connection, connection.transaction():
+        connection.execute("TRUNCATE sync.change_log")
+        connection.execute("UPDATE sync.mutation SET xid = '0' WHERE xid <> '0'")
+        connection.execute("UPDATE sync.feed_meta SET generation = gen_random_uuid(), pruned_below = '0', compacted = 0")
 
 
 def _exchange(place: Address, aside: Address, superuser: str, *, present: bool) -> None:

@@ -1,36 +1,30 @@
 """What a handheld reads over HTTP: refusals first, then pulls, snapshots that are cut and gone on with, comparisons and pokes."""
 
 import gzip
-import socket
-import threading
 import time
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import orjson
-import psycopg
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from gridmgmt.database import Database
-from gridmgmt.security.context import signer
 from gridmgmt.settings import Settings
+from tests import horizon
 from tests.api.conftest import GENEROUS, LogIn
+from tests.api.syncing import EVENTS, PULL, VERIFY, as_superuser, asked, crowd, lines_of
 from tests.drawn import Drawn
 from tests.handhelds import Device, enrolled, speaking
 from tests.places import KEYS
-from tests.served import becomes, serving
 
-PULL, VERIFY, EVENTS = "/v1/sync/pull", "/v1/sync/verify", "/v1/sync/events"
 ZEROS = "0" * 16
 
 
 @pytest.fixture
 def device(drawn: Drawn) -> Device:
+    horizon.settle(drawn.address)
     return enrolled(drawn)
 
 
@@ -49,26 +43,11 @@ def east(drawn: Drawn) -> int:
     return drawn.places.grids["east-inner"]
 
 
-def as_superuser(drawn: Drawn, statement: str) -> list[tuple[Any, ...]]:
-    """Run one statement and commit; its rows."""
-    with psycopg.connect(drawn.address.conninfo("postgres"), autocommit=True) as superuser:
-        done = superuser.execute(statement.encode())
-        return done.fetchall() if done.description else []
-
-
-def lines_of(answer: Any) -> list[dict[str, Any]]:
-    return [orjson.loads(line) for line in answer.content.splitlines()]
-
-
 def read(handheld: TestClient, scope: int, **query: str) -> list[dict[str, Any]]:
     """Every line of a snapshot."""
     answer = handheld.get(f"/v1/sync/snapshot/{scope}", params=query)
     assert answer.status_code == 200, answer.text
     return lines_of(answer)
-
-
-def asked(*scopes: tuple[int, str | None], **more: Any) -> dict[str, Any]:
-    return {"scopes": [{"scope_id": scope, "cursor": cursor} for scope, cursor in scopes], **more}
 
 
 def test_nobody_and_no_browser_reads_the_feed(client: TestClient, log_in: LogIn) -> None:
@@ -229,6 +208,37 @@ def test_newer_schema_reads_its_kinds_anew_and_loses_nothing_of_the_others(handh
     assert [item["kind"] for item in told["items"]] == ["lease"]
 
 
+def test_snapshot_that_was_cut_is_gone_on_with_behind_the_last_mark(handheld: TestClient, drawn: Drawn, home: int) -> None:
+    crowd(drawn, home, 2600)
+    whole = read(handheld, home)
+    marks = [number for number, line in enumerate(whole) if line["type"] == "mark"]
+    assert [sum(line["type"] == "row" for line in whole[:number]) for number in marks] == [500, 1000, 1500, 2000, 2500]
+    assert whole[-1]["count"] == sum(line["type"] == "row" for line in whole) == 2613
+    # cut behind the third mark; a row that was read already changes meanwhile, and comes by the pull
+    held = {line["id"]: line["version"] for line in whole[: marks[2]] if line["type"] == "row"}
+    as_superuser(drawn, "UPDATE reg.unit SET room = 'changed' WHERE room IN ('R1', 'R2599')")
+    rest = read(handheld, home, after=whole[marks[2]]["after"], start=whole[0]["start_cursor"])
+    assert rest[0] == {**whole[0], "estimate": 2613}
+    assert not held.keys() & {line["id"] for line in rest if line["type"] == "row"}
+    held |= {line["id"]: line["version"] for line in rest if line["type"] == "row"}
+    [told] = handheld.post(PULL, json=asked((home, rest[-1]["cursor"]))).json()["scopes"]
+    changed = {item["id"]: item["version"] for item in told["items"]}
+    assert sorted(changed.values()) == [2, 2]
+    now = {line["id"]: line["version"] for line in read(handheld, home) if line["type"] == "row"}
+    assert held | changed == now
+    assert told["checksum"] == rest[-1]["checksum"]
+
+
+def test_packed_snapshot_can_be_unpacked_as_far_as_it_came(handheld: TestClient, drawn: Drawn, home: int) -> None:
+    crowd(drawn, home, 1200)
+    with handheld.stream("GET", f"/v1/sync/snapshot/{home}", headers={"Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join(answer.iter_raw())
+    half = zlib.decompressobj(31).decompress(raw[: len(raw) // 2])
+    rows = half.splitlines()[:-1]
+    assert len(rows) > 100
+    assert all(orjson.loads(row)["type"] in {"begin", "row", "mark"} for row in rows)
+
+
 def test_comparison_tells_behind_mismatch_and_resync_and_keeps_the_incident(
     handheld: TestClient, drawn: Drawn, device: Device, home: int, east: int
 ) -> None:
@@ -268,163 +278,3 @@ def test_snapshot_too_many_is_told_to_come_back(configured: Settings, drawn: Dra
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
         assert 3 <= int(answer.headers["Retry-After"]) <= 7
         assert [handheld.get(f"/v1/sync/snapshot/{home}").status_code for _ in range(20)] == [200] * 20
-
-
-# Over the network
-
-
-class Line:
-    """A connection that reads as slowly as it likes."""
-
-    def __init__(self, host: str, port: int, request: str, device: Device) -> None:
-        self._socket = socket.create_connection((host, port), timeout=20)
-        headers = "".join(f"{name}: {value}\r\n" for name, value in device.headers.items())
-        self._socket.sendall(f"{request} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode())
-        self.heard = b""
-
-    def until(self, word: bytes) -> bytes:
-        """All that was heard, once `word` is in it."""
-        while word not in self.heard:
-            got = self._socket.recv(65536)
-            assert got, self.heard[-300:]
-            self.heard += got
-        return self.heard
-
-    def closed(self) -> bool:
-        """Whether the other side hangs up, or ends the answer, before it says anything more of use."""
-        while got := self._socket.recv(65536):
-            self.heard += got
-            if b"0\r\n\r\n" in got:
-                return True
-        return True
-
-    def hang_up(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture
-def site(configured: Settings, drawn: Drawn) -> Iterator[tuple[str, int, FastAPI]]:
-    database = Database(drawn.address, signer(KEYS.context_kid, KEYS.context), pool_size=4)
-    app = create_app(configured, KEYS, database, limits=GENEROUS)
-    with serving(app, database=database) as (host, port):
-        yield host, port, app
-
-
-def crowd(drawn: Drawn, home: int, count: int) -> None:
-    """Many units in the village, which lies in the worker's grid."""
-    as_superuser(
-        drawn,
-        "INSERT INTO reg.unit (id, building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)"
-        f" SELECT ('0190000a-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, b.id, b.grid_id, b.subdistrict_id,"
-        f" '4403990010010000002' || lpad((1000 + n)::text, 6, '0'), 1, 'R' || n, 20, 'residential'"
-        f" FROM reg.building b, generate_series(1, {count}) n WHERE b.id = '{drawn.places.buildings['village']}'",
-    )
-
-
-def test_snapshot_that_was_cut_is_gone_on_with_behind_the_last_mark(handheld: TestClient, drawn: Drawn, home: int) -> None:
-    crowd(drawn, home, 2600)
-    whole = read(handheld, home)
-    marks = [number for number, line in enumerate(whole) if line["type"] == "mark"]
-    assert [sum(line["type"] == "row" for line in whole[:number]) for number in marks] == [500, 1000, 1500, 2000, 2500]
-    assert whole[-1]["count"] == sum(line["type"] == "row" for line in whole) == 2613
-    # cut behind the third mark; a row that was read already changes meanwhile, and comes by the pull
-    held = {line["id"]: line["version"] for line in whole[: marks[2]] if line["type"] == "row"}
-    as_superuser(drawn, "UPDATE reg.unit SET room = 'changed' WHERE room IN ('R1', 'R2599')")
-    rest = read(handheld, home, after=whole[marks[2]]["after"], start=whole[0]["start_cursor"])
-    assert rest[0] == {**whole[0], "estimate": 2613}
-    assert not held.keys() & {line["id"] for line in rest if line["type"] == "row"}
-    held |= {line["id"]: line["version"] for line in rest if line["type"] == "row"}
-    [told] = handheld.post(PULL, json=asked((home, rest[-1]["cursor"]))).json()["scopes"]
-    changed = {item["id"]: item["version"] for item in told["items"]}
-    assert sorted(changed.values()) == [2, 2]
-    now = {line["id"]: line["version"] for line in read(handheld, home) if line["type"] == "row"}
-    assert held | changed == now
-    assert told["checksum"] == rest[-1]["checksum"]
-
-
-def test_packed_snapshot_can_be_unpacked_as_far_as_it_came(
-    handheld: TestClient, drawn: Drawn, home: int, site: Any, device: Device
-) -> None:
-    crowd(drawn, home, 1200)
-    host, port, _ = site
-    line = Line(host, port, f"GET /v1/sync/snapshot/{home}", device)
-    line.hang_up()
-    with handheld.stream("GET", f"/v1/sync/snapshot/{home}", headers={"Accept-Encoding": "gzip"}) as answer:
-        raw = b"".join(answer.iter_raw())
-    half = zlib.decompressobj(31).decompress(raw[: len(raw) // 2])
-    rows = half.splitlines()[:-1]
-    assert len(rows) > 100
-    assert all(orjson.loads(row)["type"] in {"begin", "row", "mark"} for row in rows)
-
-
-def test_snapshot_stops_when_the_client_hangs_up(drawn: Drawn, home: int, site: tuple[str, int, FastAPI], device: Device) -> None:
-    crowd(drawn, home, 30_000)
-    host, port, app = site
-    before = app.state.parts.snapshots._free
-    line = Line(host, port, f"GET /v1/sync/snapshot/{home}", device)
-    line.until(b'"type":"row"')
-    assert app.state.parts.snapshots._free == before - 1
-    line.hang_up()
-    assert becomes(lambda: app.state.parts.snapshots._free == before, 10)
-    assert becomes(lambda: sum(app.state.parts.database.usage().values()) == 0, 5)
-
-
-def test_listener_is_poked_for_its_own_grids_and_no_others(drawn: Drawn, home: int, site: tuple[str, int, FastAPI], device: Device) -> None:
-    host, port, _ = site
-    line = Line(host, port, f"GET {EVENTS}", device)
-    line.until(b": pull once now")
-    as_superuser(drawn, f"UPDATE reg.unit SET room = 'x' WHERE id = '{drawn.places.units['mill-301']}'")
-    as_superuser(drawn, f"UPDATE reg.unit SET room = 'x' WHERE id = '{drawn.places.units['tower-101']}'")
-    heard = line.until(b"event: poke")
-    assert b'data: {"scopes":[%d]}' % home in line.until(b"}\n\n")
-    assert heard.count(b"event:") == 1
-    assert b"text/event-stream" in heard
-    line.hang_up()
-
-
-def test_listening_ends_with_the_token_and_with_the_device(
-    drawn: Drawn, configured: Settings, device: Device, site: tuple[str, int, FastAPI]
-) -> None:
-    host, port, app = site
-    tokens = type(app.state.parts.tokens)(KEYS.token, 2)
-    short = Device(device.id, device.key, device.actor, tokens.issue(device.actor), device.refresh_token)
-    line = Line(host, port, f"GET {EVENTS}", short)
-    line.until(b": pull once now")
-    began = time.monotonic()
-    assert line.closed()
-    assert time.monotonic() - began < 6
-    line = Line(host, port, f"GET {EVENTS}", device)
-    line.until(b": pull once now")
-    as_superuser(drawn, f"UPDATE sync.device SET status = 'revoked' WHERE id = '{device.id}'")
-    as_superuser(drawn, f"UPDATE reg.unit SET room = 'y' WHERE id = '{drawn.places.units['tower-101']}'")
-    assert line.closed()
-    assert b"event: poke" not in line.heard
-
-
-def test_pull_that_waits_answers_when_something_happens_and_holds_no_place(
-    drawn: Drawn, configured: Settings, device: Device, home: int
-) -> None:
-    database = Database(drawn.address, signer(KEYS.context_kid, KEYS.context), pool_size=4)
-    app = create_app(configured, KEYS, database, limits=type(GENEROUS)(at_once=1, queue=1))
-    with serving(app, database=database) as (host, port), TestClient(create_app(configured, KEYS, drawn.database)) as own:
-        cursor = lines_of(own.get(f"/v1/sync/snapshot/{home}", headers=device.headers))[-1]["cursor"]
-        answers: list[Any] = []
-
-        def wait(seconds: int) -> None:
-            with httpx2.Client(base_url=f"http://{host}:{port}", headers=device.headers, timeout=20) as waiting:
-                began = time.monotonic()
-                answer = waiting.post(PULL, json=asked((home, cursor), wait_s=seconds))
-                answers.append((answer.json()["scopes"][0]["items"], time.monotonic() - began))
-
-        wait(1)
-        assert answers[0][0] == []
-        assert 0.9 < answers[0][1] < 5
-        waiters = [threading.Thread(target=wait, args=(20,)) for _ in range(4)]
-        for waiter in waiters:
-            waiter.start()
-        assert becomes(lambda: app.state.parts.listeners._free == configured.sync.listeners - 4, 10)
-        as_superuser(drawn, f"UPDATE reg.unit SET room = 'z' WHERE id = '{drawn.places.units['tower-101']}'")
-        for waiter in waiters:
-            waiter.join(20)
-    assert [len(items) for items, _ in answers[1:]] == [1] * 4
-    assert all(seconds < 15 for _, seconds in answers[1:])

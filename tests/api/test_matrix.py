@@ -57,6 +57,8 @@ NO_HANDHELD = statuses("401    403    403       403         403    403      403 
 OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
 HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
 
+HANDHELDS = statuses("  401    403    403       403         403    403      403   403     403")
+
 FEATURE = statuses("     404    200    404       200         200    404      200   404     404")
 FEATURE_MAKES = statuses("404   201    400       201         201    400      201   404     404")
 FEATURE_DROPS = statuses("404   204    404       204         204    404      204   404     404")
@@ -259,6 +261,11 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/rents/releases/{id}/reject", OFFICE, release("spare"), says()),
     # handhelds only; tests/api/test_push.py has them
     Case("POST", "/v1/sync/push", NO_HANDHELD, body=says(device_id=str(SPARE), batch_id=str(SPARE), sent_at_device="2026-01-01T00:00:00Z", mutations=[])),
+    # what handhelds read: no token of a person's opens it
+    Case("POST", "/v1/sync/pull", HANDHELDS, body=says(scopes=[])),
+    Case("GET", "/v1/sync/snapshot/{scope}", HANDHELDS, parameters={"scope": "1"}),
+    Case("POST", "/v1/sync/verify", HANDHELDS, body=says(scopes=[])),
+    Case("GET", "/v1/sync/events", HANDHELDS),
     # units, after those who lived there
     *noun("units", LISTS, of("units", "tower-102"), {"room": "r"}),
     Case(

@@ -115,7 +115,7 @@ TABLES = (
     Table("reg.audit", {"audit": "signed"}, {}, key="at || '-' || t.id", column="action", value="'X'"),
     Table("reg.identity", {}, {}, column="kv"),
     Table("reg.person_secret", {}, {}, key="person_id", column="kv"),
-    Table("sync.change_log", {}, {}, key="seq", column="kind", value="'split'"),
+    Table("sync.change_log", {"field": "grids"}, {}, key="seq", column="kind", value="'split'", grid="scope_id"),
 )
 BY_NAME = {table.name: table for table in TABLES}
 OPEN = frozenset({"reg.alembic_version"})

@@ -15,6 +15,7 @@ from gridmgmt.operations.rotation import rotate
 from gridmgmt.security.keys import KeysError, load_keys
 from gridmgmt.security.tokens import Tokens
 from tests.conftest import locked
+from tests.handhelds import enrolled
 from tests.installed import Installed
 from tests.places import NUMBERS, PEOPLE
 
@@ -153,6 +154,28 @@ def test_restored_register_has_every_row_of_the_trail_opens_every_seal_and_passe
         stale = tokens.read(token)
         with pytest.raises(Exception, match="the account is disabled or has changed"), register.database.transaction(stale) as session:
             session.execute(text("SELECT 1"))
+
+
+def test_restored_register_has_another_feed_and_takes_no_number_of_a_transaction_from_elsewhere(
+    installed: Installed, target: Path, run_folder: Path
+) -> None:
+    device = enrolled(installed.drawn)
+    mutation = "INSERT INTO sync.mutation (device_id, client_seq, mutation_id, xid, req_hash, kind, status) VALUES"
+    with psycopg.connect(installed.drawn.address.conninfo("postgres"), autocommit=True) as superuser:
+        # as in another cluster, whose transactions are far ahead
+        superuser.execute(f"{mutation} ('{device.id}', 7, '{device.id}', '9000000000', sha256(''), 'unit', 'noop')".encode())
+        superuser.execute("UPDATE sync.change_log SET xid = (xid::text::bigint + 9000000000)::text::xid8")
+        superuser.execute("UPDATE sync.feed_meta SET pruned_below = '8000000000'")
+        before = superuser.execute("SELECT generation FROM sync.feed_meta").fetchone()
+    backup(installed.register, target)
+    with locked(run_folder / "lock"):
+        restore(installed.settings, target, replace=True)
+    with psycopg.connect(installed.drawn.address.conninfo("postgres")) as superuser:
+        after = superuser.execute("SELECT generation FROM sync.feed_meta WHERE pruned_below = '0'").fetchone()
+        assert after is not None
+        assert after != before
+        assert superuser.execute("SELECT client_seq, xid::text FROM sync.mutation").fetchall() == [(7, "0")]
+        assert superuser.execute("SELECT sec.feed_lag(), count(*) FROM sync.change_log").fetchall() == [(0.0, 0)]
 
 
 def test_interrupted_restore_leaves_the_register_and_the_next_one_succeeds(installed: Installed, target: Path, run_folder: Path) -> None:

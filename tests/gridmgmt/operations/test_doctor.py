@@ -27,7 +27,7 @@ def test_sound_installation_passes_every_check(installed: Installed) -> None:
     assert [check.name for check in checks if not check.ok] == []
     assert [check.name for check in checks] == [
         "disk", "keys", "database", "postgresql", "extensions", "postgis", "roles", "log-ins",
-        "migrations", "leakproof", "hardening", "protection", "audit", "sealed", "clock", "context",
+        "migrations", "leakproof", "hardening", "protection", "audit", "feed", "sealed", "clock", "context",
     ]  # fmt: skip
 
 
@@ -62,6 +62,17 @@ def test_missing_audit_partition_of_next_month_is_found(installed: Installed, su
     superuser.execute(f"DROP TABLE reg.audit_{row[0]}".encode())
     found = failed(installed)
     assert {name: (check.found, check.mend) for name, check in found.items()} == {"audit": (f"missing: audit_{row[0]}", "gridmgmt migrate")}
+
+
+def test_change_that_waits_for_an_open_writer_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
+    with psycopg.connect(installed.drawn.address.conninfo("postgres")) as writer:
+        writer.execute("SELECT pg_current_xact_id()")
+        superuser.execute("UPDATE reg.unit SET room = 'x' WHERE room = '101'")
+        assert failed(installed) == {}
+        superuser.execute(
+            "UPDATE sync.change_log SET at = now() - interval '20 seconds' WHERE xid = (SELECT max(xid::text::bigint)::text::xid8 FROM sync.change_log)"
+        )
+        assert failed(installed)["feed"].found == "changes wait 20 s for a transaction that is still open"
 
 
 def test_older_schema_is_found(installed: Installed, superuser: psycopg.Connection) -> None:

@@ -16,6 +16,7 @@ from gridmgmt.errors import InvalidError
 from gridmgmt.reads import Query
 from gridmgmt.sync.cursors import END, Cursor
 from gridmgmt.sync.feed import PAGES, Asked, Page, Resync, open_reading, pull
+from tests import horizon
 from tests.drawn import Drawn
 from tests.gridmgmt.sync.handling import CURSORS, Hand, live, resyncs, run
 from tests.handhelds import Device, enrolled
@@ -26,19 +27,14 @@ Run = Callable[[str], list[tuple[Any, ...]]]
 
 @pytest.fixture
 def device(drawn: Drawn) -> Device:
+    horizon.settle(drawn.address)
     return enrolled(drawn)
 
 
 @pytest.fixture
 def as_superuser(drawn: Drawn) -> Run:
     """Runs statements as the superuser, each committed."""
-
-    def execute(statement: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(drawn.address.conninfo("postgres"), autocommit=True) as superuser:
-            done = superuser.execute(statement.encode())
-            return done.fetchall() if done.description else []
-
-    return execute
+    return lambda statement: horizon.as_superuser(drawn.address, statement)
 
 
 def moved(places: Places) -> str:
@@ -158,8 +154,7 @@ def test_snapshot_holds_what_lives_in_the_scope_and_nothing_else(drawn: Drawn, d
     assert (lines[-1]["type"], lines[-1]["count"]) == ("end", 13)
 
 
-def test_change_deletion_and_move_reach_the_device(drawn: Drawn, as_superuser: Run) -> None:
-    device = enrolled(drawn)
+def test_change_deletion_and_move_reach_the_device(drawn: Drawn, device: Device, as_superuser: Run) -> None:
     home, places = drawn.places.grids["south-west"], drawn.places
     zhang, lease = str(places.people["zhang"]), str(places.leases["village-sublet"])
 
@@ -278,8 +273,10 @@ def test_own_acknowledgement_is_that_of_the_horizon(drawn: Drawn, device: Device
         hand = Hand(database, device.actor)
         with psycopg.connect(drawn.address.conninfo("postgres")) as writer:
             writer.execute("SELECT pg_current_xact_id()")
-            as_superuser(row.format(device.id, 2, uuid.uuid4()))
+            with psycopg.connect(drawn.address.conninfo("postgres")) as other:
+                other.execute(row.format(device.id, 2, uuid.uuid4()).encode())
             held_back = (await hand.ask(home)).state.acked
+        horizon.settle(drawn.address)
         return held_back, (await hand.ask(home)).state.acked
 
     assert run(drawn.address, work) == (1, 2)
