@@ -22,8 +22,7 @@ from api.pages.routes import static_files
 from api.paging import Cursors
 from api.problems import COMMON, SCHEMAS, declares, handle_problems
 from api.routes import ROUTERS
-from api.turns import Turns
-from api.turns import Queue
+from api.turns import Queue, Turns
 from gridmgmt.database import Database
 from gridmgmt.layers.tiles import Tiles
 from gridmgmt.operations.cluster import address

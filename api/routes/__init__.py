@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from api.pages import routes as pages
-from api.routes import accounts, areas, auth, buildings, feed, grids, health, leases, managers, persons, problems, rents, residences, units
 from api.routes import (
     accounts,
     areas,
@@ -19,17 +18,18 @@ from api.routes import (
     buildings,
     compare,
     devices,
+    feed,
     grids,
     health,
     leases,
     managers,
     persons,
     problems,
+    push,
     rents,
     residences,
     units,
 )
-from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, problems, push, rents, residences, units
 
 ROUTERS: Sequence[APIRouter] = (
     auth.router,
