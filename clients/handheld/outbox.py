@@ -97,9 +97,7 @@ def record(
             mutation["files"] = list(files)
         if resolves is not None:
             mutation["resolves"] = resolves
-        body = json.dumps(mutation, ensure_ascii=False)
-        if len(body.encode()) > (store.number("max_item_bytes") or LARGEST):
-            raise RecordError("this is too large to be sent")
+        body = _as_text(mutation, store.number("max_item_bytes") or LARGEST)
         store.run("INSERT INTO mutation (seq, kind, id, body) VALUES (?, ?, ?, ?)", seq, kind, canonical(store, identity), body)
         store.put(last_seq=seq)
         return identity, seq
@@ -171,6 +169,18 @@ def inbox(store: Store) -> list[Letter]:
 def looked_at(store: Store, seq: int) -> None:
     """The worker has seen this letter."""
     store.run("UPDATE inbox SET seen = 1 WHERE seq = ?", seq)
+
+
+def _as_text(mutation: Json, largest: int) -> str:
+    """What is sent. It must be JSON that everybody reads: one that nobody can would stand in the way of all that come after."""
+    try:
+        body = json.dumps(mutation, ensure_ascii=False, allow_nan=False)
+        size = len(body.encode())
+    except (ValueError, TypeError):
+        raise RecordError("this cannot be sent: a number that is none, or half a character") from None
+    if size > largest:
+        raise RecordError("this is too large to be sent")
+    return body
 
 
 def _maker(store: Store, kind: str, identity: str) -> int:

@@ -73,6 +73,15 @@ def test_what_is_too_large_to_be_sent_is_refused_where_it_is_written(store: Stor
     assert outbox.waiting(store) == 0
 
 
+@pytest.mark.parametrize(
+    "value", [float("inf"), float("nan"), "\ud800", b"bytes"], ids=["infinite", "no number", "half a character", "bytes"]
+)
+def test_what_is_no_json_is_refused_where_it_is_written(store: Store, value: object) -> None:
+    with pytest.raises(outbox.RecordError):
+        outbox.record(store, CLOCK, "create", "unit", scope_id=GRID, values={"room": value})
+    assert outbox.waiting(store) == 0
+
+
 def test_a_change_names_the_version_that_the_worker_saw(store: Store) -> None:
     pulled(store, 7, room="1", use="other")
     outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "2"})

@@ -97,6 +97,6 @@ def poison(world: World, dice: random.Random) -> tuple[str, int, Values]:
                 },
             ),
             ("residence", own, {"resident_id": "no id", "unit_id": 7, "valid_from": "yesterday"}),
-            ("lease", own, {"rent": {"amount": 1e400, "unit": "month"}, "valid_from": "2030-01-01", "valid_to": "2029-01-01"}),
+            ("lease", own, {"rent": {"amount": 1e300, "unit": "month"}, "valid_from": "2030-01-01", "valid_to": "2029-01-01"}),
         )
     )
