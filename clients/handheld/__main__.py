@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from clients.handheld import identity, outbox, photos, rows
@@ -52,13 +53,15 @@ def main(words: list[str] | None = None) -> int:
 def _do(store: Store, given: argparse.Namespace) -> None:
     clock = SystemClock()
     if given.command == "enrol":
-        identity.enrol(store, Transport(given.site), given.code, label=given.label)
+        with closing(Transport(given.site)) as transport:
+            identity.enrol(store, transport, given.code, label=given.label)
         print(f"enrolled as {store.get('device_id')}")
         return
     if store.get("device_id") is None:
         raise outbox.RecordError("this device is not enrolled yet")
     if given.command == "sync":
-        meeting = Handheld(store, Transport(store.get("site") or ""), clock).sync(wait_s=given.wait)
+        with closing(Transport(store.get("site") or "")) as transport:
+            meeting = Handheld(store, transport, clock).sync(wait_s=given.wait)
         print(f"sent {meeting.sent}, received {meeting.received}, snapshots {meeting.snapshots}, left {meeting.left}")
         for letter in meeting.letters:
             print(_line(letter))

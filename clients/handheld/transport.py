@@ -152,7 +152,7 @@ def _problem(answer: Answer) -> RefusedError | None:
     """The problem of an answer that is one. An error without a problem comes from a proxy on the way, and is told as such."""
     if answer.status < 400:
         return None
-    told = answer.json() if answer.headers.get("content-type", "").startswith("application/problem+json") else {}
+    told = (answer.json() or {}) if answer.headers.get("content-type", "").startswith("application/problem+json") else {}
     return RefusedError(answer.status, told)
 
 

@@ -69,7 +69,8 @@ def kept(world: World, gadget: Gadget) -> None:
             assert form is not None, "an applied change is in no version"
             for name, value in mutation["set"].items():
                 if name in form and not isinstance(value, dict):
-                    assert form[name] == value, (name, value, form[name])
+                    wanted = rows.canonical(gadget.store, value) if name.endswith("_id") else value
+                    assert form[name] == wanted, (name, value, form[name])
         elif status == "conflict":
             assert one(world, "SELECT count(*) FROM sync.conflict WHERE device_id = %s AND client_seq = %s", gadget.device.id, seq) == 1
         elif status == "rejected":

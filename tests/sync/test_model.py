@@ -1,9 +1,8 @@
 """Whatever happens between handhelds and the server: nothing lost, nothing doubled, nothing blocked."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -12,17 +11,11 @@ from gridmgmt.security.context import signer
 from tests.cloning import Clones
 from tests.drawn import Drawn
 from tests.places import KEYS, Places
-from tests.sync.ground import Ground, prepared
+from tests.sync.ground import Ground
 from tests.sync.model import Model, Tally
 
 EXAMPLES = 8
 STEPS = 25
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[Ground]:
-    with prepared() as made:
-        yield made
 
 
 def test_nothing_is_lost_doubled_or_blocked_whatever_happens(

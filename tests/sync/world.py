@@ -85,6 +85,7 @@ class World:
         self.held: set[tuple[str, str]] = {(worker, grid) for worker, grid, held in HOLDINGS if held}
         self.long: psycopg.Connection[tuple[Any, ...]] | None = None
         self.copies: list[Gadget] = []
+        self.histories = 0
         self._hold()
         self._plant()
         ground.proxy.recorded.clear()
@@ -183,6 +184,7 @@ class World:
 
     def another_history(self) -> None:
         """What a restore does to the feed: every cursor is of another time."""
+        self.histories += 1
         self.superuser.execute("UPDATE sync.feed_meta SET generation = gen_random_uuid()")
 
     def again(self, gadget: Gadget, first: int, last: int) -> None:
