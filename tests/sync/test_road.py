@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clients.handheld import __main__ as command
-from clients.handheld import identity, outbox, photos, rows
+from clients.handheld import identity, outbox, rows
 from clients.handheld.identity import WipedError
 from clients.handheld.store import Store
 from clients.handheld.sync import Handheld
@@ -226,19 +226,6 @@ def emptied(world: World, gadget: Gadget) -> None:
     assert b"4403990010010000001" not in content
     with pytest.raises(WipedError):
         gadget.handheld.sync()
-
-
-def test_a_photo_arrives_though_the_network_breaks(world: World) -> None:
-    mine = world.gadgets[0]
-    world.sync(mine)
-    content = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 5000
-    unit = str(world.drawn.places.units["tower-101"])
-    photo = photos.attach(mine.store, mine.clock, "unit", unit, content)
-    outbox.record(mine.store, mine.clock, "update", "unit", unit, values={"room": "1-1"}, files=[photo])
-    # bootstrap, push, HEAD, POST, PATCH, PATCH cut and asked about
-    world.sync(mine, [Fault.NONE, Fault.NONE, Fault.NONE, Fault.DROP_ANSWER, Fault.NONE, Fault.DROP_ANSWER, Fault.DROP_REQUEST])
-    assert mine.store.all("SELECT refused FROM photo") == []
-    assert oracle.one(world, "SELECT state FROM sync.file WHERE id = %s", photo) == "complete"
 
 
 def test_the_client_imports_nothing_of_the_server() -> None:
