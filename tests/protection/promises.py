@@ -135,7 +135,7 @@ def changes_stamp(noun: str, column: str = "version") -> Promise:
     return promise
 
 
-def gives(statements: str, question: str, answer: str) -> Promise:
+def gives(statements: str, question: str, answer: object) -> Promise:
     """After the statements the question has the answer."""
 
     def promise(root: Root, _: Register) -> str | None:
@@ -198,7 +198,8 @@ def sums_pairs(statements: str) -> Promise:
     counts = "{0}.reason IS NULL AND {0}.deleted_at IS NULL AND abs({0}.log_rent - 4200000) <= 250000"
     same = "{0}.unit_id = a.unit_id AND {0}.use = a.use AND {0}.month > a.month"
     counted = (
-        "SELECT a.community_id, a.use, a.month, b.month, count(*), sum(b.log_rent - a.log_rent), sum((b.log_rent - a.log_rent) ^ 2)::numeric"
+        "SELECT a.community_id, a.use, a.month, b.month, count(*), sum(b.log_rent - a.log_rent),"
+        " sum((b.log_rent - a.log_rent) ^ 2)::numeric"
         f" FROM reg.rent_observation a JOIN reg.rent_observation b ON {same.format('b')}"
         f" WHERE {counts.format('a')} AND {counts.format('b')} AND NOT EXISTS (SELECT FROM reg.rent_observation c"
         f" WHERE {same.format('c')} AND c.month < b.month AND {counts.format('c')}) GROUP BY 1, 2, 3, 4"
@@ -328,6 +329,11 @@ PROMISES: dict[tuple[str, str], Promise] = {
     ),
     ("reg.lease", "lessee_seen"): out_of_reach("UPDATE reg.lease SET lessee_id = %s WHERE id = (SELECT id FROM reg.lease LIMIT 1)"),
     ("reg.lease", "lease_state_step"): refuses("UPDATE reg.lease SET state = 'drafted' WHERE number = 'L-1'", "lease_state_step"),
+    ("reg.grid_assignment", "note_end"): gives(
+        "UPDATE reg.grid_assignment SET valid_to = reg.today() + 9 WHERE id = (SELECT min(id) FROM reg.grid_assignment)",
+        "SELECT ended_at > now() FROM reg.grid_assignment WHERE id = (SELECT min(id) FROM reg.grid_assignment)",
+        True,
+    ),
     ("reg.manager", "manager_state_step"): refuses("UPDATE reg.manager SET state = 'appointed'", "manager_state_step"),
 }
 """Table and trigger, and what shows that it works. The triggers of the audit trail's partitions are asked for by `trail`."""
