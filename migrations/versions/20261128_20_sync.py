@@ -321,6 +321,8 @@ STANDING = """
                       AND d.account_id = a.id AND d.status IN ('active', 'draining')) END"""
   -- A statement of its own: planned, and the device's word read, only when the MAC holds.
   IF who IS NOT NULL AND split_part(p_ctx, '|', 5) <> '' THEN
+  -- A statement of its own: planned, and the device's word read, only when the MAC holds. Other classes name who works at the command line.
+  IF who IS NOT NULL AND split_part(p_ctx, '|', 3) = 'field' AND split_part(p_ctx, '|', 5) <> '' THEN
     IF NOT EXISTS (SELECT FROM sync.device d WHERE d.id = split_part(split_part(p_ctx, '|', 5), ';', 1)::uuid
                      AND d.account_id = who AND d.status IN ('active', 'draining')) THEN who := NULL; END IF;
   END IF;"""

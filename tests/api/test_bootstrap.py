@@ -12,8 +12,10 @@ from tests.api.trail import as_superuser
 from tests.drawn import Drawn
 from tests.handhelds import enrolled, speaking
 
-END = b"UPDATE reg.grid_assignment SET valid_to = reg.today() WHERE account_id = %s"
-ASSIGN = b"INSERT INTO reg.grid_assignment (account_id, grid_id, post_id, stand_in, valid_from, valid_to) SELECT %s, %s, min(id), true, reg.today() + %s, reg.today() + 9 FROM reg.post"
+ASSIGN = (
+    b"INSERT INTO reg.grid_assignment (account_id, grid_id, post_id, stand_in, valid_from, valid_to)"
+    b" SELECT %s, %s, min(id), true, reg.today() + %s, reg.today() + 9 FROM reg.post"
+)
 
 
 @pytest.fixture

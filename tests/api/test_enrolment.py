@@ -158,14 +158,16 @@ def test_lost_answer_is_given_again_and_other_requests_get_nothing(client: TestC
 def test_of_two_handhelds_with_one_code_one_is_let_in(app: FastAPI, client: TestClient, log_in: LogIn, drawn: Drawn) -> None:
     code = issued(log_in)
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda number: ask(client, form(code), f"key-{number}"), range(4)))
+        sent = [threads.submit(ask, client, form(code), f"key-{number}") for number in range(4)]
+        answers = [one.result() for one in sent]
     assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]
 
 
 def test_one_request_sent_at_once_makes_one_device(client: TestClient, log_in: LogIn) -> None:
     body = form(issued(log_in))
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: ask(client, body), range(4)))
+        sent = [threads.submit(ask, client, body) for _ in range(4)]
+        answers = [one.result() for one in sent]
     assert [answer.status_code for answer in answers] == [201] * 4
     assert len({(answer.json()["device_id"], answer.json()["refresh_token"]) for answer in answers}) == 1
 

@@ -105,7 +105,8 @@ def test_lost_answer_is_given_again_however_often_until_the_next_token_is_used(c
 
 def test_refreshes_at_once_get_one_token(client: TestClient, device: Device) -> None:
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: ask(client, device, device.refresh_token), range(8)))
+        sent = [threads.submit(ask, client, device, device.refresh_token) for _ in range(8)]
+        answers = [one.result() for one in sent]
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["refresh_token"] for answer in answers}) == 1
 

@@ -20,7 +20,22 @@ from tests.installed import Installed
 def test_help_lists_every_command_and_each_explains_itself(run: Run) -> None:
     said = run("--help")
     assert said.code == 0
-    for name in ("db", "migrate", "demo", "serve", "import", "export", "layers", "account", "keys", "token", "backup", "restore", "doctor"):
+    for name in (
+        "db",
+        "migrate",
+        "demo",
+        "serve",
+        "import",
+        "export",
+        "layers",
+        "account",
+        "device",
+        "keys",
+        "token",
+        "backup",
+        "restore",
+        "doctor",
+    ):
         assert f" {name} " in said.out
         assert run(name, "--help").code == 0
     assert "--dry-run" in run("import", "--help").out
