@@ -83,6 +83,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "field-conflict": Kind(409, "Field changed on the server", "字段已被他人修改"),
     "target-deleted": Kind(409, "The row was struck out", "数据已被删除"),
     "delete-changed": Kind(409, "The row was changed since it was read", "数据在删除前已被修改"),
+    "already-resolved": Kind(409, "Decided already", "已经处理"),
     "same-person": Kind(409, "Perhaps one person", "可能为同一人"),
     "out-of-scope": Kind(403, "Recorded outside your grids", "超出所辖网格"),
     "not-found-or-out-of-scope": Kind(404, "Not found, or not yours", "未找到或不在辖区内"),
@@ -186,12 +187,14 @@ def status_of(error: DistrictError) -> int:
 
 def answer_to(request: Request, error: DistrictError) -> Response:
     """The problem that a domain error is answered with."""
-    errors = [{"field": error.field, "reason": error.detail}] if error.field else []
+    told = error.facts.get("errors")  # where more than one field is to blame
+    errors = told if isinstance(told, list) else [{"field": error.field, "reason": error.detail}] if error.field else []
     headers = error.headers if isinstance(error, RequestError) else None
+    facts = {name: value for name, value in error.facts.items() if name != "errors"}
     slug, status = error.slug, status_of(error)
     if status == HTTPStatus.UNPROCESSABLE_ENTITY and _is_ogc(request):
         slug, status = "invalid-parameter", 400
-    return problem(request, slug, error.detail, status=status, errors=errors, headers=headers, **error.facts)
+    return problem(request, slug, error.detail, status=status, errors=errors, headers=headers, **facts)
 
 
 def refused(request: Request, error: DistrictError | HTTPException) -> Response:

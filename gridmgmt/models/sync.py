@@ -136,6 +136,7 @@ class DeadLetter(Base):
         Index("ix_dead_letter_grid_id", "grid_id", "created_at"),
         Index("ix_dead_letter_subdistrict_id", "subdistrict_id", "created_at"),
         Index("ix_dead_letter_kv", "kv"),
+        Index("ix_dead_letter_account_id", "account_id", "created_at"),
         {"schema": "sync"},
     )
 
@@ -153,6 +154,7 @@ class DeadLetter(Base):
     created_at: Mapped[dt.datetime] = mapped_column(server_default=NOW)
     closed_by: Mapped[int | None] = mapped_column(ForeignKey("reg.account.id"))
     closed_at: Mapped[dt.datetime | None]
+    note: Mapped[str | None]
 
 
 class IdAlias(Base):

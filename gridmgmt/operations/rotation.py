@@ -36,7 +36,7 @@ class Rotated:
     resumed: bool
     resealed: int
     damaged: tuple[str, ...]
-    """Rows whose value opens under no key that is here: `identity|id`, `person_secret|id` or `dead_letter|mutation id`. They stay as they were."""
+    """Rows whose value opens under no key that is here: `identity|id`, `person_secret|id` or `dead_letter|mutation id`. They stay."""
     left: int
     """Values still under an older version, the damaged ones among them."""
 

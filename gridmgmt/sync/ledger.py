@@ -21,9 +21,10 @@ OPEN: Final = (
     " %(ids)s::uuid[], %(seqs)s::bigint[], %(bases)s::bigint[], %(refs)s::uuid[])"
 )
 CLOSE: Final = (
-    "SELECT sec.push_close(%(device)s::uuid, %(seq)s::bigint[], %(mutation)s::uuid[], %(hash)s::bytea[], %(kind)s::text[], %(entity)s::uuid[],"
-    " %(version)s::int[], %(status)s::text[], %(result)s::text[], %(captured)s::timestamptz[], %(corrected)s::timestamptz[],"
-    " %(letters)s::bytea[], %(kv)s::smallint, %(beside)s::jsonb, %(skew)s::bigint, %(app)s::text, %(schema)s::int)"
+    "SELECT sec.push_close(%(device)s::uuid, %(seq)s::bigint[], %(mutation)s::uuid[], %(hash)s::bytea[], %(kind)s::text[],"
+    " %(entity)s::uuid[], %(version)s::int[], %(status)s::text[], %(result)s::text[], %(captured)s::timestamptz[],"
+    " %(corrected)s::timestamptz[], %(letters)s::bytea[], %(kv)s::smallint, %(beside)s::jsonb, %(skew)s::bigint, %(app)s::text,"
+    " %(schema)s::int)"
 )
 GAVE_UP_WAITING: Final = frozenset({"55P03", "57014"})
 

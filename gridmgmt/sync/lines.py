@@ -24,6 +24,7 @@ class Line:
 
     def __init__(self, session: Session) -> None:
         """The session is in a transaction of the device's."""
+        self.session = session
         self._connection = session.connection()
 
     def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Any]:

@@ -1,10 +1,12 @@
-"""What becomes of one mutation, decided in memory: who may, what others changed since, which columns are written, which conflict is left."""
+"""What becomes of one mutation, decided in memory: who may, what others changed since, what is written, which conflict is left."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gridmgmt.errors import ConflictError, DistrictError, ForbiddenError, InvalidError, NotFoundError
+from gridmgmt.registers.people import phone_of
 from gridmgmt.sync.items import Item
 from gridmgmt.sync.kinds import ORDER
 from gridmgmt.sync.merging import Decision, changed_fields, decide
@@ -15,6 +17,18 @@ from gridmgmt.sync.writers.noun import Row, Write, Writer
 from gridmgmt.sync.writers.residents import Number
 
 RANK: Final[Mapping[str, int]] = {kind: rank for rank, kind in enumerate(ORDER)}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A mutation of a row that is there, what others changed since, and the form that it was made on."""
+
+    item: Item
+    writer: Writer
+    row: Row
+    changed: Collection[str]
+    base: int | None
+    scene: Scene
 
 
 def plan(item: Item, scene: Scene) -> Outcome:
@@ -48,20 +62,20 @@ def _plan(item: Item, scene: Scene) -> Outcome:
     if not writer.fields:
         raise InvalidError("what was seen once is not changed afterwards", field="op")
     resolves = _resolved(item, row, scene)
-    outcome = _change(item, writer, row, changed, base, scene, restores=resolves == "target-deleted")
+    case = Case(item, writer, row, changed, base, scene)
+    outcome = _change(case, restores=resolves == "target-deleted")
     outcome.unseen = changed
     if resolves is not None and outcome.clash is None:
         _settle(item, outcome, row, scene)
     return outcome
 
 
-def _change(item: Item, writer: Writer, row: Row, changed: Collection[str], base: int | None, scene: Scene, *, restores: bool) -> Outcome:
-    if item.op == "delete":
-        return _delete(item, row, changed)
-    if row.deleted and not restores:
-        return _struck(item, row)
-    wanted = writer.read(item, row, scene)
-    return _correct(item, writer, row, wanted, changed, base, scene, restored=row.deleted)
+def _change(case: Case, *, restores: bool) -> Outcome:
+    if case.item.op == "delete":
+        return _delete(case)
+    if case.row.deleted and not restores:
+        return _struck(case)
+    return _correct(case, case.writer.read(case.item, case.row, case.scene))
 
 
 def _create(item: Item, writer: Writer, row: Row | None, scene: Scene) -> Outcome:
@@ -102,24 +116,15 @@ def _duplicate(item: Item, writer: Writer, first: Row, values: Mapping[str, Any]
     _admit(first.grid_id, item, scene, None)
     wanted = {name: values[name] for name in ("name", "registration", "phone") if name in values}
     changed = _changed(writer, first, 0, scene)
-    outcome = _correct(item, writer, first, wanted, changed, 0, scene, restored=False)
+    outcome = _correct(Case(item, writer, first, changed, 0, scene), wanted)
     assert item.id is not None
     outcome.status, outcome.canonical, outcome.unseen = "duplicate_of", first.id, changed
     scene.aliases[item.id] = first.id
     return outcome
 
 
-def _correct(
-    item: Item,
-    writer: Writer,
-    row: Row,
-    wanted: Mapping[str, Any],
-    changed: Collection[str],
-    base: int | None,
-    scene: Scene,
-    *,
-    restored: bool,
-) -> Outcome:
+def _correct(case: Case, wanted: Mapping[str, Any]) -> Outcome:
+    item, writer, row, changed, scene = case.item, case.writer, case.row, case.changed, case.scene
     fixed = [name for name in wanted if name not in writer.fields]
     if fixed:
         raise InvalidError("is set when the row is made and never changed", field=fixed[0])
@@ -131,8 +136,8 @@ def _correct(
     status = "conflict" if decided.open else "noop" if not columns and not decided.kept else "merged" if changed else "applied"
     outcome = Outcome(item, status, row.id, row=row, merged=others, grid_id=row.grid_id)
     outcome.kept = sorted(decided.kept)
-    _clashes(outcome, writer, row, present, base, decided)
-    if restored:
+    _clashes(outcome, case, present, decided)
+    if row.deleted:
         columns["deleted_at"] = None
         row.deleted = False
     if decided.open:
@@ -149,23 +154,25 @@ def _correct(
     return outcome
 
 
-def _clashes(outcome: Outcome, writer: Writer, row: Row, present: Mapping[str, Any], base: int | None, decided: Decision) -> None:
+def _clashes(outcome: Outcome, case: Case, present: Mapping[str, Any], decided: Decision) -> None:
     """Both values of what was not written are kept: for somebody to decide, or to be told."""
-    form = (row.forms or {}).get(base or 0)
+    writer, row, item = case.writer, case.row, case.item
+    form = (row.forms or {}).get(case.base or 0)
     read = {} if form is None else writer.present(form)
     for names, state in ((decided.open, "open"), (decided.kept, "settled")):
         if not names:
             continue
-        item, fields = outcome.item, sorted(names)
+        fields = sorted(names)
         told = {name: writer.told(name, read[name]) if read else _masked(name, item.was(name)) for name in fields}
         theirs = {name: writer.told(name, present[name]) for name in fields}
-        yours = {name: _masked(name, item.told(name)) for name in fields}
+        yours = _kept(case, fields)
         outcome.clashes.append(
             Clash(new_id(), "field-conflict", item.kind, row.id, row.grid_id, item.seq, fields, told, theirs, yours, state)  # type: ignore[arg-type]
         )
 
 
-def _delete(item: Item, row: Row, changed: Collection[str]) -> Outcome:
+def _delete(case: Case) -> Outcome:
+    item, row, changed = case.item, case.row, case.changed
     if row.deleted:
         return Outcome(item, "noop", row.id, row=row, after=row.last, grid_id=row.grid_id)
     outcome = Outcome(item, "applied", row.id, row=row, grid_id=row.grid_id, writes=True)
@@ -190,10 +197,11 @@ def _delete(item: Item, row: Row, changed: Collection[str]) -> Outcome:
     return outcome
 
 
-def _struck(item: Item, row: Row) -> Outcome:
+def _struck(case: Case) -> Outcome:
     """Nobody's words are lost because another struck the row out: they wait for somebody who restores it, or not."""
+    item, row = case.item, case.row
     fields = sorted(item.values)
-    yours = {name: _masked(name, item.told(name)) for name in fields}
+    yours = _kept(case, fields)
     outcome = Outcome(item, "conflict", row.id, row=row, after=row.last, grid_id=row.grid_id)
     outcome.problem = problem(ConflictError("the row was struck out: restore it, or let it be", slug="target-deleted"))
     outcome.clashes.append(Clash(new_id(), "target-deleted", item.kind, row.id, row.grid_id, item.seq, fields, None, None, yours))
@@ -282,6 +290,16 @@ def _write(row: Row, columns: dict[str, Any], item: Item, scene: Scene | None, *
     for name, value in columns.items():
         if name in row.values:
             row.values[name] = value
+
+
+def _kept(case: Case, fields: Sequence[str]) -> dict[str, Any]:
+    """What the device wanted, for the record of a conflict: as it came, but a phone as its mask and, beside it, sealed for this row."""
+    item = case.item
+    yours = {name: _masked(name, item.told(name)) for name in fields}
+    if "phone" in fields and isinstance(item.values.get("phone"), str):
+        phone = phone_of(item.values["phone"])
+        yours["phone_enc"] = case.scene.sealer.seal("person_secret|phone_enc", case.row.id, phone).hex()
+    return yours
 
 
 def _masked(name: str, value: Any) -> Any:

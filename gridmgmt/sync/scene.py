@@ -17,7 +17,7 @@ from gridmgmt.sync.lines import Line
 from gridmgmt.sync.merging import Policy
 from gridmgmt.sync.results import Outcome
 from gridmgmt.sync.writers import WRITERS
-from gridmgmt.sync.writers.noun import Columns, Row
+from gridmgmt.sync.writers.noun import Row
 from gridmgmt.sync.writers.residents import Number, claim, number_in
 
 SUBDISTRICTS: Final = "SELECT g.id, g.subdistrict_id FROM reg.grid g WHERE g.id = ANY (%(ids)s::int[])"
@@ -96,7 +96,7 @@ class Scene:
     def subdistrict_of(self, grid_id: int) -> int:
         """The subdistrict of a grid of the worker's; 0 for others."""
         if not self._subdistricts:
-            self._subdistricts = {grid: sub for grid, sub in self.line.rows(SUBDISTRICTS, {"ids": list(self.grids)})}
+            self._subdistricts = dict(map(tuple, self.line.rows(SUBDISTRICTS, {"ids": list(self.grids)})))
         return self._subdistricts.get(grid_id, 0)
 
     def policies(self, kind: str) -> Mapping[str, Policy]:
@@ -129,11 +129,11 @@ class Scene:
         targets["resident"] |= canonical
         for kind in ORDER:
             if targets.get(kind):
-                self._load(kind, targets[kind], hold=True)
+                self.load(kind, targets[kind], hold=True)
         for kind in ORDER:
             missing = {one for one in references.get(kind, ()) if (kind, one) not in self.rows}
             if missing:
-                self._load(kind, missing, hold=False)
+                self.load(kind, missing, hold=False)
         self._load_forms(sound, canonical)
         self._load_conflicts(sound)
 
@@ -150,7 +150,8 @@ class Scene:
         self.numbers.update(claim(self.line, numbers, self))
         return {one for one in self.numbers.values() if one is not None}
 
-    def _load(self, kind: str, ids: set[uuid.UUID], *, hold: bool) -> None:
+    def load(self, kind: str, ids: set[uuid.UUID], *, hold: bool) -> None:
+        """Rows that the actor sees, struck out ones too; held until the transaction ends where `hold`."""
         statement, names = _loading(kind, hold=hold)
         for identifier, version, grid, subdistrict, deleted, conflicted, recorded, *values in self.line.rows(statement, {"ids": list(ids)}):
             columns = dict(zip(names, values, strict=True))
@@ -216,7 +217,7 @@ def _loading(kind: str, *, hold: bool) -> tuple[str, tuple[str, ...]]:
     writer = WRITERS[kind]
     columns = ", ".join(column.read.format(name) for name, column in writer.columns.items())
     flag = "e.conflict_open" if "conflict_open" in KINDS[kind].table.c else "false"
-    head = f"SELECT e.id, e.version, e.grid_id, e.subdistrict_id, e.deleted_at IS NOT NULL, {flag}, e.recorded_from, {columns}"  # noqa: S608 -- names of ours
+    head = f"SELECT e.id, e.version, e.grid_id, e.subdistrict_id, e.deleted_at IS NOT NULL, {flag}, e.recorded_from, {columns}"
     tail = " ORDER BY e.id FOR UPDATE OF e" if hold else ""
     return f"{head} FROM {writer.table} AS e WHERE e.id = ANY (%(ids)s::uuid[]){tail}", tuple(writer.columns)
 

@@ -31,13 +31,20 @@ def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
     with refused_as_unfit():
         for wave in sorted(waves):
             for kind, writes in _ordered(waves[wave]):
-                WRITERS[kind].before(scene.line, writes, scene)
                 _write(kind, writes, scene)
     for outcome in outcomes:
         if outcome.row is not None:
             outcome.version = outcome.after.version if outcome.after is not None else outcome.row.version
             if outcome.writes:
                 scene.own[outcome.row.id].add(outcome.after.version)
+
+
+def write_one(kind: str, one: Write, scene: Scene) -> None:
+    """Write a single row. Raises NotFoundError when it is gone, and whatever PostgreSQL refuses."""
+    try:
+        _write(kind, [one], scene)
+    except Unfit as unfit:
+        raise unfit.told from unfit
 
 
 def show_present(outcomes: Iterable[Outcome], scene: Scene) -> None:
@@ -72,6 +79,7 @@ def _ordered(writes: Sequence[Write]) -> Iterable[tuple[str, list[Write]]]:
 def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
     writer = WRITERS[kind]
     fresh = writes[0].fresh
+    writer.before(scene.line, writes, scene)
     if scene.relocating and not fresh and "entrance" in writes[0].columns:
         for one in writes:
             relocate(scene.line, one)
@@ -79,9 +87,10 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
     if fresh and writer.insert is not None:
         rows = writer.insert(scene.line, writes, scene)
     else:
-        names = tuple(writer.inserted) if fresh else tuple(sorted(writes[0].columns.keys() - {"deleted_at"}))
-        gone = writes[0].columns.get("deleted_at", False) if not fresh and "deleted_at" in writes[0].columns else None
-        statement = _inserting(kind) if fresh else _changing(kind, names, gone=gone is not None, away=bool(gone))
+        names = tuple(writer.inserted) if fresh else tuple(sorted(writes[0].columns.keys() & (writer.columns.keys() | SCOPED.keys())))
+        marked = not fresh and "deleted_at" in writes[0].columns
+        away = marked and bool(writes[0].columns["deleted_at"])
+        statement = _inserting(kind) if fresh else _changing(kind, names, marked=marked, away=away)
         values: dict[str, Any] = {name: [one.columns.get(name) for one in writes] for name in names}
         values["id"] = [one.row.id for one in writes]
         rows = scene.line.rows(statement, values)
@@ -94,6 +103,7 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
             raise Unfit(NotFoundError("there is no such row, or none that you may see", slug="not-found-or-out-of-scope"), one.seq)
         one.version = one.row.version = found[1]
         one.row.grid_id, one.row.subdistrict_id = found[2], found[3]
+    writer.after(scene.line, writes, scene)
 
 
 @cache
@@ -109,11 +119,11 @@ def _inserting(kind: str) -> str:
 
 
 @cache
-def _changing(kind: str, columns: tuple[str, ...], *, gone: bool, away: bool) -> str:
+def _changing(kind: str, columns: tuple[str, ...], *, marked: bool, away: bool) -> str:
     writer = WRITERS[kind]
     types = {name: writer.columns[name].type if name in writer.columns else SCOPED[name] for name in columns}
     sets = [f"{name} = {_expression(kind, name)}" for name in columns]
-    if gone:
+    if marked:
         sets.append("deleted_at = " + ("transaction_timestamp()" if away else "NULL"))
     given = "".join(f", %({name})s::{kind_of}[]" for name, kind_of in types.items())
     names = "".join(f", {name}" for name in types)

@@ -149,6 +149,83 @@ BEGIN
 END $$;
 """
 
+QUEUES = """
+-- Holds a conflict that the caller sees until it is decided, so that two do not decide it at once. No row: it is not there, or not seen.
+CREATE FUNCTION sec.conflict_hold(p_id uuid) RETURNS SETOF sync.conflict
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN QUERY SELECT c.* FROM sync.conflict c WHERE c.id = p_id AND sec.may_see(c.grid_id, c.subdistrict_id) FOR UPDATE;
+END $$;
+-- Writes down how it was decided; the row itself was written before, in the same transaction.
+CREATE FUNCTION sec.conflict_close(p_id uuid, p_resolution jsonb, p_key text, p_hash bytea) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE sync.conflict c SET state = 'resolved', resolved_by = sec.actor(), resolved_at = clock_timestamp(), resolution = p_resolution,
+      request_key = p_key, request_hash = p_hash
+   WHERE c.id = p_id AND c.state = 'open' AND sec.may_see(c.grid_id, c.subdistrict_id);
+  IF NOT FOUND THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+END $$;
+-- Two records are one human being: what names the one names the other from now on, and the one is struck out. Not for workers.
+CREATE FUNCTION sec.residents_merge(p_keep uuid, p_drop uuid) RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE left_over int;
+BEGIN
+  IF sec.uid('field') IS NOT NULL AND NOT EXISTS (SELECT FROM reg.account a WHERE a.id = sec.actor() AND a.role = 'community') THEN
+    RAISE insufficient_privilege USING MESSAGE = 'not for workers';
+  END IF;
+  PERFORM FROM reg.person p WHERE p.id IN (p_keep, p_drop) ORDER BY p.id FOR UPDATE;
+  IF p_keep = p_drop OR (SELECT count(*) FROM reg.person p WHERE p.id IN (p_keep, p_drop) AND p.deleted_at IS NULL
+                          AND sec.may_see(p.grid_id, p.subdistrict_id)) <> 2 THEN
+    RAISE insufficient_privilege USING MESSAGE = 'not in scope';
+  END IF;
+  UPDATE reg.residence r SET person_id = p_keep WHERE r.person_id = p_drop AND r.deleted_at IS NULL;
+  UPDATE reg.lease l SET lessee_id = p_keep WHERE l.lessee_id = p_drop AND l.deleted_at IS NULL;
+  UPDATE reg.manager m SET person_id = p_keep WHERE m.person_id = p_drop AND m.deleted_at IS NULL;
+  UPDATE reg.person_secret k SET identity_id = d.identity_id FROM reg.person_secret d
+   WHERE k.person_id = p_keep AND d.person_id = p_drop AND k.identity_id IS NULL AND d.identity_id IS NOT NULL;
+  UPDATE reg.person p SET deleted_at = transaction_timestamp(), conflict_open = false WHERE p.id = p_drop;
+  UPDATE sync.id_alias a SET canonical = p_keep WHERE a.canonical = p_drop;
+  INSERT INTO sync.id_alias (alias, canonical, kind) VALUES (p_drop, p_keep, 'resident') ON CONFLICT (alias) DO UPDATE SET canonical = excluded.canonical;
+  UPDATE sync.conflict c SET entity_id = p_keep WHERE c.entity_id = p_drop AND c.state = 'open' AND c.code <> 'same-person';
+  GET DIAGNOSTICS left_over = ROW_COUNT;
+  IF left_over > 0 THEN UPDATE reg.person p SET conflict_open = true WHERE p.id = p_keep AND NOT p.conflict_open; END IF;
+  RETURN (SELECT p.version FROM reg.person p WHERE p.id = p_keep);
+END $$;
+-- Somebody has looked after a dead letter that he sees, or that he sent.
+CREATE FUNCTION sec.letter_close(p_device uuid, p_seq bigint, p_note text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE sync.dead_letter l SET state = 'closed', closed_by = sec.actor(), closed_at = clock_timestamp(), note = p_note
+   WHERE l.device_id = p_device AND l.client_seq = p_seq AND l.state = 'open'
+     AND (sec.may_see(l.grid_id, l.subdistrict_id) OR l.account_id = sec.uid('field'));
+  RETURN FOUND;
+END $$;
+-- A new version of the rule for a field.
+CREATE FUNCTION sec.policy_set(p_kind text, p_field text, p_policy text) RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE made int;
+BEGIN
+  IF sec.uid('district') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('policy|' || p_kind || '|' || p_field, 0));
+  INSERT INTO sync.field_policy AS n (kind, field, version, policy)
+    SELECT p_kind, p_field, coalesce(max(o.version), 0) + 1, p_policy FROM sync.field_policy o WHERE o.kind = p_kind AND o.field = p_field
+    RETURNING n.version INTO made;
+  RETURN made;
+END $$;
+REVOKE ALL ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid, uuid),
+  sec.letter_close(uuid, bigint, text), sec.policy_set(text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid, uuid),
+  sec.letter_close(uuid, bigint, text) TO app_field, app_subdistrict, app_district;
+GRANT EXECUTE ON FUNCTION sec.policy_set(text, text, text) TO app_district;
+"""
+LETTER = """
+ALTER TABLE sync.dead_letter ADD COLUMN note text;
+-- dead_letter.note: What whoever closed it wrote. A worker sees the own letters wherever they are about.
+-- Serves the letters of a worker.
+CREATE INDEX ix_dead_letter_account_id ON sync.dead_letter (account_id, created_at);
+CREATE POLICY field_own_r ON sync.dead_letter FOR SELECT TO app_field USING (account_id = (SELECT sec.uid('field')));
+"""
+
 GRANTS = """
 REVOKE ALL ON FUNCTION
   sec.push_open(uuid, bigint, bigint, uuid[], bigint[], bigint[], uuid[]),
@@ -206,8 +283,9 @@ POLICIES = {
 
 
 def upgrade() -> None:
+    op.execute(LETTER)
     op.execute("SET ROLE sec_definer")
-    op.execute(PUSH + RESIDENTS + GRANTS)
+    op.execute(PUSH + RESIDENTS + GRANTS + QUEUES)
     op.execute(SEALED.format(letters=LETTERS, branch=BRANCH))
     op.execute("SET ROLE reg_owner")
     rules = ", ".join(
@@ -225,9 +303,14 @@ def downgrade() -> None:
     op.execute("SET ROLE sec_definer")
     op.execute(SEALED.format(letters="", branch=""))
     op.execute("""
+        DROP FUNCTION sec.policy_set(text, text, text); DROP FUNCTION sec.letter_close(uuid, bigint, text);
+        DROP FUNCTION sec.residents_merge(uuid, uuid); DROP FUNCTION sec.conflict_close(uuid, jsonb, text, bytea); DROP FUNCTION sec.conflict_hold(uuid);
         DROP FUNCTION sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]);
         DROP FUNCTION sec.residents_claim(uuid[], bytea[], bytea[], smallint); DROP FUNCTION sec.own_versions(uuid, uuid[]);
         DROP FUNCTION sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int);
         DROP FUNCTION sec.push_open(uuid, bigint, bigint, uuid[], bigint[], bigint[], uuid[]);
     """)
     op.execute("SET ROLE reg_owner")
+    op.execute(
+        "DROP POLICY field_own_r ON sync.dead_letter; DROP INDEX sync.ix_dead_letter_account_id; ALTER TABLE sync.dead_letter DROP COLUMN note;"
+    )

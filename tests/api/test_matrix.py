@@ -54,6 +54,8 @@ KEEPERS = statuses("    401    403    403       403         403    403      200 
 HANDHELDS = statuses("  401    403    403       403         403    403      403   403     403")
 AUDITOR = statuses("    401    403    403       403         403    403      403   403     200")
 NO_HANDHELD = statuses("401    403    403       403         403    403      403   403     403")
+UNKNOWN = statuses("    401    404    404       404         404    404      404   403     403")
+KEYLESS = statuses("    401    400    400       400         400    400      400   403     403")
 OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
 HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
 
@@ -142,6 +144,7 @@ MERGE_PATCH = "application/merge-patch+json"
 ONE = LAYER | {"fid": str(MADE)}
 WHY = {"purpose": "correction", "reason": "asked at the counter"}
 AREA = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square(0, 0)}
+PUSH = {"device_id": str(SPARE), "batch_id": str(SPARE), "sent_at_device": "2026-01-01T00:00:00Z", "mutations": []}
 GRID = {"name": "g", "community": SOUTH, "valid_from": "2024-01-01"}
 UNSIGNED, NOON = "A" * 86, "2026-01-01T12:00:00Z"
 STYLES = {"collection": "communities", "style": "border"}
@@ -266,6 +269,16 @@ CASES: tuple[Case, ...] = (
     Case("GET", "/v1/sync/snapshot/{scope}", HANDHELDS, parameters={"scope": "1"}),
     Case("POST", "/v1/sync/verify", HANDHELDS, body=says(scopes=[])),
     Case("GET", "/v1/sync/events", HANDHELDS),
+    # handhelds: what they send themselves, tests/api/test_push.py has
+    Case("POST", "/v1/sync/push", NO_HANDHELD, body=says(**PUSH)),
+    Case("GET", "/v1/sync/conflicts", LISTS),
+    Case("GET", "/v1/sync/conflicts/{conflict_id}", UNKNOWN, parameters={"conflict_id": str(SPARE)}),
+    Case("POST", "/v1/sync/conflicts/{conflict_id}/resolve", KEYLESS, body=says(take="theirs"), parameters={"conflict_id": str(SPARE)}),
+    Case("GET", "/v1/sync/letters", LISTS),
+    Case("GET", "/v1/sync/letters/{device_id}/{seq}", UNKNOWN, parameters={"device_id": str(SPARE), "seq": "1"}),
+    Case("POST", "/v1/sync/letters/{device_id}/{seq}/close", UNKNOWN, body=says(note="n"), parameters={"device_id": str(SPARE), "seq": "1"}),
+    Case("GET", "/v1/sync/policies", LISTS),
+    Case("POST", "/v1/sync/policies", OFFICE_MAKES, body=says(kind="unit", field="use", policy="client_wins")),
     # units, after those who lived there
     *noun("units", LISTS, of("units", "tower-102"), {"room": "r"}),
     Case(

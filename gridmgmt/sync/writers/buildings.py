@@ -21,7 +21,7 @@ CHANGEABLE: Final = {
     "nature": "text", "rental": "boolean", "retired_on": "date", "conflict_open": "boolean",
 }  # fmt: skip
 REST: Final = (
-    "UPDATE reg.building AS e SET "
+    "UPDATE reg.building AS e SET "  # noqa: S608 -- names of ours
     + ", ".join(
         f"{name} = CASE WHEN '{name}' = ANY (%(named)s::text[]) THEN %({name})s::{kind} ELSE e.{name} END"
         for name, kind in CHANGEABLE.items()

@@ -98,8 +98,8 @@ def as_told(name: str, value: Any) -> Any:
     return value
 
 
-def nothing_before(_line: Line, _writes: Sequence[Write], _around: Surroundings) -> None:
-    """Nothing is to be done before the rows are written."""
+def nothing(_line: Line, _writes: Sequence[Write], _around: Surroundings) -> None:
+    """Nothing is to be done before or after the rows are written."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ class Writer:
     change: Callable[[Values, Row, Surroundings], Columns] = as_columns
     same: Callable[[str, Any, Any], bool] = alike
     told: Callable[[str, Any], Any] = as_told
-    before: Callable[[Line, Sequence[Write], Surroundings], None] = nothing_before
+    before: Callable[[Line, Sequence[Write], Surroundings], None] = nothing
+    after: Callable[[Line, Sequence[Write], Surroundings], None] = nothing
     insert: Callable[[Line, Sequence[Write], Surroundings], Sequence[tuple[Any, ...]]] | None = None
     """Writes new rows another way than by INSERT; gives id, version, grid and subdistrict of those written."""
     names: Mapping[str, str] = field(default_factory=dict[str, str])

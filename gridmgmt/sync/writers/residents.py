@@ -22,8 +22,8 @@ MAKE: Final = (
 )
 PHONES: Final = "SELECT sec.person_phone(u.id, u.enc, %(kv)s::smallint) FROM unnest(%(id)s::uuid[], %(enc)s::bytea[]) AS u(id, enc)"
 NAMESAKES: Final = (
-    "SELECT u.seq, p.id FROM unnest(%(seq)s::bigint[], %(grid_id)s::int[], %(name)s::text[], %(born)s::int[]) AS u(seq, grid_id, name, born)"
-    " JOIN reg.person p ON p.grid_id = u.grid_id AND p.name = u.name AND p.birth_year = u.born"
+    "SELECT u.seq, p.id FROM unnest(%(seq)s::bigint[], %(grid_id)s::int[], %(name)s::text[], %(born)s::int[])"
+    " AS u(seq, grid_id, name, born) JOIN reg.person p ON p.grid_id = u.grid_id AND p.name = u.name AND p.birth_year = u.born"
     " WHERE p.deleted_at IS NULL ORDER BY u.seq, p.id"
 )
 
@@ -143,10 +143,10 @@ def _phone(person: uuid.UUID, phone: str | None, around: Surroundings) -> Column
 
 
 def _phones(line: Line, writes: Sequence[Write], around: Surroundings) -> None:
-    """Puts the sealed phones of corrected records where they belong; what is seen of them goes with the row."""
+    """Puts the sealed phones of corrected records where they belong, once those that were struck out are restored."""
     changed = [write for write in writes if not write.fresh and "phone_enc" in write.columns]
     if changed:
-        enc = [write.columns.pop("phone_enc") for write in changed]
+        enc = [write.columns["phone_enc"] for write in changed]
         line.run(PHONES, {"id": [write.row.id for write in changed], "enc": enc, "kv": around.sealer.version})
 
 
@@ -190,7 +190,7 @@ RESIDENT: Final = Writer(
     change=_change,
     same=_same,
     told=_told,
-    before=_phones,
+    after=_phones,
     insert=_make,
     names={"phone_mask": "phone", "id_mask": "identity_number"},
 )

@@ -1,0 +1,192 @@
+"""The queues of conflicts and dead letters, and the rules by which fields are decided."""
+
+import uuid
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.api.conftest import LogIn
+from tests.drawn import Drawn
+from tests.places import SPARE_NUMBER
+from tests.pushing import Pusher, rows
+
+
+@pytest.fixture
+def hand(drawn: Drawn) -> Pusher:
+    return Pusher.of(drawn)
+
+
+@pytest.fixture
+def office(log_in: LogIn) -> TestClient:
+    return log_in("district")
+
+
+def collide(hand: Pusher, office: TestClient, use: str = "shop") -> dict[str, Any]:
+    """The office lets tower-102 as an office, the worker as a shop."""
+    home = hand.drawn.places.units["tower-102"]
+    office.patch(f"/v1/units/{home}", json={"use": "office"}, headers={"If-Match": "*"})
+    return dict(hand.results(hand.update("unit", home, 1, use=use))[0])
+
+
+def decide(client: TestClient, conflict: object, key: str = "k1", **body: Any) -> Any:
+    return client.post(f"/v1/sync/conflicts/{conflict}/resolve", json=body, headers={"Idempotency-Key": key})
+
+
+def test_conflict_is_not_for_strangers(hand: Pusher, office: TestClient, log_in: LogIn) -> None:
+    conflict = collide(hand, office)["conflict_id"]
+    stranger = log_in("worker-east")
+    assert stranger.get(f"/v1/sync/conflicts/{conflict}").status_code == 404
+    assert decide(stranger, conflict, take="theirs").status_code == 404
+    assert [log_in(name).get("/v1/sync/conflicts").json()["items"] for name in ("worker-east", "subdistrict-east")] == [[], []]
+    assert [len(log_in(name).get("/v1/sync/conflicts").json()["items"]) for name in ("worker", "community", "subdistrict")] == [1, 1, 1]
+
+
+def test_decision_needs_a_key_and_a_choice_that_fits(hand: Pusher, office: TestClient) -> None:
+    conflict = collide(hand, office)["conflict_id"]
+    assert office.post(f"/v1/sync/conflicts/{conflict}/resolve", json={"take": "theirs"}).status_code == 400
+    for body in ({"take": "merge"}, {"take": "set"}, {"take": "theirs", "set": {"use": "shop"}}, {"take": "set", "set": {"use": "castle"}}):
+        assert decide(office, conflict, **body).status_code == 422, body
+    assert decide(office, conflict, take="set", set={"code": "1"}).json()["type"] == "/problems/unknown-field"
+
+
+@pytest.mark.parametrize(
+    ("body", "use", "version"),
+    [({"take": "theirs"}, "office", 4), ({"take": "yours"}, "shop", 4), ({"take": "set", "set": {"use": "plant"}}, "plant", 4)],
+)
+def test_decision_writes_the_row_and_closes_the_conflict(
+    hand: Pusher, office: TestClient, body: dict[str, Any], use: str, version: int
+) -> None:
+    told = collide(hand, office)
+    answer = decide(office, told["conflict_id"], **body)
+    assert (answer.status_code, answer.json()["version"]) == (200, version)
+    home = hand.drawn.places.units["tower-102"]
+    assert rows(hand.drawn, "SELECT use, conflict_open FROM reg.unit WHERE id = %s", home) == [(use, False)]
+    shown = office.get(f"/v1/sync/conflicts/{told['conflict_id']}").json()
+    assert (shown["state"], shown["theirs"], shown["yours"]) == ("resolved", {"use": "office"}, {"use": "shop"})
+
+
+def test_repeated_decision_gets_the_same_answer_and_another_is_refused(hand: Pusher, office: TestClient) -> None:
+    conflict = collide(hand, office)["conflict_id"]
+    first = decide(office, conflict, take="yours")
+    assert decide(office, conflict, take="yours").json() == first.json()
+    reused = decide(office, conflict, take="theirs")
+    assert (reused.status_code, reused.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    late = decide(office, conflict, key="k2", take="theirs")
+    assert (late.status_code, late.json()["type"]) == (409, "/problems/already-resolved")
+
+
+def test_row_that_was_struck_out_is_restored_by_taking_the_workers_word(hand: Pusher, office: TestClient) -> None:
+    lived = hand.drawn.places.residences["li-before"]
+    office.delete(f"/v1/residences/{lived}", headers={"If-Match": "*"})
+    (told,) = hand.results(hand.update("residence", lived, 1, basis="own"))
+    assert decide(office, told["conflict_id"], take="yours").json()["version"] == 3
+    assert rows(hand.drawn, "SELECT deleted_at, basis FROM reg.residence WHERE id = %s", lived) == [(None, "own")]
+
+
+def test_phone_of_a_record_that_was_struck_out_is_kept_sealed_and_restored(hand: Pusher, office: TestClient) -> None:
+    drawn = hand.drawn
+    made = hand.create("resident", scope=drawn.places.grids["south-west"], name="孙", registration="floating")
+    hand.push(made)
+    office.delete(f"/v1/persons/{made['id']}", headers={"If-Match": "*"})
+    (told,) = hand.results(hand.update("resident", made["id"], 1, phone="13912345678"))
+    assert office.get(f"/v1/sync/conflicts/{told['conflict_id']}").json()["yours"] == {"phone": "139****5678"}
+    assert decide(office, told["conflict_id"], take="yours").status_code == 200
+    reveal = {"purpose": "correction", "reason": "asked at the counter", "fields": ["phone"]}
+    assert office.post(f"/v1/persons/{made['id']}/reveal", json=reveal).json()["phone"] == "13912345678"
+
+
+def twins(hand: Pusher) -> tuple[dict[str, Any], str]:
+    """A record like 张大山's, without a number, and where he lives by it."""
+    places = hand.drawn.places
+    made = hand.create("resident", scope=places.grids["south-west"], name="张大山", registration="floating", birth_year=1985)
+    lived = hand.create("residence", resident_id=made["id"], unit_id=places.units["tower-102"], main=False, valid_from="2026-01-01")
+    told, _ = hand.results(made, lived)
+    return dict(told), lived["id"]
+
+
+def test_two_records_of_one_person_are_merged_by_the_office_only(hand: Pusher, office: TestClient, log_in: LogIn) -> None:
+    told, lived = twins(hand)
+    zhang = hand.drawn.places.people["zhang"]
+    assert decide(log_in("worker"), told["conflict_id"], take="merge").status_code == 403
+    assert decide(log_in("community"), told["conflict_id"], take="yours").status_code == 422
+    assert decide(log_in("community"), told["conflict_id"], take="merge").status_code == 200
+    assert rows(hand.drawn, "SELECT person_id FROM reg.residence WHERE id = %s", lived) == [(zhang,)]
+    assert rows(hand.drawn, "SELECT deleted_at IS NOT NULL FROM reg.person WHERE id = %s", told["id"]) == [(True,)]
+    assert hand.statuses(hand.update("resident", told["id"], 1, registration="lodging")) == ["applied"]
+    assert rows(hand.drawn, "SELECT registration FROM reg.person WHERE id = %s", zhang) == [("lodging",)]
+
+
+def test_two_namesakes_are_told_apart(hand: Pusher, office: TestClient) -> None:
+    told, _ = twins(hand)
+    assert decide(office, told["conflict_id"], take="apart").status_code == 200
+    assert rows(hand.drawn, "SELECT conflict_open, deleted_at FROM reg.person WHERE id = %s", told["id"]) == [(False, None)]
+
+
+def test_names_are_masked_in_the_list_and_told_to_who_decides(hand: Pusher, office: TestClient) -> None:
+    li = hand.drawn.places.people["li"]
+    office.patch(f"/v1/persons/{li}", json={"name": "李小花"}, headers={"If-Match": "*"})
+    (told,) = hand.results(hand.update("resident", li, 1, name="李晓红"))
+    (item,) = office.get("/v1/sync/conflicts", params={"kind": "resident", "state": "open"}).json()["items"]
+    assert (item["theirs"], item["yours"]) == ({"name": "李**"}, {"name": "李**"})
+    assert office.get(f"/v1/sync/conflicts/{told['conflict_id']}").json()["yours"] == {"name": "李晓红"}
+    assert rows(hand.drawn, "SELECT action, n_rows FROM reg.audit WHERE object_type = 'conflict' ORDER BY at") == [("list", 1), ("read", 1)]
+
+
+def bad(hand: Pusher) -> dict[str, Any]:
+    said = {"name": "孙", "registration": "nonsense", "identity_number": SPARE_NUMBER, "phone": "13912345678"}
+    return hand.create("resident", scope=hand.drawn.places.grids["south-west"], **said)
+
+
+def test_letter_is_opened_for_its_sender_and_the_office_and_shows_no_number(hand: Pusher, office: TestClient, log_in: LogIn) -> None:
+    hand.push(bad(hand))
+    path = f"/v1/sync/letters/{hand.device.id}/1"
+    assert log_in("worker-east").get(path).status_code == 404
+    for reader in (log_in("worker"), log_in("subdistrict"), office):
+        told = reader.get(path).json()
+        assert told["problem"]["type"] == "/problems/invalid-value"
+        assert told["body"]["set"] == {
+            "name": "孙",
+            "registration": "nonsense",
+            "identity_number": "000001********0061",
+            "phone": "139****5678",
+        }
+        assert "body" not in reader.get("/v1/sync/letters").json()["items"][0]
+
+
+def test_letter_is_closed_once(hand: Pusher, office: TestClient, log_in: LogIn) -> None:
+    hand.push(bad(hand))
+    path = f"/v1/sync/letters/{hand.device.id}/1/close"
+    assert log_in("worker-east").post(path, json={"note": "n"}).status_code == 404
+    closed = office.post(path, json={"note": "entered by hand"}).json()
+    assert (closed["state"], closed["note"]) == ("closed", "entered by hand")
+    assert office.post(path, json={"note": "again"}).status_code == 409
+    assert office.get("/v1/sync/letters", params={"state": "open"}).json()["items"] == []
+
+
+def test_pages_of_both_queues_follow_one_another(hand: Pusher, office: TestClient) -> None:
+    for _ in range(2):
+        collide(hand, office)
+        hand.push(bad(hand))
+    for queue in ("conflicts", "letters"):
+        first = office.get(f"/v1/sync/{queue}", params={"limit": 1}).json()
+        second = office.get(f"/v1/sync/{queue}", params={"limit": 1, "cursor": first["next"]}).json()
+        assert (len(first["items"]), len(second["items"]), second["next"]) == (1, 1, None)
+        assert first["items"] != second["items"]
+
+
+def test_policy_of_a_field_is_set_by_the_district_and_holds_from_then_on(hand: Pusher, office: TestClient, log_in: LogIn) -> None:
+    rule = {"kind": "unit", "field": "use", "policy": "client_wins"}
+    assert log_in("subdistrict").post("/v1/sync/policies", json=rule).status_code == 403
+    for wrong in ({"kind": "dragon"}, {"field": "code"}, {"policy": "max"}, {"policy": "union"}):
+        assert office.post("/v1/sync/policies", json=rule | wrong).status_code == 422
+    assert office.post("/v1/sync/policies", json=rule).json()["version"] == 2
+    assert collide(hand, office)["status"] == "merged"
+    assert {(one["field"], one["policy"]) for one in log_in("worker").get("/v1/sync/policies").json() if one["kind"] == "unit"} >= {
+        ("use", "client_wins")
+    }
+
+
+def test_unknown_letters_and_conflicts_are_not_found(office: TestClient) -> None:
+    assert office.get(f"/v1/sync/letters/{uuid.uuid4()}/1").status_code == 404
+    assert decide(office, uuid.uuid4(), take="theirs").status_code == 404
