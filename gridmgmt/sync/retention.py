@@ -7,6 +7,7 @@ of its own each time, while that is all of them: `sweep` does it.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor, Database
@@ -76,3 +77,5 @@ def sweep(database: Database, actor: Actor, one: Sweep) -> int:
 def _call(session: Session, function: str) -> int:
     found: int = session.execute(text(f"SELECT sec.{function}(:most)"), {"most": MOST}).scalar_one()
     return found
+    done: int = session.execute(select(getattr(func.sec, function)(MOST))).scalar_one()
+    return done

@@ -52,10 +52,10 @@ def read(handheld: TestClient, scope: int, **query: str) -> list[dict[str, Any]]
 
 def test_nobody_and_no_browser_reads_the_feed(client: TestClient, log_in: LogIn) -> None:
     for method, path in (("POST", PULL), ("POST", VERIFY), ("GET", EVENTS), ("GET", "/v1/sync/snapshot/1")):
-        body = {"json": {"scopes": []}} if method == "POST" else {}
-        assert client.request(method, path, **body).status_code == 401
+        body = {"scopes": []} if method == "POST" else None
+        assert client.request(method, path, json=body).status_code == 401
         for name in ("worker", "district", "auditor"):
-            assert log_in(name).request(method, path, **body).status_code == 403, name
+            assert log_in(name).request(method, path, json=body).status_code == 403, name
 
 
 def test_device_that_is_shut_out_gets_nothing(app: FastAPI, client: TestClient, drawn: Drawn, home: int) -> None:
@@ -247,6 +247,7 @@ def test_comparison_tells_behind_mismatch_and_resync_and_keeps_the_incident(
     for _ in range(2):
         answer = handheld.post(VERIFY, json={"scopes": [wrong]}).json()
         link = {"resync": True, "snapshot": f"/v1/sync/snapshot/{home}"}
+    link = {"resync": True, "snapshot": f"/v1/sync/snapshot/{home}"}
         assert answer["scopes"] == [{"scope_id": home, "result": "mismatch", "count": end["count"], "checksum": end["checksum"], **link}]
     kept = as_superuser(drawn, "SELECT device_id, code, scope_id, detail -> 'device' ->> 'checksum' FROM sync.incident")
     assert kept == [(device.id, "checksum", home, ZEROS)]  # one, however often it is asked

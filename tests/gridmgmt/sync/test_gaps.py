@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from gridmgmt.database import Database
 from gridmgmt.settings import Address
@@ -128,11 +129,15 @@ def test_writer_who_stays_open_holds_the_feed_back_and_loses_nothing(drawn: Draw
     """Also one in another database of the cluster, and one who only locked a row."""
     unit = drawn.places.units["tower-101"]
     where = {"dbname": "postgres"} if begin == "elsewhere" else {}
+    place = (
+        drawn.address.conninfo("postgres") if begin != "elsewhere" else make_conninfo(drawn.address.conninfo("postgres"), dbname="postgres")
+    )
 
     async def work(database: Database) -> Any:
         hand = Hand(database, device.actor)
         await hand.read(home)
         with psycopg.connect(drawn.address.conninfo("postgres"), **where) as writer:
+        with psycopg.connect(place) as writer:
             writer.execute("SELECT pg_current_xact_id()" if begin == "elsewhere" else begin.encode())
             with psycopg.connect(drawn.address.conninfo("postgres"), autocommit=True) as other:
                 other.execute("UPDATE reg.unit SET room = 'x' WHERE id = %s", [unit])
