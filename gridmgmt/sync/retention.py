@@ -75,7 +75,5 @@ def sweep(database: Database, actor: Actor, one: Sweep) -> int:
 
 
 def _call(session: Session, function: str) -> int:
-    found: int = session.execute(text(f"SELECT sec.{function}(:most)"), {"most": MOST}).scalar_one()
-    return found
     done: int = session.execute(select(getattr(func.sec, function)(MOST))).scalar_one()
     return done

@@ -315,12 +315,6 @@ BEGIN
 END $$;
 """
 STANDING = """
-     AND CASE WHEN split_part(p_ctx, '|', 5) = '' OR split_part(p_ctx, '|', 3) <> 'field' THEN true  -- others name who works at the command line
-       WHEN sec.uid('any') IS NULL THEN false                                       -- nothing is parsed before the MAC holds
-       ELSE EXISTS (SELECT FROM sync.device d WHERE d.id = split_part(split_part(p_ctx, '|', 5), ';', 1)::uuid
-                      AND d.account_id = a.id AND d.status IN ('active', 'draining')) END"""
-  -- A statement of its own: planned, and the device's word read, only when the MAC holds.
-  IF who IS NOT NULL AND split_part(p_ctx, '|', 5) <> '' THEN
   -- A statement of its own: planned, and the device's word read, only when the MAC holds. Other classes name who works at the command line.
   IF who IS NOT NULL AND split_part(p_ctx, '|', 3) = 'field' AND split_part(p_ctx, '|', 5) <> '' THEN
     IF NOT EXISTS (SELECT FROM sync.device d WHERE d.id = split_part(split_part(p_ctx, '|', 5), ';', 1)::uuid

@@ -244,10 +244,9 @@ def test_comparison_tells_behind_mismatch_and_resync_and_keeps_the_incident(
 ) -> None:
     end = read(handheld, home)[-1]
     wrong = {"scope_id": home, "cursor": end["cursor"], "count": end["count"], "checksum": ZEROS}
+    link = {"resync": True, "snapshot": f"/v1/sync/snapshot/{home}"}
     for _ in range(2):
         answer = handheld.post(VERIFY, json={"scopes": [wrong]}).json()
-        link = {"resync": True, "snapshot": f"/v1/sync/snapshot/{home}"}
-    link = {"resync": True, "snapshot": f"/v1/sync/snapshot/{home}"}
         assert answer["scopes"] == [{"scope_id": home, "result": "mismatch", "count": end["count"], "checksum": end["checksum"], **link}]
     kept = as_superuser(drawn, "SELECT device_id, code, scope_id, detail -> 'device' ->> 'checksum' FROM sync.incident")
     assert kept == [(device.id, "checksum", home, ZEROS)]  # one, however often it is asked

@@ -262,8 +262,6 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/rents/releases/{id}/approve", OFFICE, release("reviewed"), says()),
     Case("POST", "/v1/rents/releases/{id}/publish", OFFICE, release("approved"), says()),
     Case("POST", "/v1/rents/releases/{id}/reject", OFFICE, release("spare"), says()),
-    # handhelds only; tests/api/test_push.py has them
-    Case("POST", "/v1/sync/push", NO_HANDHELD, body=says(device_id=str(SPARE), batch_id=str(SPARE), sent_at_device="2026-01-01T00:00:00Z", mutations=[])),
     # what handhelds read: no token of a person's opens it
     Case("POST", "/v1/sync/pull", HANDHELDS, body=says(scopes=[])),
     Case("GET", "/v1/sync/snapshot/{scope}", HANDHELDS, parameters={"scope": "1"}),

@@ -117,7 +117,6 @@ TABLES = (
     Table("reg.identity", {}, {}, column="kv"),
     Table("reg.person_secret", {}, {}, key="person_id", column="kv"),
     Table("sync.change_log", {"field": "grids"}, {}, key="seq", column="kind", value="'split'", grid="scope_id"),
-    Table("sync.change_log", {}, {}, key="seq", column="kind", value="'split'"),
     Table(
         "sync.device",
         {"field": "own", "district": "signed", "admin": "signed"},

@@ -128,7 +128,6 @@ def test_pages_follow_the_numbers_of_transactions_and_not_their_text(drawn: Draw
 def test_writer_who_stays_open_holds_the_feed_back_and_loses_nothing(drawn: Drawn, device: Device, home: int, begin: str) -> None:
     """Also one in another database of the cluster, and one who only locked a row."""
     unit = drawn.places.units["tower-101"]
-    where = {"dbname": "postgres"} if begin == "elsewhere" else {}
     place = (
         drawn.address.conninfo("postgres") if begin != "elsewhere" else make_conninfo(drawn.address.conninfo("postgres"), dbname="postgres")
     )
@@ -136,7 +135,6 @@ def test_writer_who_stays_open_holds_the_feed_back_and_loses_nothing(drawn: Draw
     async def work(database: Database) -> Any:
         hand = Hand(database, device.actor)
         await hand.read(home)
-        with psycopg.connect(drawn.address.conninfo("postgres"), **where) as writer:
         with psycopg.connect(place) as writer:
             writer.execute("SELECT pg_current_xact_id()" if begin == "elsewhere" else begin.encode())
             with psycopg.connect(drawn.address.conninfo("postgres"), autocommit=True) as other:
