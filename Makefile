@@ -2,9 +2,10 @@
 HERE := $(strip $(patsubst %Makefile,%,$(MAKEFILE_LIST)))
 PORT ?= 8000
 WORKERS ?= 2
+MINUTES ?= 5
 export GRIDMGMT_HOME ?= $(or $(realpath $(HERE)),$(CURDIR))/.gridmgmt
 
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test check soak bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -22,6 +23,9 @@ test: ## Run all tests on a real PostgreSQL and in a real browser (WORKERS=2 pro
 
 check: install ## Check style, types, the direction of imports and the migrations' SQL
 	@cd "$(HERE)." && bash tools/check.sh
+
+soak: install ## Let handhelds, office, network and kills try to lose something (MINUTES=5); 1 when they do
+	@cd "$(HERE)." && .venv/bin/python -m tests.sync.soak --minutes $(MINUTES)
 
 bench: install ## Run the benchmarks; one JSON object a line
 	@cd "$(HERE)." && .venv/bin/python -m bench

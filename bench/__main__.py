@@ -8,8 +8,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
-from bench import building, formats, gis, imports, keys, maps, rents, requests
+from bench import building, formats, gis, imports, keys, maps, rents, requests, sync
 from bench.stage import Figure, Stage, staged
 
 CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
@@ -19,21 +20,25 @@ CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "formats": formats.measure,
     "gis": gis.measure,
     "requests": requests.measure,
+    "sync": sync.measure,
     "lease_import": imports.measure,
     "rents": rents.measure,
 }
-"""In this order: the last two fill the tables that the others read."""
+"""In this order: the last three fill the tables that the others read."""
 
 
 def main() -> int:
     """Run the chosen cases; 1 when a figure misses its goal."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks that print ratios, one JSON object a line.")
     parser.add_argument("--case", choices=list(CASES), action="append", help="run this one only; may be said more than once")
-    wanted: list[str] = parser.parse_args().case or list(CASES)
+    parser.add_argument("--endurance", type=float, default=60.0, help="seconds for which a load is held (default: 60)")
+    given = parser.parse_args()
+    wanted: list[str] = given.case or list(CASES)
     for name in [name for name in os.environ if name.startswith(("GRIDMGMT_", "PG"))]:
         del os.environ[name]
     met = True
-    with staged() as stage:
+    with staged() as built:
+        stage = replace(built, endurance=given.endurance)
         for case in CASES:
             if case in wanted:
                 for figure in CASES[case](stage):

@@ -66,6 +66,8 @@ class Stage:
     register: Register
     summary: Summary
     seconds: float
+    endurance: float = 60.0
+    """Seconds for which a case holds a load."""
 
     def superuser(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection that row-level security does not bind; each statement commits."""

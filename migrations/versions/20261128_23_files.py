@@ -8,7 +8,7 @@ from alembic import op
 from migrations.protection import DISTRICT, FIELD, LOADER, SUBDISTRICT, force, readable, writable
 
 revision = "20261128_23"
-down_revision = "20261124_18"
+down_revision = "20261128_22"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,7 @@ from alembic import op
 from migrations.protection import DISTRICT, LOADER, force, readable, writable
 
 revision = "20261128_24"
-down_revision = "20261128_22"
+down_revision = "20261128_23"
 branch_labels = None
 depends_on = None
 

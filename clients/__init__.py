@@ -1,0 +1,1 @@
+"""Programs that speak to the register as others do: they import nothing of the server."""

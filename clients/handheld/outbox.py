@@ -1,0 +1,189 @@
+"""What the worker recorded, on its way to the server: recorded with a number that never changes, sent in order, answered one by one.
+
+Nothing leaves the outbox but by an answer about this very number. No answer keeps it there, whatever it says: what could not be
+taken is kept by the server with the reason, and shown in the inbox.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from clients.handheld.clock import Clock, new_id
+from clients.handheld.rows import Json, canonical, shown
+from clients.handheld.store import Store
+
+Op = Literal["create", "update", "delete"]
+KEPT: Final = 7 * 86_400
+"""Seconds for which answered mutations are kept: a server that was restored from a backup asks for them again."""
+LARGEST: Final = 65_536
+"""Bytes of one mutation, unless the server's limits say another number."""
+
+
+class RecordError(Exception):
+    """What was to be recorded cannot be: the row is not there, or it is too large."""
+
+
+class SequenceLostError(Exception):
+    """The server wants numbers that this device does not keep any more; somebody has to look at it."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A conflict or a refusal that the worker should look at."""
+
+    seq: int
+    kind: str
+    id: str
+    result: Json
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive mutations as they are sent."""
+
+    first: int
+    last: int
+    bodies: Sequence[str]
+
+    def text(self, device_id: str, clock: Clock) -> str:
+        """The body of the push. The mutations in it are the very texts that were recorded: their hash tells a repetition from another."""
+        head = {
+            "device_id": device_id,
+            "batch_id": str(uuid.uuid4()),
+            "sent_at_device": clock.now().isoformat(),
+            "boot_id": clock.boot_id,
+            "mono_ms": clock.mono_ms(),
+        }
+        return json.dumps(head)[:-1] + ', "mutations": [' + ", ".join(self.bodies) + "]}"
+
+
+def record(
+    store: Store,
+    clock: Clock,
+    op: Op,
+    kind: str,
+    identity: str | None = None,
+    *,
+    scope_id: int | None = None,
+    values: Mapping[str, Any] | None = None,
+    files: Sequence[str] = (),
+    resolves: str | None = None,
+) -> tuple[str, int]:
+    """Write down what the worker did; id and number of it. A create chooses an id unless given.
+
+    An update or deletion names the version of the row that the worker was looking at; where only this device knows the row yet, the
+    number of the mutation that made it. Raises RecordError.
+    """
+    with store.transaction():
+        seq = store.number("last_seq") + 1
+        identity = identity or new_id(clock.now())
+        mutation: Json = {"seq": seq, "mutation_id": new_id(clock.now()), "op": op, "kind": kind, "id": identity}
+        if op == "create":
+            mutation["scope_id"] = scope_id
+        else:
+            seen = shown(store, kind, identity)
+            if seen is None:
+                raise RecordError(f"there is no such {kind} on this device")
+            mutation["base"] = {"version": seen.version} if seen.version else {"seq": _maker(store, kind, identity)}
+            if op == "update":
+                mutation["was"] = {name: seen.data.get(name) for name in values or {}}
+        mutation |= {"captured_at": clock.now().isoformat(), "boot_id": clock.boot_id, "mono_ms": clock.mono_ms()}
+        if values is not None:
+            mutation["set"] = dict(values)
+        if files:
+            mutation["files"] = list(files)
+        if resolves is not None:
+            mutation["resolves"] = resolves
+        body = _as_text(mutation, store.number("max_item_bytes") or LARGEST)
+        store.run("INSERT INTO mutation (seq, kind, id, body) VALUES (?, ?, ?, ?)", seq, kind, canonical(store, identity), body)
+        store.put(last_seq=seq)
+        return identity, seq
+
+
+def waiting(store: Store) -> int:
+    """How many mutations have no answer yet."""
+    found = store.one("SELECT count(*) FROM mutation WHERE state = 'queued'")
+    assert found is not None
+    return found[0]
+
+
+def batch(store: Store, *, most: int, most_bytes: int) -> Batch | None:
+    """The next mutations, at most so many and at most so many bytes, but one at least; None when nothing waits."""
+    chosen: list[tuple[int, str]] = []
+    size = 0
+    for seq, body in store.all("SELECT seq, body FROM mutation WHERE state = 'queued' ORDER BY seq LIMIT ?", most):
+        size += len(body.encode()) + 2
+        if chosen and (size > most_bytes or seq != chosen[-1][0] + 1):
+            break
+        chosen.append((seq, body))
+    return Batch(chosen[0][0], chosen[-1][0], [body for _, body in chosen]) if chosen else None
+
+
+def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
+    """Take every answered mutation off the queue, whatever its status; what the worker should look at."""
+    told: list[Letter] = []
+    with store.transaction():
+        for result in answer["results"]:
+            row = store.one("SELECT kind, id FROM mutation WHERE seq = ? AND state = 'queued'", result["seq"])
+            if row is None:
+                continue  # answered before: this answer was overtaken
+            text = json.dumps(result, ensure_ascii=False)
+            store.run(
+                "UPDATE mutation SET state = 'done', status = ?, result = ?, done_at = ? WHERE seq = ?",
+                *(result["status"], text, time.time(), result["seq"]),
+            )
+            if result["status"] == "duplicate_of":
+                store.run("INSERT OR REPLACE INTO alias VALUES (?, ?)", row[1], result["canonical_id"])
+            if result["status"] in {"conflict", "rejected"}:
+                store.run("INSERT OR REPLACE INTO inbox (seq, kind, id, result) VALUES (?, ?, ?, ?)", result["seq"], *row, text)
+                told.append(Letter(result["seq"], row[0], row[1], result))
+    return told
+
+
+def resend_from(store: Store, expected: int) -> None:
+    """The server knows less than it answered, or than this device thinks: queue again what it asks for.
+
+    Raises SequenceLostError when the device does not keep that number any more.
+    """
+    with store.transaction():
+        store.run("UPDATE mutation SET state = 'queued', status = NULL, result = NULL WHERE state = 'done' AND seq >= ?", expected)
+        lowest = store.one("SELECT min(seq) FROM mutation WHERE state = 'queued'")
+        if lowest is not None and lowest[0] is not None and lowest[0] > expected:
+            raise SequenceLostError(f"the server wants number {expected}; the oldest one that is kept is {lowest[0]}")
+
+
+def prune(store: Store, *, now: float) -> int:
+    """Delete answered mutations of more than a week ago whose effect has come back; how many."""
+    return store.run("DELETE FROM mutation WHERE state = 'done' AND done_at < ? AND seq <= ?", now - KEPT, store.number("acked_seq"))
+
+
+def inbox(store: Store) -> list[Letter]:
+    """What the worker has not looked at yet, the oldest first."""
+    rows = store.all("SELECT seq, kind, id, result FROM inbox WHERE NOT seen ORDER BY seq")
+    return [Letter(seq, kind, identity, json.loads(result)) for seq, kind, identity, result in rows]
+
+
+def looked_at(store: Store, seq: int) -> None:
+    """The worker has seen this letter."""
+    store.run("UPDATE inbox SET seen = 1 WHERE seq = ?", seq)
+
+
+def _as_text(mutation: Json, largest: int) -> str:
+    """What is sent. It must be JSON that everybody reads: one that nobody can would stand in the way of all that come after."""
+    try:
+        body = json.dumps(mutation, ensure_ascii=False, allow_nan=False)
+        size = len(body.encode())
+    except (ValueError, TypeError):
+        raise RecordError("this cannot be sent: a number that is none, or half a character") from None
+    if size > largest:
+        raise RecordError("this is too large to be sent")
+    return body
+
+
+def _maker(store: Store, kind: str, identity: str) -> int:
+    found = store.one("SELECT max(seq) FROM mutation WHERE kind = ? AND id = ?", kind, identity)
+    assert found is not None
+    return found[0]

@@ -1,0 +1,80 @@
+"""Photos: sent in pieces by tus 1.0 (https://tus.io/protocols/resumable-upload), from where the server has them to their end.
+
+The device chooses the id, so a record can name a photo before a byte of it is sent.
+"""
+
+import base64
+import hashlib
+from typing import Final
+
+from clients.handheld import identity
+from clients.handheld.clock import Clock, new_id
+from clients.handheld.store import Store
+from clients.handheld.transport import RefusedError, Transport
+
+PIECE: Final = 512 * 1024
+SPEAKS: Final = {"Tus-Resumable": "1.0.0"}
+NEVER: Final = frozenset({403, 404, 409, 410, 413, 415, 422})
+"""Refusals that sending again does not change."""
+
+
+def attach(store: Store, clock: Clock, kind: str, entity: str, content: bytes, *, filetype: str = "image/jpeg") -> str:
+    """Keep a photo for sending; the id by which the record about it names it (`files`)."""
+    photo = new_id(clock.now())
+    with store.transaction():
+        store.run("INSERT INTO photo (id, kind, entity, content, filetype) VALUES (?, ?, ?, ?, ?)", photo, kind, entity, content, filetype)
+    return photo
+
+
+def send(store: Store, transport: Transport) -> int:
+    """Send what waits; how many photos came to their end. One that is refused for good is kept with the reason and stops no other."""
+    done = 0
+    for (photo,) in store.all("SELECT id FROM photo WHERE refused IS NULL ORDER BY id"):
+        try:
+            _send(store, transport, photo)
+        except RefusedError as refusal:
+            if refusal.status not in NEVER:
+                raise
+            with store.transaction():
+                store.run("UPDATE photo SET refused = ? WHERE id = ?", str(refusal), photo)
+        else:
+            done += 1
+            with store.transaction():
+                store.run("DELETE FROM photo WHERE id = ?", photo)
+    return done
+
+
+def _send(store: Store, transport: Transport, photo: str) -> None:
+    found = store.one("SELECT kind, entity, content, filetype FROM photo WHERE id = ?", photo)
+    assert found is not None
+    kind, entity, content, filetype = found
+    offset = _offset(store, transport, photo)
+    if offset is None:
+        said = {"id": photo, "filetype": filetype, "kind": kind, "entity": entity, "sha256": hashlib.sha256(content).hexdigest()}
+        metadata = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
+        headers = SPEAKS | {"Upload-Length": str(len(content)), "Upload-Metadata": metadata}
+        identity.call(store, transport, "POST", "/v1/files", headers=headers)
+        offset = 0
+    while offset < len(content):
+        piece = content[offset : offset + PIECE]
+        digest = base64.b64encode(hashlib.sha256(piece).digest()).decode()
+        headers = {"Upload-Offset": str(offset), "Upload-Checksum": f"sha256 {digest}", "Content-Type": "application/offset+octet-stream"}
+        try:
+            told = identity.call(store, transport, "PATCH", f"/v1/files/{photo}", body=piece, headers=SPEAKS | headers)
+        except RefusedError as refusal:
+            if refusal.slug not in {"offset-mismatch", "checksum-mismatch"}:
+                raise
+            offset = _offset(store, transport, photo) or 0  # the answer about a piece was lost, or the piece was
+        else:
+            offset = int(told.headers["upload-offset"])
+
+
+def _offset(store: Store, transport: Transport, photo: str) -> int | None:
+    """How far the server has it; None when it does not know it."""
+    try:
+        told = identity.call(store, transport, "HEAD", f"/v1/files/{photo}", headers=SPEAKS)
+    except RefusedError as refusal:
+        if refusal.status == 404:
+            return None
+        raise
+    return int(told.headers["upload-offset"])

@@ -1,0 +1,164 @@
+"""Rows of the register on the device: how news of them is applied, what is shown, and the checksum that both sides compare.
+
+Two rules make any order of the news right. A row takes what is newer than what it has. And it is told apart from the grids in which
+it lies: leaving one grid takes it away only when it lies in no other that the device holds.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clients.handheld.store import Store
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row as the worker sees it: the server's, and over it what this device recorded and has not got back yet."""
+
+    kind: str
+    id: str
+    version: int
+    """Of the server's row that was seen; 0 where only this device knows it."""
+    data: Json
+    pending: bool
+    """Whether something of it is on its way."""
+
+
+def apply_item(store: Store, scope_id: int, item: Mapping[str, Any], *, era: int) -> None:
+    """One item of a pull, or one row of a snapshot. Twice, late, or in another order, the result is the same."""
+    kind, identity, this = item["kind"], item["id"], (era, item["version"])
+    removed = item.get("op") == "remove"
+    _belong(store, kind, identity, scope_id, this, held=not removed)
+    known = store.one("SELECT era, version, data IS NULL AND NOT deleted FROM entity WHERE kind = ? AND id = ?", kind, identity)
+    newest = (-1, -1) if known is None else (known[0], known[1])
+    if removed and item["reason"] == "deleted":
+        if this >= newest:
+            _keep(store, kind, identity, this, None, deleted=True)
+    elif not removed and (this > newest or (known is not None and known[2] and this == newest)):
+        # the second: a row that left one grid and comes by another with the very version that it left with
+        _keep(store, kind, identity, this, json.dumps(item["data"], ensure_ascii=False), deleted=False)
+    drop_strays(store, kind, identity)
+
+
+def drop_strays(store: Store, kind: str | None = None, identity: str | None = None) -> None:
+    """Forget what lies in no grid of the device any more: one row, or all that do."""
+    store.run(
+        "UPDATE entity SET data = NULL WHERE data IS NOT NULL AND (? IS NULL OR (kind = ? AND id = ?)) AND NOT EXISTS"
+        " (SELECT 1 FROM member m WHERE m.kind = entity.kind AND m.id = entity.id AND m.held)",
+        *(kind, kind, identity),
+    )
+
+
+def replace_scope(store: Store, scope_id: int, *, era: int, kinds: Sequence[str] | None) -> None:
+    """Let a complete snapshot be what the grid holds. What it does not name is not there any more."""
+    for kind, identity, version, data in store.all("SELECT kind, id, version, data FROM arriving WHERE scope_id = ?", scope_id):
+        row = {"op": "upsert", "kind": kind, "id": identity, "version": version, "data": json.loads(data)}
+        apply_item(store, scope_id, row, era=era)
+    unnamed = "NOT EXISTS (SELECT 1 FROM arriving a WHERE a.scope_id = member.scope_id AND a.kind = member.kind AND a.id = member.id)"
+    among = json.dumps(kinds) if kinds is not None else None
+    store.run(
+        f"DELETE FROM member WHERE scope_id = ? AND (? IS NULL OR kind IN (SELECT value FROM json_each(?))) AND {unnamed}",
+        *(scope_id, among, among),
+    )
+    store.run("DELETE FROM arriving WHERE scope_id = ?", scope_id)
+    drop_strays(store)
+
+
+def forget_scope(store: Store, scope_id: int) -> None:
+    """Delete a lost grid with every row that lies in no other; answers kept for the worker lose the server's values of such rows."""
+    with store.transaction():
+        for table in ("member", "arriving", "staged", "scope"):
+            store.run(f"DELETE FROM {table} WHERE scope_id = ?", scope_id)
+        orphan = "NOT EXISTS (SELECT 1 FROM member m WHERE m.kind = {0}.kind AND m.id = {0}.id AND m.held)"
+        store.run(f"DELETE FROM entity WHERE {orphan.format('entity')}")
+        store.run(f"UPDATE inbox SET result = json_remove(result, '$.current') WHERE {orphan.format('inbox')}")
+        store.run(f"UPDATE mutation SET result = json_remove(result, '$.current') WHERE result IS NOT NULL AND {orphan.format('mutation')}")
+    store.shrink()
+
+
+def checksum(store: Store, scope_id: int) -> tuple[int, str]:
+    """How many rows lie in a grid, and the exclusive or of the first eight bytes of sha256(kind id version), as 16 hex digits."""
+    count, total = 0, 0
+    rows = store.all(
+        "SELECT e.kind, e.id, e.version FROM member m JOIN entity e USING (kind, id)"
+        " WHERE m.scope_id = ? AND m.held AND e.data IS NOT NULL",
+        scope_id,
+    )
+    for kind, identity, version in rows:
+        total ^= int.from_bytes(hashlib.sha256(f"{kind}{identity}{version}".encode()).digest()[:8])
+        count += 1
+    return count, f"{total:016x}"
+
+
+def shown(store: Store, kind: str, identity: str) -> Shown | None:
+    """One row, or None where there is none to be seen."""
+    identity = canonical(store, identity)
+    row = store.one(f"SELECT e.version, e.data FROM entity e WHERE e.kind = ? AND e.id = ? AND {_VISIBLE}", kind, identity)
+    version, data = (0, None) if row is None else (row[0], json.loads(row[1]))
+    over = store.all(
+        "SELECT body, state, status, result FROM mutation WHERE kind = ?"
+        f" AND (id = ? OR id IN (SELECT alias FROM alias WHERE canonical = ?)) AND {_OVER} ORDER BY seq",
+        *(kind, identity, identity),
+    )
+    for body, state, status, result in over:
+        mutation = json.loads(body)
+        if state == "done" and status == "conflict":
+            kept = set(json.loads(result).get("fields") or mutation.get("set", {}))
+            if data is not None:
+                data |= {name: value for name, value in mutation.get("set", {}).items() if name not in kept}
+        elif mutation["op"] == "delete":
+            data = None
+        elif mutation["op"] == "create":
+            data = dict(mutation["set"])
+        elif data is not None:
+            data |= mutation["set"]
+    return None if data is None else Shown(kind, identity, version, data, pending=bool(over))
+
+
+def listed(store: Store, kind: str) -> Iterator[Shown]:
+    """Every row of a kind that is to be seen, the server's first."""
+    held = store.all(f"SELECT e.id FROM entity e WHERE e.kind = ? AND {_VISIBLE} ORDER BY e.id", kind)
+    made = store.all(f"SELECT DISTINCT id FROM mutation WHERE kind = ? AND {_OVER} ORDER BY id", kind)
+    for identity in dict.fromkeys(identity for (identity,) in held + made):
+        row = shown(store, kind, identity)
+        if row is not None and row.id == identity:
+            yield row
+
+
+def canonical(store: Store, identity: str) -> str:
+    """The id of the row that an id stands for."""
+    found = store.one("SELECT canonical FROM alias WHERE alias = ?", identity)
+    return identity if found is None else found[0]
+
+
+_VISIBLE: Final = (
+    "e.data IS NOT NULL AND EXISTS (SELECT 1 FROM member m JOIN scope s USING (scope_id)"
+    " WHERE m.kind = e.kind AND m.id = e.id AND m.held AND s.state <> 'leaving')"
+)
+_OVER: Final = (
+    "seq > coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'acked_seq'), 0)"
+    " AND (state = 'queued' OR status IN ('applied', 'merged', 'noop', 'conflict'))"
+)
+
+
+def _belong(store: Store, kind: str, identity: str, scope_id: int, this: tuple[int, int], *, held: bool) -> None:
+    """The newest word on whether the row lies in the grid; of two about one version, that it does not."""
+    store.run(
+        "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id, scope_id) DO UPDATE"
+        " SET era = excluded.era, version = excluded.version, held = excluded.held"
+        " WHERE (excluded.era, excluded.version) > (era, version)"
+        " OR ((excluded.era, excluded.version) = (era, version) AND NOT excluded.held)",
+        *(kind, identity, scope_id, *this, held),
+    )
+
+
+def _keep(store: Store, kind: str, identity: str, this: tuple[int, int], data: str | None, *, deleted: bool) -> None:
+    store.run(
+        "INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE"
+        " SET era = excluded.era, version = excluded.version, data = excluded.data, deleted = excluded.deleted",
+        *(kind, identity, *this, data, deleted),
+    )

@@ -1,0 +1,108 @@
+"""The whole of one grid: a stream of rows that may be cut anywhere and goes on where it was cut.
+
+Until its last line has come, nothing of it is shown.
+"""
+
+import json
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from clients.handheld import identity
+from clients.handheld.rows import replace_scope
+from clients.handheld.store import Store
+from clients.handheld.transport import RefusedError, Transport, UnreachableError
+
+PORTION: Final = 500
+"""Rows between two commits at most, should the server set no marks."""
+
+
+def fetch(store: Store, transport: Transport, scope_id: int) -> None:
+    """Take a grid's snapshot to its end. Raises RefusedError, or UnreachableError when the network gave out too often.
+
+    Every mark that came is kept: a later call goes on from there, after a restart of the device too.
+    """
+    for attempt in range(transport.attempts):
+        try:
+            _take(store, transport, scope_id)
+        except UnreachableError:
+            if attempt + 1 == transport.attempts:
+                raise
+            transport.wait(attempt)
+        except RefusedError as refusal:
+            if refusal.status == 401 and attempt == 0:
+                identity.refresh(store, transport)
+            elif refusal.slug == "cursor-expired" or (refusal.status == 400 and _begun(store, scope_id)):
+                begin_again(store, scope_id)  # the server has begun another history since: what was staged is of the old one
+            elif refusal.status in {429, 503} and attempt + 1 < transport.attempts:
+                transport.wait(attempt, least=3.0)
+            else:
+                identity.heed(store, transport, refusal)
+                raise
+        else:
+            return
+    raise UnreachableError(f"the snapshot of {scope_id} did not come to its end")
+
+
+def begin_again(store: Store, scope_id: int, *, address: str = "") -> None:
+    """Want a snapshot from its beginning, of everything in the grid unless the address that the server gave says otherwise."""
+    asked = dict(parse_qsl(urlsplit(address).query))
+    with store.transaction():
+        store.run(
+            "UPDATE scope SET state = CASE state WHEN 'leaving' THEN state ELSE 'new' END,"
+            " start = ?, after = NULL, ahead = NULL, kinds = ? WHERE scope_id = ?",
+            *(asked.get("start"), asked.get("kinds"), scope_id),
+        )
+        store.run("DELETE FROM arriving WHERE scope_id = ?", scope_id)
+        store.run("DELETE FROM staged WHERE scope_id = ?", scope_id)
+
+
+def _begun(store: Store, scope_id: int) -> bool:
+    found = store.one("SELECT start FROM scope WHERE scope_id = ?", scope_id)
+    return found is not None and found[0] is not None
+
+
+def _take(store: Store, transport: Transport, scope_id: int) -> None:
+    found = store.one("SELECT start, after, kinds FROM scope WHERE scope_id = ?", scope_id)
+    assert found is not None
+    asked = {name: value for name, value in zip(("start", "after", "kinds"), found, strict=True) if value is not None}
+    path = f"/v1/sync/snapshot/{scope_id}" + (f"?{urlencode(asked)}" if asked else "")
+    held: list[tuple[Any, ...]] = []
+    with transport.lines(path, identity.known(store)) as lines:
+        for text in lines:
+            line = json.loads(text)
+            if line["type"] == "row":
+                held.append((scope_id, line["kind"], line["id"], line["version"], json.dumps(line["data"], ensure_ascii=False)))
+                if len(held) >= 2 * PORTION:
+                    _stage(store, scope_id, held, after=f"{line['kind']}:{line['id']}")
+            elif line["type"] == "begin":
+                with store.transaction():
+                    store.run("UPDATE scope SET start = ? WHERE scope_id = ?", line["start_cursor"], scope_id)
+            elif line["type"] == "mark":
+                _stage(store, scope_id, held, after=line["after"])
+            elif line["type"] == "end":
+                _stage(store, scope_id, held, after=None)
+                _show(store, scope_id, line["cursor"])
+                return
+    raise UnreachableError("the snapshot ended without its last line")
+
+
+def _stage(store: Store, scope_id: int, held: list[tuple[Any, ...]], *, after: str | None) -> None:
+    with store.transaction():
+        store.many("INSERT OR REPLACE INTO arriving VALUES (?, ?, ?, ?, ?)", held)
+        if after is not None:
+            store.run("UPDATE scope SET after = ? WHERE scope_id = ?", after, scope_id)
+    held.clear()
+
+
+def _show(store: Store, scope_id: int, cursor: str) -> None:
+    """The rows become what is shown, and pulls go on from the cursor that the snapshot began with."""
+    with store.transaction():
+        found = store.one("SELECT kinds FROM scope WHERE scope_id = ?", scope_id)
+        assert found is not None
+        era = store.number("era")
+        replace_scope(store, scope_id, era=era, kinds=None if found[0] is None else found[0].split(","))
+        store.run(
+            "UPDATE scope SET state = CASE state WHEN 'leaving' THEN state ELSE 'live' END, cursor = ?, ahead = NULL, era = ?,"
+            " start = NULL, after = NULL, kinds = NULL WHERE scope_id = ?",
+            *(cursor, era, scope_id),
+        )
