@@ -96,6 +96,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "kind-not-writable": Kind(422, "Not written by handhelds", "该类数据不可由终端写入"),
     "unknown-field": Kind(422, "Unknown field", "未知字段"),
     "batch-too-large": Kind(413, "Too many mutations at once", "一次上传的变更过多"),
+    "schema-too-old": Kind(409, "The app is too old", "应用版本过低"),
     "cursor-expired": Kind(410, "The cursor is too old", "游标已过期"),
     "stale-version": Kind(412, "The row was changed since it was read", "数据已被更新"),
     "not-acceptable": Kind(406, "No such representation", "无法提供所需格式"),
