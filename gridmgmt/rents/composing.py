@@ -78,7 +78,8 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
         judgements = judged(study.sample, tree, indexed["quarter"][0].span, since=_month(since), earlier=earlier, standing=standing)
         kept += _unchanged(session, [one for one in edition if (one[1].frequency, _month(one[1].period)) not in standing], use, judgements)
         if judgements.open:
-            notes.append(f"Review {tree.areas[0].code} {use}: {len(judgements.open)} hidden index numbers are known to within a tenth from earlier releases.")
+            said = f"{len(judgements.open)} hidden index numbers are known to within a tenth from earlier releases"
+            notes.append(f"Review {tree.areas[0].code} {use}: {said}.")
         every = [*indexed["month"], *(discreet(tree, one, study.stock, judgements) for one in indexed["quarter"])]
         figures = index_figures(study.sample, tree, every, judgements)
         fresh += [(by_frequency[one.frequency], one) for one in figures]
@@ -176,7 +177,8 @@ def _edition(session: Session, quarter: str) -> list[Sourced]:
 def _unchanged(session: Session, edition: list[Sourced], use: str, judgements: Judged) -> list[Sourced]:
     """Index numbers of an edition whose leases are what they were: a correction changes no others, or their shift would tell of it."""
     runs = {run for run, _ in edition}
-    cuts = {run: cut for run, cut in session.execute(select(RentRun.id, RentRun.data_cut).where(RentRun.id.in_(runs)))}
+    rows = session.execute(select(RentRun.id, RentRun.data_cut).where(RentRun.id.in_(runs)))
+    cuts: dict[uuid.UUID, dt.datetime] = {one.id: one.data_cut for one in rows}
     kept: list[Sourced] = []
     for run, one in edition:
         if (one.product, one.use) == ("index", use) and one.flag != HELD_BACK:

@@ -19,7 +19,7 @@ from gridmgmt.rents.district import Local, hushed
 from gridmgmt.rents.earlier import Earlier, Told, together
 from gridmgmt.rents.extracts import Extract
 from gridmgmt.rents.guides import Dwellings, Guides, guide
-from gridmgmt.rents.methods.disclosure import GRAVE, Cells, Rules, Showing, complete, judge, primary
+from gridmgmt.rents.methods.disclosure import GRAVE, Rules, Showing, complete, judge, primary
 from gridmgmt.rents.methods.overlay import Held, Overlay, overlay
 from gridmgmt.rents.methods.series import IntArray
 from gridmgmt.rents.methods.tables import Sum, Table
@@ -45,8 +45,8 @@ class Indexed:
 class Judged:
     """By the first month of a quarter, counted from year 0: what may be shown of its cells, and the counts to print.
 
-    Quarters without counts were published earlier: of these only the grave cells are told. `changed`: for a quarter and the data cut of what
-    was told of it, the cells whose leases were known otherwise then. `open`: cells that must not be told and follow from what was published earlier.
+    Quarters without counts were published earlier: of these only the grave cells are told. `changed`: for a quarter and the data cut of
+    what was told of it, the cells whose leases were known otherwise then. `open`: hidden cells that earlier releases narrow down.
     """
 
     showings: dict[int, dict[Kind, Showing]] = field(default_factory=dict)
@@ -125,13 +125,12 @@ def judged(
     rules, found = rules or Rules(), Judged()
     counting = sample.extract.where(sample.kept)
     for first in range(span.first, span.first + 3 * span.periods, 3):
-        layout = _Layout(tree)
-        table = layout.table(first, range(first, first + 3))
+        quarter = _Quarter.of(counting, tree, first)
         if first >= since:
-            _judge(counting, layout, table, first, rules, earlier, standing, found)
+            _judge(quarter, rules, earlier, standing, found)
         else:
-            over, _ = _overlaid(counting, layout, table, first, ())
-            causes = zip(layout.cells, primary(over.cells, rules), strict=True)
+            over, _ = _overlaid(quarter, (), frozenset())
+            causes = zip(quarter.layout.cells, primary(over.cells, rules), strict=True)
             found.showings[first] = {kind: Showing.PARENT for kind, cause in causes if cause in GRAVE}
     return found
 
@@ -147,19 +146,30 @@ def discreet(tree: Tree, indexed: Indexed, floorspace: Floorspace, judgements: J
     return replace(indexed, locals=hushed(tree, indexed.locals, floorspace, silent))
 
 
-def _judge(
-    counting: Extract,
-    layout: _Layout,
-    table: Table,
-    first: int,
-    rules: Rules,
-    earlier: Sequence[Earlier],
-    standing: AbstractSet[tuple[str, int]],
-    found: Judged,
-) -> None:
-    """Add to `found` what may be shown of the cells of the quarter whose first month is `first`."""
+@dataclass(frozen=True)
+class _Quarter:
+    """A quarter by its first month: all observations that count, and its cells."""
+
+    first: int
+    counting: Extract
+    layout: _Layout
+    table: Table
+
+    @classmethod
+    def of(cls, counting: Extract, tree: Tree, first: int) -> "_Quarter":
+        layout = _Layout(tree)
+        return cls(first, counting, layout, layout.table(first, range(first, first + 3)))
+
+    def inside(self, rows: Extract) -> Extract:
+        """Observations of the quarter."""
+        return rows.where((rows.month >= self.first) & (rows.month < self.first + 3))
+
+
+def _judge(quarter: _Quarter, rules: Rules, earlier: Sequence[Earlier], standing: AbstractSet[tuple[str, int]], found: Judged) -> None:
+    """Add to `found` what may be shown of the cells of a quarter."""
+    first, layout = quarter.first, quarter.layout
     mattering = [one for one in earlier if any(first <= told[3] < first + 3 for told in one.index)]
-    over, names = _overlaid(counting, layout, table, first, mattering, standing)
+    over, names = _overlaid(quarter, mattering, standing)
     verdicts = judge(over.table, over.cells, rules, withheld=over.withheld)
     found.showings[first] = {kind: verdicts.showings[at] for kind, at in layout.cells.items()}
     found.counts[first] = {kind: int(verdicts.counts[at]) for kind, at in layout.cells.items()}
@@ -168,23 +178,17 @@ def _judge(
         found.changed[first, one.cut] = {name for name, at in names.items() if over.changed[at, place]}
 
 
-def _overlaid(
-    counting: Extract,
-    layout: _Layout,
-    table: Table,
-    first: int,
-    earlier: Sequence[Earlier],
-    standing: AbstractSet[tuple[str, int]] = frozenset(),
-) -> tuple[Overlay, dict[Told, int]]:
-    """The table of the quarter whose first month is `first` over those that were told earlier, and where each number's cell is in it."""
-    inside = [one.where((one.month >= first) & (one.month < first + 3)) for one in (counting, *(one.extract for one in earlier))]
-    extract, known = together(inside)
-    cell, row = _lowest(extract, layout, first)
+def _overlaid(quarter: _Quarter, earlier: Sequence[Earlier], standing: AbstractSet[tuple[str, int]]) -> tuple[Overlay, dict[Told, int]]:
+    """The table of a quarter over those that were told earlier, and where each number's cell is in it."""
+    layout = quarter.layout
+    extract, known = together([quarter.inside(one) for one in (quarter.counting, *(one.extract for one in earlier))])
+    cell, row = _lowest(extract, layout, quarter.first)
     names: dict[Told, int] = {(layout.tree.areas[place].id, *rest): at for (place, *rest), at in layout.cells.items()}
     told = [np.array([name in one.index for name in names]) for one in earlier]
     # renewals, which are all lets less the new, are said by nobody, but they follow
     withheld = np.array([lets == "renewed" or (frequency, month) in standing for _, lets, frequency, month in names])
-    return overlay(table, Held(cell, extract.landlord[row], extract.rents[row], known[row]), told, withheld=withheld), names
+    held = Held(cell, extract.landlord[row], extract.rents[row], known[row])
+    return overlay(quarter.table, held, told, withheld=withheld), names
 
 
 def _lowest(extract: Extract, layout: _Layout, first: int) -> tuple[IntArray, IntArray]:

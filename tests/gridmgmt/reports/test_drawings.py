@@ -77,7 +77,7 @@ def test_narrow_map_stands_in_the_middle_and_its_names_are_whole_and_apart() -> 
     svg = shade_map([Patch(shapely.box(0, 0, 200, 1000), 1.0)], areas, none="none", width=400, tallest=200)
     assert re.search(r'<path d="M174\.0 .*?L134\.0 ', svg)
     (x, y), (other_x, other_y) = {(float(a), float(b)) for a, b in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*font-size="8"', svg)}
-    assert 8 * 9 * 4 / 2 <= min(x, other_x)
+    assert min(x, other_x) >= 8 * 9 * 4 / 2
     assert abs(y - other_y) >= 8
 
 
