@@ -145,7 +145,8 @@ def _dense(superuser: psycopg.Connection[tuple[Any, ...]], folder: Path) -> tupl
     table = np.array(superuser.execute(SOME.encode()).fetchall(), object)
     period, community, class_ = (np.unique(table[:, at].astype(str), return_inverse=True)[1].ravel() for at in range(3))
     given = {"period": period, "community": community, "stratum": class_ * 2 + table[:, 3].astype(np.int64)}
-    np.savez(folder / "some.npz", **given, y=table[:, 4].astype(np.float64), x=table[:, 5:].astype(np.float64))
+    y, x = table[:, 4].astype(np.float64), table[:, 5:].astype(np.float64)
+    np.savez(folder / "some.npz", allow_pickle=False, **given, y=y, x=x)
     told = subprocess.run([sys.executable, "-c", DENSE_PEER, str(folder / "some.npz")], check=True, capture_output=True, text=True).stdout
     seconds, megabytes = map(float, told.split())
     return seconds, megabytes

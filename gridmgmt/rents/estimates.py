@@ -63,11 +63,11 @@ def estimate(
         raise InvalidError("rents of the same unit are paired over all leases: new lets have an index by time_dummy", field="lets")
     now: dt.datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
     communities = communities_of(session, area_id(session, code), now)
+    if method == "time_dummy":
+        counts, solve = _leases(session, use, communities, span, lets)
+    else:
+        counts, solve = _pairs(session, use, communities, span, method)
     try:
-        if method == "time_dummy":
-            counts, solve = _leases(session, use, communities, span, lets)
-        else:
-            counts, solve = _pairs(session, use, communities, span, method)
         series = solve()
     except EstimationError as error:
         return [Estimate(day, None, None, int(n), error.reason) for day, n in zip(span.days[:-1], counts, strict=True)]

@@ -183,7 +183,9 @@ def _overlaid(quarter: _Quarter, earlier: Sequence[Earlier], standing: AbstractS
     layout = quarter.layout
     extract, known = together([quarter.inside(one) for one in (quarter.counting, *(one.extract for one in earlier))])
     cell, row = _lowest(extract, layout, quarter.first)
-    names: dict[Told, int] = {(layout.tree.areas[place].id, *rest): at for (place, *rest), at in layout.cells.items()}
+    names: dict[Told, int] = {
+        (layout.tree.areas[place].id, lets, frequency, month): at for (place, lets, frequency, month), at in layout.cells.items()
+    }
     told = [np.array([name in one.index for name in names]) for one in earlier]
     # renewals, which are all lets less the new, are said by nobody, but they follow
     withheld = np.array([lets == "renewed" or (frequency, month) in standing for _, lets, frequency, month in names])

@@ -8,7 +8,7 @@ from scipy.optimize import linprog
 from scipy.sparse import block_diag, csr_array
 
 from gridmgmt.rents.methods.disclosure import GRAVE, Cells, Rules, Showing, Verdicts, judge
-from gridmgmt.rents.methods.overlay import Held, overlay
+from gridmgmt.rents.methods.overlay import Held, Overlay, overlay
 from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
 from gridmgmt.rents.methods.tables import Table, derivable
 
@@ -111,13 +111,18 @@ def released(seed: int) -> District:
     goes = np.where(random.random(len(cell)) < moving, random.integers(1, rounds + 1, len(cell)), rounds)
     known = np.array([(comes <= at) & (at < goes) for at in range(rounds)]).T
     told: list[BoolArray] = []
-    for at in range(rounds):
-        columns = known[:, [at, *range(at)]]
-        some = columns.any(axis=1)
-        over = overlay(table, Held(cell[some], landlord[some], rents[some], columns[some]), told)
-        verdicts = judge(over.table, over.cells, withheld=over.withheld)
+    for at in range(rounds - 1):
+        over, verdicts, _ = judged_after(table, Held(cell, landlord, rents, known[:, [at, *range(at)]]), told)
         told.append(~verdicts.hidden[: table.size] & (over.cells.n[: table.size] > 0))
+    over, verdicts, some = judged_after(table, Held(cell, landlord, rents, known[:, [rounds - 1, *range(rounds - 1)]]), told)
     return District(over.table, over.lowest, landlord[some], over.cells, verdicts, below_of(over.table), layered=True)
+
+
+def judged_after(table: Table, held: Held, told: list[BoolArray]) -> tuple[Overlay, Verdicts, BoolArray]:
+    """A release over those before it, and which leases any of them knows."""
+    some = held.known.any(axis=1)
+    over = overlay(table, Held(held.cell[some], held.landlord[some], held.amount[some], held.known[some]), told)
+    return over, judge(over.table, over.cells, withheld=over.withheld), some
 
 
 @pytest.fixture(scope="module")
