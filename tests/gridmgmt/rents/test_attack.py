@@ -120,7 +120,7 @@ def released(seed: int) -> District:
 
 def judged_after(table: Table, held: Held, told: list[BoolArray]) -> tuple[Overlay, Verdicts, BoolArray]:
     """A release over those before it, and which leases any of them knows."""
-    some = held.known.any(axis=1)
+    some = np.asarray(held.known.any(axis=1), np.bool_)
     over = overlay(table, Held(held.cell[some], held.landlord[some], held.amount[some], held.known[some]), told)
     return over, judge(over.table, over.cells, withheld=over.withheld), some
 
