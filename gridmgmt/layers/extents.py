@@ -18,7 +18,15 @@ from gridmgmt.reads import Query, Record, Template
 
 MOST: Final = 1000
 
-_WORLD: Final = {"ST_XMin": "-180 -90,-180 90", "ST_YMin": "-180 -90,180 -90", "ST_XMax": "180 -90,180 90", "ST_YMax": "-180 90,180 90"}
+_WORLD: Final = {
+    edge: f"'SRID={STORAGE};LINESTRING({line})'"
+    for edge, line in {
+        "ST_XMin": "-180 -90,-180 90",
+        "ST_YMin": "-180 -90,180 -90",
+        "ST_XMax": "180 -90,180 90",
+        "ST_YMax": "-180 90,180 90",
+    }.items()
+}
 """The edges of the world, by what is told of the feature next to each."""
 
 
@@ -78,7 +86,7 @@ def _outermost(layer: Layer) -> Query:
     edges: list[ColumnElement[Any]] = []
     for edge, line in _WORLD.items():
         rows = layer.rows(None).subquery("rows")
-        nearest = rows.c.geom.op("<#>")(func.geometry(literal_column(f"'SRID={STORAGE};LINESTRING({line})'", Text)))
+        nearest = rows.c.geom.op("<#>")(func.geometry(literal_column(line, Text)))
         outermost = select(getattr(func, edge)(rows.c.geom)).where(rows.c.geom.is_not(None)).order_by(nearest).limit(literal_column("1"))
         edges.append(outermost.scalar_subquery())
     assert layer.period[0] is None  # it would be one look at all features more

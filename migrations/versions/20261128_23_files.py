@@ -77,11 +77,9 @@ CREATE INDEX ix_file_link_grid_id_subdistrict_id ON sync.file_link (grid_id, sub
 INSERTED = "id, device_id, length, sha256, metadata, expires_at"
 UPDATED = "device_id, length, received, objects, content_type, sha256, metadata, state, swept, expires_at, completed_at"
 LINK = ("file_id", "kind", "entity_id", "grid_id", "subdistrict_id")
-READERS = "app_field, app_subdistrict, app_district, app_loader"
 
 
 def upgrade() -> None:
-    op.execute(f"GRANT USAGE ON SCHEMA sync TO {READERS}")
     op.execute(TABLES)
     op.execute(force("sync.file_link") + readable("sync.file_link", SCOPES) + writable("sync.file_link", SCOPES, insert=LINK))
     seen = {name: LINKED.format(name) for name in ("field", "subdistrict")} | {"district": DISTRICT, "loader": LOADER}
@@ -103,4 +101,3 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TABLE sync.file; DROP TABLE sync.file_link")
-    op.execute(f"REVOKE USAGE ON SCHEMA sync FROM {READERS}")

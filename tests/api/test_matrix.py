@@ -18,58 +18,22 @@ from starlette.testclient import TestClient
 from api.routes import ROUTERS
 from tests.api.conftest import LogIn
 from tests.api.uploads import TUS, append, begin, photo
+from tests.api.visitors import (
+    ACCEPTS, ADMIN, ADMIN_MAKES, AUDITOR, BEGINS, ENTERS, ENTERS_PEOPLE, FEATURE, FEATURE_DROPS, FEATURE_MAKES, HANDHELDS,
+    HOLDER, HOLDERS, KEEPERS, KEYLESS, LEAVES, LISTS, MAKERS, OFFICE, OFFICE_DROPS, OFFICE_MAKES, OFFICE_SEES, OFFICES_DROP,
+    OPEN, OWNERS, SIGNED_IN, TOLD, UNKNOWN, VISITORS,
+)  # fmt: skip
 from tests.drawn import Drawn
 from tests.handhelds import enrolled
 from tests.places import NORTH, PASSWORD, SOUTH, SPARE_NUMBER, WEST, Places, point
 from tests.rented import release_all
 
-VISITORS = ("nobody", "worker", "worker-east", "community", "subdistrict", "subdistrict-east", "district", "admin", "auditor")
 SPARE = uuid.UUID("01900009-0000-7000-8000-000000000001")
 """A building without units and a person without a residence, in south-west."""
 WHOLE_FILE, OPEN_FILE = (uuid.UUID(f"01900009-0000-7000-8000-00000000000{number}") for number in (3, 4))
 """Files of the worker's, linked to a building in south-west."""
 MADE = uuid.UUID("01900009-0000-7000-8000-000000000002")
 """A building that is made as a feature."""
-
-
-def statuses(text: str) -> dict[str, int]:
-    """One status for each visitor, in their order."""
-    return dict(zip(VISITORS, map(int, text.split()), strict=True))
-
-
-#                    nobody worker east-w community subdistrict east-s district admin auditor
-OPEN = statuses("       200    200    200       200         200    200      200   200     200")
-SIGNED_IN = statuses("  401    200    200       200         200    200      200   200     200")
-LISTS = statuses("      401    200    200       200         200    200      200   403     403")
-OWNERS = statuses("     401    200    404       200         200    404      200   403     403")
-LEAVES = statuses("     401    204    404       204         204    404      204   403     403")
-ACCEPTS = statuses("    401    202    404       202         202    404      202   403     403")
-ENTERS = statuses("     401    201    422       201         201    422      201   403     403")
-ENTERS_PEOPLE = statuses("401  202    422       202         202    422      202   403     403")
-OFFICE = statuses("     401    403    403       403         403    403      200   403     403")
-OFFICE_MAKES = statuses("401   403    403       403         403    403      201   403     403")
-OFFICE_DROPS = statuses("401   403    403       403         403    403      204   403     403")
-OFFICES_DROP = statuses("401   403    403       403         204    404      204   403     403")
-ADMIN = statuses("      401    403    403       403         403    403      403   200     403")
-ADMIN_MAKES = statuses("401    403    403       403         403    403      403   201     403")
-HOLDERS = statuses("    401    200    200       403         403    403      200   200     403")
-HOLDER = statuses("     401    200    404       403         403    403      200   200     403")
-KEEPERS = statuses("    401    403    403       403         403    403      200   200     403")
-HANDHELDS = statuses("  401    403    403       403         403    403      403   403     403")
-AUDITOR = statuses("    401    403    403       403         403    403      403   403     200")
-NO_HANDHELD = statuses("401    403    403       403         403    403      403   403     403")
-UNKNOWN = statuses("    401    404    404       404         404    404      404   403     403")
-KEYLESS = statuses("    401    400    400       400         400    400      400   403     403")
-OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
-HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
-
-TOLD = statuses("       401    204    204       204         204    204      204   403     403")
-BEGINS = statuses("     401    201    201       201         201    201      201   403     403")
-MAKERS = statuses("     401    204    404       403         403    404      403   403     403")
-
-FEATURE = statuses("     404    200    404       200         200    404      200   404     404")
-FEATURE_MAKES = statuses("404   201    400       201         201    400      201   404     404")
-FEATURE_DROPS = statuses("404   204    404       204         204    404      204   404     404")
 
 
 @dataclass(frozen=True)
@@ -308,7 +272,7 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/sync/verify", HANDHELDS, body=says(scopes=[])),
     Case("GET", "/v1/sync/events", HANDHELDS),
     # handhelds: what they send themselves, tests/api/test_push.py has
-    Case("POST", "/v1/sync/push", NO_HANDHELD, body=says(**PUSH)),
+    Case("POST", "/v1/sync/push", HANDHELDS, body=says(**PUSH)),
     Case("GET", "/v1/sync/conflicts", LISTS),
     Case("GET", "/v1/sync/conflicts/{conflict_id}", UNKNOWN, parameters={"conflict_id": str(SPARE)}),
     Case("POST", "/v1/sync/conflicts/{conflict_id}/resolve", KEYLESS, body=says(take="theirs"), parameters={"conflict_id": str(SPARE)}),
