@@ -19,9 +19,35 @@ from api.routes import ROUTERS
 from tests.api.conftest import LogIn
 from tests.api.uploads import TUS, append, begin, photo
 from tests.api.visitors import (
-    ACCEPTS, ADMIN, ADMIN_MAKES, AUDITOR, BEGINS, ENTERS, ENTERS_PEOPLE, FEATURE, FEATURE_DROPS, FEATURE_MAKES, HANDHELDS,
-    HOLDER, HOLDERS, KEEPERS, KEYLESS, LEAVES, LISTS, MAKERS, OFFICE, OFFICE_DROPS, OFFICE_MAKES, OFFICE_SEES, OFFICES_DROP,
-    OPEN, OWNERS, SIGNED_IN, TOLD, UNKNOWN, VISITORS,
+    ACCEPTS,
+    ADMIN,
+    ADMIN_MAKES,
+    AUDITOR,
+    BEGINS,
+    ENTERS,
+    ENTERS_PEOPLE,
+    FEATURE,
+    FEATURE_DROPS,
+    FEATURE_MAKES,
+    HANDHELDS,
+    HOLDER,
+    HOLDERS,
+    KEEPERS,
+    KEYLESS,
+    LEAVES,
+    LISTS,
+    MAKERS,
+    OFFICE,
+    OFFICE_DROPS,
+    OFFICE_MAKES,
+    OFFICE_SEES,
+    OFFICES_DROP,
+    OPEN,
+    OWNERS,
+    SIGNED_IN,
+    TOLD,
+    UNKNOWN,
+    VISITORS,
 )  # fmt: skip
 from tests.drawn import Drawn
 from tests.handhelds import enrolled

@@ -70,11 +70,8 @@ def test_change_that_waits_for_an_open_writer_is_found(installed: Installed, sup
         writer.execute("SELECT pg_current_xact_id()")
         superuser.execute("UPDATE reg.unit SET room = 'x' WHERE room = '101'")
         assert failed(installed) == {}
-        superuser.execute(
-            "UPDATE sync.change_log SET at = now() - interval '20 seconds'"
-            " WHERE xid = (SELECT max(xid::text::bigint)::text::xid8 FROM sync.change_log)"
-        )
-        assert re.fullmatch(r"changes wait \d+ s for a transaction that is still open", failed(installed)["feed"].found)
+        superuser.execute("UPDATE sync.change_log SET at = now() - interval '20 seconds'")
+        assert re.fullmatch(r"changes wait 2\d s for a transaction that is still open", failed(installed)["feed"].found)
 
 
 def test_older_schema_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
