@@ -39,6 +39,8 @@ class Exchange:
     status: int
     body: bytes
     """Unpacked."""
+    sent: bytes
+    """The request's body, unpacked."""
 
 
 @dataclass
@@ -120,12 +122,14 @@ class Proxy:
         return bytes(answer)
 
     def _record(self, request: bytes, answer: bytes) -> None:
-        head, _, _ = request.partition(b"\r\n\r\n")
+        head, _, sent = request.partition(b"\r\n\r\n")
         method, path, _ = head.split(b"\r\n")[0].decode("latin-1").split(" ", 2)
         status, headers, body = parsed(answer)
         if headers.get("content-encoding") == "gzip":
             body = zlib.decompressobj(wbits=31).decompress(body)  # as far as it came
-        self.recorded.append(Exchange(_header(head, b"x-device-id"), method, path, status, body))
+        with suppress(zlib.error):  # one that was damaged on the way
+            sent = zlib.decompress(sent, wbits=31) if _header(head, b"content-encoding") == "gzip" else sent
+        self.recorded.append(Exchange(_header(head, b"x-device-id"), method, path, status, body, sent))
 
 
 @contextmanager
