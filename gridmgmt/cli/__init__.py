@@ -81,7 +81,6 @@ def _app() -> App:
     app.command(f"{here}.start:serve", name="serve", help="Serve HTTP until Ctrl-C.")
     app.command(f"{here}.files:import_", name="import", help="Take a file into the register; refused rows are named.")
     app.command(f"{here}.files:export", name="export", help="Write a layer to a file.")
-    app.command(f"{here}.uploads:app", name="files", help="Uploaded photos and documents.")
     app.command(f"{here}.layers:app", name="layers", help="What GIS layers show that is counted ahead.")
     app.command(f"{here}.rents:app", name="rents", help="Guidance rents and the rental price index.")
     app.command(f"{here}.jobs:app", name="jobs", help="Work that comes around by itself.")

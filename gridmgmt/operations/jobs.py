@@ -19,6 +19,9 @@ from gridmgmt.operations.operator import OperatorError, Register
 from gridmgmt.operations.schedules import Schedule, is_due
 from gridmgmt.rents import quarterly
 from gridmgmt.security import audit
+from gridmgmt.sync.files import expire_files
+from gridmgmt.sync.retention import RETENTION, WHAT, Sweep, sweep
+from gridmgmt.sync.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,21 @@ def compute_quarter(register: Register) -> str:
     return f"{quarterly.name_of(done.release)} is computed, to be reviewed"
 
 
+def sweep_files(register: Register) -> str:
+    """Unfinished uploads whose time is over, and what closed ones left in the store."""
+    done = expire_files(register.database, register.operator, Stored(register.settings.places.file_store))
+    return f"{done.given_up:,} unfinished files given up, {done.swept:,} swept after"
+
+
+def letting_go(one: Sweep) -> Callable[[Register], str]:
+    """The work of one sweep, transaction after transaction."""
+    return lambda register: f"rows let go: {sweep(register.database, register.operator, one):,}"
+
+
 JOBS: Final[Sequence[Job]] = (
     Job("audit-months", "nightly", "Makes the partitions of the audit trail a year ahead.", make_months),
+    Job("files", "nightly", "Gives up unfinished uploads whose time is over, and sweeps after them.", sweep_files),
+    *(Job(name, "nightly", f"Lets go of {WHAT[name]}.", letting_go(one)) for name, one in RETENTION.items()),
     Job("residents", "monthly", "Counts the residents of each area for the public layer.", count_month),
     Job("rents", "quarterly", "Computes the rents of the quarter that ended, as a draft to be reviewed.", compute_quarter),
 )

@@ -26,7 +26,7 @@ def test_every_log_in_role_is_named() -> None:
 
 def test_every_command_that_the_guide_types_exists(capsys: object) -> None:
     typed = set(re.findall(r"^    (?:\.venv/bin/)?gridmgmt ((?:[a-z]+ ?){1,2})", GUIDE, re.MULTILINE))
-    known = {"db", "account", "device", "keys", "files"}
+    known = {"db", "account", "device", "keys"}
     assert typed
     for words in typed:
         first, *rest = words.split()
