@@ -309,16 +309,17 @@ BEGIN
    WHERE a.id = sec.uid('any') AND a.disabled_at IS NULL AND a.epoch = p_epoch
      AND split_part(p_ctx, '|', 3) = ANY (CASE a.role
        WHEN 'admin' THEN ARRAY['admin'] WHEN 'district' THEN ARRAY['district', 'loader'] WHEN 'subdistrict' THEN ARRAY['subdistrict']
-       WHEN 'auditor' THEN ARRAY['audit'] ELSE ARRAY['field'] END)%s;
+       WHEN 'auditor' THEN ARRAY['audit'] ELSE ARRAY['field'] END);%s
   IF who IS NULL THEN PERFORM set_config('app.ctx', '', true); END IF;
   RETURN who;
 END $$;
 """
 STANDING = """
-     AND CASE WHEN split_part(p_ctx, '|', 5) = '' OR split_part(p_ctx, '|', 3) <> 'field' THEN true  -- others name who works at the command line
-       WHEN sec.uid('any') IS NULL THEN false                                       -- nothing is parsed before the MAC holds
-       ELSE EXISTS (SELECT FROM sync.device d WHERE d.id = split_part(split_part(p_ctx, '|', 5), ';', 1)::uuid
-                      AND d.account_id = a.id AND d.status IN ('active', 'draining')) END"""
+  -- A statement of its own: planned, and the device's word read, only when the MAC holds.
+  IF who IS NOT NULL AND split_part(p_ctx, '|', 5) <> '' THEN
+    IF NOT EXISTS (SELECT FROM sync.device d WHERE d.id = split_part(split_part(p_ctx, '|', 5), ';', 1)::uuid
+                     AND d.account_id = who AND d.status IN ('active', 'draining')) THEN who := NULL; END IF;
+  END IF;"""
 
 DEVICE = "(id, account_id, label, status, last_seq, app_version, schema_version, enrolled_at, seen_at, last_push_at, last_pull_at, clock_skew_ms, wiped_at)"
 SYNC = ("device", "enrolment", "mutation", "conflict", "dead_letter", "id_alias", "feed_meta", "field_policy", "incident")

@@ -288,6 +288,23 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "reg.job_run": ("INSERT INTO reg.job_run (job) VALUES ('new')", LOADER),
     "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
+    **{
+        f"sync.{name}": (f"INSERT INTO sync.{name} {values}", NOBODY)
+        for name, values in {
+            "device": "(account_id, label, public_key) VALUES (1, 'New', sha256('new'))",
+            "enrolment": "(code_hash, account_id, expires_at) VALUES (sha256('new'), 1, now())",
+            "mutation": "(device_id, client_seq, mutation_id, req_hash, kind, status)"
+            " VALUES (reg.uuid7(), 1, reg.uuid7(), sha256(''), 'unit', 'noop')",
+            "conflict": "(code, kind, entity_id, grid_id, subdistrict_id, device_id, client_seq, fields)"
+            " VALUES ('same-person', 'resident', reg.uuid7(), 1, 2, reg.uuid7(), 1, '{}')",
+            "dead_letter": "(device_id, client_seq, mutation_id, account_id, kind, body_enc, kv, problem)"
+            " VALUES (reg.uuid7(), 1, reg.uuid7(), 1, 'unit', '', 1, '{}')",
+            "id_alias": "VALUES (reg.uuid7(), gen_random_uuid(), 'resident')",
+            "feed_meta": "(generation) VALUES (gen_random_uuid())",
+            "field_policy": "(kind, field, policy) VALUES ('unit', 'new', 'manual')",
+            "incident": "(code) VALUES ('checksum')",
+        }.items()
+    },
     **{name: (f"INSERT INTO {name} (id) SELECT NULL", NOBODY) for name in BY_NAME if name.endswith("_past")},
 }
 """A new row of each table without grids, and the classes that may write it."""

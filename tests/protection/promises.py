@@ -107,7 +107,7 @@ def changes_stamp(noun: str, column: str = "version") -> Promise:
     return promise
 
 
-def gives(statements: str, question: str, answer: str) -> Promise:
+def gives(statements: str, question: str, answer: object) -> Promise:
     """After the statements the question has the answer."""
 
     def promise(root: Root, _: Register) -> str | None:
@@ -312,6 +312,11 @@ PROMISES: dict[tuple[str, str], Promise] = {
         " SELECT m.id, u.id, m.grid_id, m.subdistrict_id, 'notice', '2020-01-01'"
         " FROM reg.manager m JOIN reg.unit u ON u.grid_id = m.grid_id AND u.building_id <> m.building_id LIMIT 1",
         "duty_report_unit_in_building",
+    ),
+    ("reg.grid_assignment", "note_end"): gives(
+        "UPDATE reg.grid_assignment SET valid_to = reg.today() + 9 WHERE id = (SELECT min(id) FROM reg.grid_assignment)",
+        "SELECT ended_at > now() FROM reg.grid_assignment WHERE id = (SELECT min(id) FROM reg.grid_assignment)",
+        True,
     ),
     ("reg.manager", "manager_state_step"): refuses("UPDATE reg.manager SET state = 'appointed'", "manager_state_step"),
 }

@@ -55,6 +55,7 @@ LINEAGE = "predecessor_id || '-' || t.successor_id"
 LANDLORDS = {"subdistrict": "subdistrict"} | OFFICE
 TOLD = {name: "signed" if name in OFFICE else "published" for name in EVERYBODY}
 RELEASED = "release_id IN (SELECT r.id FROM reg.rent_release r WHERE r.state IN ('published', 'superseded'))"
+QUEUES = {"field": "grids", "subdistrict": "subdistrict", "district": "signed"}
 FIRMS = {"field": "signed", "subdistrict": "signed"} | OFFICE
 
 TABLES = (
@@ -131,6 +132,22 @@ TABLES = (
     Table("reg.identity", {}, {}, column="kv"),
     Table("reg.person_secret", {}, {}, key="person_id", column="kv"),
     Table("sync.change_log", {}, {}, key="seq", column="kind", value="'split'"),
+    Table(
+        "sync.device",
+        {"field": "own", "district": "signed", "admin": "signed"},
+        {},
+        column="status",
+        value="'revoked'",
+        full=False,
+    ),
+    Table("sync.enrolment", {}, {}, key="code_hash", column="expires_at", value="now()"),
+    Table("sync.mutation", {}, {}, key="mutation_id", column="status", value="'noop'"),
+    Table("sync.conflict", QUEUES, {}, column="code", value="'same-person'"),
+    Table("sync.dead_letter", QUEUES, {}, key="mutation_id", column="kind", value="'X'"),
+    Table("sync.id_alias", {}, {}, key="alias", column="kind", value="'X'"),
+    Table("sync.feed_meta", {}, {}, key="one", column="generation", value="gen_random_uuid()"),
+    Table("sync.field_policy", dict.fromkeys(QUEUES, "signed"), {}, key="kind || t.field || t.version", column="set_at", value="now()"),
+    Table("sync.incident", {"district": "signed", "admin": "signed"}, {}, column="detail", value="'{}'"),
 )
 BY_NAME = {table.name: table for table in TABLES}
 OPEN = frozenset({"reg.alembic_version"})

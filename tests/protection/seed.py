@@ -205,6 +205,25 @@ UPDATE reg.rent_observation SET landlord_id = NULL WHERE reference LIKE '%%6';
 UPDATE reg.building SET entrance = ST_SetSRID(ST_MakePoint(113.8195, 22.705), 4490) WHERE house_code = lpad('101', 19, '0');
 """
 
+HANDHELDS = """
+INSERT INTO sync.device (account_id, label, public_key)
+  SELECT id, 'Handheld', sha256(username::bytea) FROM reg.account WHERE role = 'worker';
+INSERT INTO sync.enrolment (code_hash, account_id, expires_at)
+  SELECT sha256(username::bytea), id, 'infinity' FROM reg.account WHERE role = 'worker';
+CREATE TEMP TABLE sent ON COMMIT DROP AS
+  SELECT u.id, u.grid_id, u.subdistrict_id, d.id AS device_id, d.account_id, row_number() OVER (ORDER BY u.code) AS n
+    FROM reg.unit u, (SELECT * FROM sync.device ORDER BY account_id LIMIT 1) d;
+INSERT INTO sync.mutation (device_id, client_seq, mutation_id, req_hash, kind, entity_id, version, status)
+  SELECT device_id, n, gen_random_uuid(), sha256(''), 'unit', id, 1, 'applied' FROM sent;
+INSERT INTO sync.conflict (code, kind, entity_id, grid_id, subdistrict_id, device_id, client_seq, fields)
+  SELECT 'field-conflict', 'unit', id, grid_id, subdistrict_id, device_id, n, '{use}' FROM sent;
+INSERT INTO sync.dead_letter (device_id, client_seq, mutation_id, account_id, grid_id, subdistrict_id, kind, body_enc, kv, problem)
+  SELECT device_id, n, gen_random_uuid(), account_id, grid_id, subdistrict_id, 'unit', '', 1, '{}' FROM sent;
+INSERT INTO sync.id_alias SELECT gen_random_uuid(), id, 'unit' FROM sent;
+INSERT INTO sync.field_policy (kind, field, policy) VALUES ('seed', 'one', 'manual'), ('seed', 'two', 'max');
+INSERT INTO sync.incident (device_id, code) SELECT id, 'checksum' FROM sync.device;
+"""
+
 TRAIL = """
 INSERT INTO reg.job_run (job, ended_at, outcome, detail) VALUES ('seed', clock_timestamp() + interval '1 day', 'ok', 'X');
 INSERT INTO reg.job_run (job) VALUES ('seed');
@@ -231,6 +250,7 @@ def seed(connection: Connection[Any]) -> None:
     run(connection, ROWS.replace("%(buildings)s", str(PER_GRID)).replace("%%", "%"))
     run(connection, RENTS)
     run(connection, PAST.replace("%%", "%"))
+    run(connection, HANDHELDS)
     run(connection, TRAIL)
     connection.commit()
     connection.execute("ANALYZE")

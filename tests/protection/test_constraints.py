@@ -174,6 +174,15 @@ CHECKS = {
     },
     "sec.ctx_key": {"kid": "kid = 'K'", "pads": "ipad = ''"},
     "sec.quota": {"positive": "per_hour = 0"},
+    "sync.conflict": {"code": "code = 'odd'", "resolved": "state = 'resolved'", "state": "state = 'lost'"},
+    "sync.dead_letter": {"closed": "state = 'closed'", "state": "state = 'lost'"},
+    "sync.device": {"label": "label = ''", "last_seq": "last_seq = -1", "public_key": "public_key = ''", "status": "status = 'lost'"},
+    "sync.enrolment": {"code_hash": "code_hash = ''", "used": "request_key = 'x'"},
+    "sync.feed_meta": {"one": "one = false"},
+    "sync.field_policy": {"policy": "policy = 'luck'", "version": "version = 0"},
+    "sync.id_alias": {"self": "canonical = alias"},
+    "sync.incident": {"code": "code = 'odd'"},
+    "sync.mutation": {"client_seq": "client_seq = 0", "req_hash": "req_hash = ''", "status": "status = 'lost'"},
 }
 """Table, what stands behind `ck_<table>_`, and the change that this constraint alone refuses."""
 
@@ -181,6 +190,9 @@ SINGLES = {
     "uq_access_key_key_hash": "UPDATE reg.access_key SET key_hash = sha256('')",
     "uq_account_username": "UPDATE reg.account SET username = 'x'",
     "uq_building_house_code": "UPDATE reg.building SET house_code = repeat('1', 19)",
+    "uq_dead_letter_mutation_id": "UPDATE sync.dead_letter SET mutation_id = '00000000-0000-7000-8000-000000000001'",
+    "uq_device_public_key": "UPDATE sync.device SET public_key = sha256('')",
+    "uq_mutation_mutation_id": "UPDATE sync.mutation SET mutation_id = '00000000-0000-7000-8000-000000000001'",
     "uq_discrepancy_person_id_grid_id_field_theirs": "INSERT INTO"
     " reg.discrepancy (grid_id, subdistrict_id, person_id, field, theirs, source)"
     " SELECT grid_id, subdistrict_id, person_id, field, theirs, 'again' FROM reg.discrepancy",
@@ -211,7 +223,7 @@ SINGLES = {
 """What may be there once only, and the statement that would write it twice."""
 
 REFUSALS = {
-    f"ck_{table.removeprefix('sec.')}_{name}": f"UPDATE {table if '.' in table else f'reg.{table}'} SET {change}"
+    f"ck_{table.rpartition('.')[2]}_{name}": f"UPDATE {table if '.' in table else f'reg.{table}'} SET {change}"
     for table, changes in CHECKS.items()
     for name, change in changes.items()
 } | SINGLES
