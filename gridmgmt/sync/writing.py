@@ -33,10 +33,11 @@ def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
             for kind, writes in _ordered(waves[wave]):
                 _write(kind, writes, scene)
     for outcome in outcomes:
-        if outcome.row is not None:
-            outcome.version = outcome.after.version if outcome.after is not None else outcome.row.version
+        row, last = outcome.row, outcome.after
+        if row is not None:
+            outcome.version = row.version if last is None else last.version
             if outcome.writes:
-                scene.own[outcome.row.id].add(outcome.after.version)
+                scene.own[row.id].add(outcome.version)
 
 
 def write_one(kind: str, one: Write, scene: Scene) -> None:

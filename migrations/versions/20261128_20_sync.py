@@ -316,7 +316,8 @@ END $$;
 """
 STANDING = """
   -- A statement of its own: planned, and the device's word read, only when the MAC holds.
-  IF who IS NOT NULL AND split_part(p_ctx, '|', 5) <> '' THEN
+  -- Others than workers name there who is at the command line.
+  IF who IS NOT NULL AND split_part(p_ctx, '|', 5) <> '' AND split_part(p_ctx, '|', 3) = 'field' THEN
     IF NOT EXISTS (SELECT FROM sync.device d WHERE d.id = split_part(split_part(p_ctx, '|', 5), ';', 1)::uuid
                      AND d.account_id = who AND d.status IN ('active', 'draining')) THEN who := NULL; END IF;
   END IF;"""

@@ -1,7 +1,7 @@
 """Which class may do what with which table, written down by hand from the design and not read from the migrations.
 
 A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the account's grids), `subdistrict`
-(rows of its subdistrict), `own` (rows that name the account), `published` (rows that a release told to all). A table or class that is
+(rows of its subdistrict), `own` (rows that name the account), `grids or own`, `published` (rows that a release told to all). A table or class that is
 missing may do nothing.
 """
 
@@ -143,7 +143,7 @@ TABLES = (
     Table("sync.enrolment", {}, {}, key="code_hash", column="expires_at", value="now()"),
     Table("sync.mutation", {}, {}, key="mutation_id", column="status", value="'noop'"),
     Table("sync.conflict", QUEUES, {}, column="code", value="'same-person'"),
-    Table("sync.dead_letter", QUEUES, {}, key="mutation_id", column="kind", value="'X'"),
+    Table("sync.dead_letter", QUEUES | {"field": "grids or own"}, {}, key="mutation_id", column="kind", value="'X'"),
     Table("sync.id_alias", {}, {}, key="alias", column="kind", value="'X'"),
     Table("sync.feed_meta", {}, {}, key="one", column="generation", value="gen_random_uuid()"),
     Table("sync.field_policy", dict.fromkeys(QUEUES, "signed"), {}, key="kind || t.field || t.version", column="set_at", value="now()"),
@@ -167,6 +167,9 @@ def expected(table: Table, verb: str, register: Register, account: Account) -> t
         return "true", []
     if scope == "own":
         return f"t.{table.account} = %s", [register.accounts[account.username]]
+    if scope == "grids or own":
+        grids = [register.grids[number] for number in sorted(account.grids)]
+        return f"t.{table.grid} = ANY (%s::int[]) OR t.{table.account} = %s", [grids, register.accounts[account.username]]
     if scope == "subdistrict":
         return "t.subdistrict_id = %s", [register.subdistricts.get(account.subdistrict or 0, -1)]
     return f"t.{table.grid} = ANY (%s::int[])", [[register.grids[number] for number in sorted(account.grids)]]

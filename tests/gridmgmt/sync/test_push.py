@@ -18,7 +18,13 @@ def hand(drawn: Drawn) -> Pusher:
 
 
 def unit(hand: Pusher, number: int = 901, **more: Any) -> dict[str, Any]:
-    values = {"floor": 9, "room": str(number), "area_m2": 20.5, "use": "residential", "code": f"4403990010010000001000{number}"}
+    values: dict[str, Any] = {
+        "floor": 9,
+        "room": str(number),
+        "area_m2": 20.5,
+        "use": "residential",
+        "code": f"4403990010010000001000{number}",
+    }
     return hand.create("unit", **{"building_id": hand.drawn.places.buildings["tower"], **values, **more})
 
 
