@@ -87,7 +87,9 @@ def is_unwritten(postgres: psycopg.Connection, name: str) -> bool:
 
 def of_the_cluster(postgres: psycopg.Connection, name: str) -> object:
     """What the cluster's own catalogues hold of a database, like who is let in: PostgreSQL counts writes to those for no database."""
-    held = "SELECT d.xmin::text, s.setconfig FROM pg_database d LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid WHERE d.datname = %s"
+    held = (
+        "SELECT d.xmin::text, s.setconfig FROM pg_database d LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid WHERE d.datname = %s"
+    )
     return postgres.execute(held, [name]).fetchall()
 
 
