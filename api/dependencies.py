@@ -141,3 +141,5 @@ def allow(*roles: str) -> Callable[[Actor], Awaitable[None]]:
 
 REGISTER_ROLES = ("district", "subdistrict", "community", "worker")
 """Roles that see rows of the register at all; `admin` and `auditor` do not."""
+OFFICE_ROLES = ("district", "subdistrict")
+"""Those of them that strike out what others saw and entered."""

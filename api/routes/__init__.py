@@ -10,7 +10,23 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from api.pages import routes as pages
-from api.routes import accounts, areas, auth, buildings, grids, health, leases, managers, persons, problems, rents, residences, units
+from api.routes import (
+    accounts,
+    areas,
+    auth,
+    buildings,
+    duty_reports,
+    grids,
+    health,
+    inspections,
+    leases,
+    managers,
+    persons,
+    problems,
+    rents,
+    residences,
+    units,
+)
 
 ROUTERS: Sequence[APIRouter] = (
     auth.router,
@@ -23,6 +39,8 @@ ROUTERS: Sequence[APIRouter] = (
     residences.router,
     leases.router,
     managers.router,
+    duty_reports.router,
+    inspections.router,
     rents.router,
     health.router,
     problems.router,

@@ -6,7 +6,9 @@ from gridmgmt.models.base import Base
 from gridmgmt.models.buildings import Building
 from gridmgmt.models.cells import BuildingCell
 from gridmgmt.models.counts import ResidentCount
+from gridmgmt.models.duty_reports import DutyReport
 from gridmgmt.models.grids import Grid, GridLineage, Layer
+from gridmgmt.models.inspections import Inspection
 from gridmgmt.models.landlords import Landlord
 from gridmgmt.models.leases import Lease
 from gridmgmt.models.managers import Manager
@@ -40,10 +42,12 @@ __all__ = [
     "BuildingCell",
     "Change",
     "Discrepancy",
+    "DutyReport",
     "Grid",
     "GridAssignment",
     "GridLineage",
     "Identity",
+    "Inspection",
     "Landlord",
     "Layer",
     "LayerChange",

@@ -98,6 +98,7 @@ def reachable(path: str, drawn: Drawn) -> str:
     rows: dict[str, Any] = {
         "areas": places.areas, "grids": places.grids, "buildings": places.buildings, "units": places.units, "persons": places.people,
         "residences": places.residences, "leases": places.leases, "managers": places.managers,
+        "inspections": places.inspections, "duty-reports": places.duty_reports,
     }  # fmt: skip
     identifier = next(iter(rows[kind].values())) if kind in rows else 1
     path = path.replace("{id}", str(identifier)).replace("{collection}", "buildings").replace("{fid}", "1")

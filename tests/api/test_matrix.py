@@ -45,6 +45,7 @@ ENTERS_PEOPLE = statuses("401  202    422       202         202    422      202 
 OFFICE = statuses("     401    403    403       403         403    403      200   403     403")
 OFFICE_MAKES = statuses("401   403    403       403         403    403      201   403     403")
 OFFICE_DROPS = statuses("401   403    403       403         403    403      204   403     403")
+OFFICES_DROP = statuses("401   403    403       403         204    404      204   403     403")
 AUDITOR = statuses("    401    403    403       403         403    403      403   403     200")
 OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
 HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
@@ -210,6 +211,22 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/leases/{id}/file", OWNERS, of("leases", "village-sublet"), says(on="2024-01-20")),
     Case("POST", "/v1/leases/{id}/end", OWNERS, of("leases", "village-sublet"), says(on="2024-06-01")),
     Case("DELETE", "/v1/leases/{id}", LEAVES, of("leases", "village-sublet")),
+    # inspections
+    Case("GET", "/v1/inspections", LISTS),
+    Case("GET", "/v1/inspections/{id}", OWNERS, of("inspections", "patrol-of-village")),
+    Case(
+        "POST", "/v1/inspections", ENTERS,
+        body=lambda p: {"building_id": str(p.buildings["tower"]), "kind": "safety", "outcome": "ok", "visited_at": "2024-01-01T08:00:00Z"},
+    ),
+    Case("DELETE", "/v1/inspections/{id}", OFFICES_DROP, of("inspections", "patrol-of-village")),
+    # duty reports, before their manager is struck out
+    Case("GET", "/v1/duty-reports", LISTS),
+    Case("GET", "/v1/duty-reports/{id}", OWNERS, of("duty_reports", "zhang-moves-in")),
+    Case(
+        "POST", "/v1/duty-reports", ENTERS,
+        body=lambda p: {"manager_id": str(p.managers["zhang-for-village"]), "kind": "notice", "happened_on": "2024-01-01"},
+    ),
+    Case("DELETE", "/v1/duty-reports/{id}", OFFICES_DROP, of("duty_reports", "zhang-moves-in")),
     # managers
     *noun("managers", LISTS, of("managers", "zhang-for-village"), {"archive_number": "A"}),
     Case(

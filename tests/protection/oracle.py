@@ -100,11 +100,13 @@ def _places(root: Root, register: Register, number: int) -> dict[str, object]:
     (row,) = run(
         root,
         "SELECT b.id, b.subdistrict_id, (SELECT min(u.id::text)::uuid FROM reg.unit u WHERE u.building_id = b.id),"
-        " (SELECT min(p.id::text)::uuid FROM reg.person p WHERE p.grid_id = b.grid_id)"
+        " (SELECT min(p.id::text)::uuid FROM reg.person p WHERE p.grid_id = b.grid_id),"
+        " (SELECT min(m.id::text)::uuid FROM reg.manager m WHERE m.building_id = b.id)"
         " FROM reg.building b WHERE b.grid_id = %s ORDER BY b.house_code DESC LIMIT 1",
         [grid],
     )
-    return {"grid": grid, "building": row[0], "subdistrict": row[1], "unit": row[2], "person": row[3], "x": 113.7905 + number * 0.01}
+    names = ("building", "subdistrict", "unit", "person", "manager")
+    return {"grid": grid, "x": 113.7905 + number * 0.01, **dict(zip(names, row, strict=True))}
 
 
 NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -155,6 +157,20 @@ NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
             " VALUES (%s, %s, %s, %s, 'hired', '1990-01-01', '1991-01-01')"
         ),
         ("person", "building", "grid", "subdistrict"),
+    ),
+    "inspection": (
+        (
+            "INSERT INTO reg.inspection (building_id, unit_id, grid_id, subdistrict_id, kind, outcome, visited_at)"
+            " VALUES (%s, %s, %s, %s, 'patrol', 'ok', '2020-01-01')"
+        ),
+        ("building", "unit", "grid", "subdistrict"),
+    ),
+    "duty_report": (
+        (
+            "INSERT INTO reg.duty_report (manager_id, unit_id, grid_id, subdistrict_id, kind, happened_on)"
+            " VALUES (%s, %s, %s, %s, 'notice', '2020-01-01')"
+        ),
+        ("manager", "unit", "grid", "subdistrict"),
     ),
     "rent_observation": (
         (

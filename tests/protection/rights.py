@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tests.protection.doors import Register
 from tests.protection.seed import Account
 
-SCOPED = ("building", "unit", "person", "discrepancy", "residence", "lease", "manager")
+SCOPED = ("building", "unit", "person", "discrepancy", "residence", "lease", "manager", "inspection", "duty_report")
 EVERYBODY = ("public", "field", "subdistrict", "district", "loader", "admin", "audit")
 SIGNED_IN = ("field", "subdistrict", "district", "loader", "admin", "audit")
 OFFICE = {"district": "signed", "loader": "signed"}
@@ -43,6 +43,12 @@ def _past(name: str, read: dict[str, str], *, grid: str = "grid_id") -> Table:
 
 def _scoped(name: str, column: str, value: str) -> tuple[Table, Table]:
     return Table(f"reg.{name}", BY_SCOPE, BY_SCOPE, column=column, value=value), _past(name, BY_SCOPE)
+
+
+def _seen(name: str) -> tuple[Table, Table]:
+    """What is added and struck out, by the offices of the state alone, and otherwise stays as it is."""
+    strikes = {"subdistrict": "subdistrict", "district": "signed"}
+    return Table(f"reg.{name}", BY_SCOPE, strikes, column="deleted_at", value="now()"), _past(name, BY_SCOPE)
 
 
 LINEAGE = "predecessor_id || '-' || t.successor_id"
@@ -82,6 +88,8 @@ TABLES = (
     *_scoped("residence", "basis", "'own'"),
     *_scoped("lease", "rent_fen", "1"),
     *_scoped("manager", "archive_number", "'X'"),
+    *_seen("inspection"),
+    *_seen("duty_report"),
     Table("reg.organisation", FIRMS, OFFICE, column="name", value="'X'"),
     _past("organisation", FIRMS),
     Table("reg.landlord", LANDLORDS, LANDLORDS, column="kind", value="'person'"),

@@ -151,6 +151,10 @@ INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, lessee_id, rent
 INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from)
   SELECT DISTINCT ON (building_id) person_id, building_id, grid_id, subdistrict_id, 'owner', date '2020-01-01'
     FROM human ORDER BY building_id, n;
+INSERT INTO reg.inspection (building_id, unit_id, grid_id, subdistrict_id, kind, outcome, visited_at, lon, lat, datum, distance_m)
+  SELECT building_id, unit_id, grid_id, subdistrict_id, 'patrol', 'ok', '2020-01-01', 113.8, 22.7, 'CGCS2000', n FROM human;
+INSERT INTO reg.duty_report (manager_id, unit_id, grid_id, subdistrict_id, kind, happened_on, persons)
+  SELECT m.id, u.id, m.grid_id, m.subdistrict_id, 'notice', '2020-01-01', u.floor FROM reg.manager m JOIN reg.unit u USING (building_id);
 """
 
 MEASURES = (
@@ -193,6 +197,8 @@ UPDATE reg.discrepancy SET state = 'resolved' WHERE person_id IN (SELECT id FROM
 UPDATE reg.residence SET basis = 'own' WHERE person_id IN (SELECT id FROM reg.person WHERE name LIKE '%%4');
 UPDATE reg.lease SET rent_fen = 210000 WHERE number LIKE '%%6';
 UPDATE reg.manager SET archive_number = 'A-1' WHERE person_id IN (SELECT id FROM reg.person WHERE sex = 'female');
+UPDATE reg.inspection SET note = 'X' WHERE distance_m::int %% 2 = 0;
+UPDATE reg.duty_report SET note = 'X' WHERE persons = 2;
 UPDATE reg.landlord SET kind = 'person' WHERE name LIKE '%%1';
 UPDATE reg.organisation SET name = name || ' 演';
 UPDATE reg.rent_observation SET landlord_id = NULL WHERE reference LIKE '%%6';

@@ -34,6 +34,12 @@ CHECKS = {
         "nature": "nature = 'tent'",
     },
     "discrepancy": {"field": "field = 'religion'", "state": "state = 'forgotten'"},
+    "duty_report": {
+        "happened_on": "happened_on = (recorded_from AT TIME ZONE 'Asia/Shanghai')::date + 1",
+        "kind": "kind = 'gossip'",
+        "note": "note = ''",
+        "persons": "persons = 1001",
+    },
     "grid": {
         "code": "code = '44030600100100'",
         "geom": f"geom = {NOWHERE}",
@@ -44,6 +50,15 @@ CHECKS = {
     "grid_assignment": {"valid": "valid_to = valid_from"},
     "grid_lineage": {"kind": "kind = 'moved'", "self": "successor_id = predecessor_id"},
     "identity": {"id_bi": "id_bi = '\\x00'"},
+    "inspection": {
+        "distance_m": "distance_m = 'NaN'",
+        "findings": "findings = ARRAY['blocked_exit', 'Rats, mice']",
+        "kind": "kind = 'raid'",
+        "note": "note = repeat('X', 2001)",
+        "outcome": "outcome = 'fine'",
+        "place": "datum = NULL",
+        "visited_at": "visited_at = recorded_from + interval '6 minutes'",
+    },
     "landlord": {
         "kind": "kind = 'estate'",
         "name": "name = ''",
