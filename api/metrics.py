@@ -5,7 +5,7 @@ of the process that answers.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -44,14 +44,31 @@ class Metrics:
         if slug is not None:
             self._problems.labels(slug).inc()
 
-    def text(self) -> bytes:
-        """All of it, as a scrape reads it."""
+    def text(self, jobs: Mapping[str, float]) -> bytes:
+        """All of it, as a scrape reads it; `jobs` are the seconds since each last succeeded."""
+        since = CollectorRegistry()
+        since.register(_Jobs(jobs))
+        return self._counters() + generate_latest(since)
+
+    def _counters(self) -> bytes:
         if SHARED not in os.environ:
             return generate_latest(self.registry)
         together = CollectorRegistry()
         MultiProcessCollector(together)
         together.register(self._pools)
         return generate_latest(together)
+
+
+class _Jobs(Collector):
+    def __init__(self, seconds: Mapping[str, float]) -> None:
+        self._seconds = seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """How long ago the last run of each job that succeeded began."""
+        family = GaugeMetricFamily("gridmgmt_job_seconds_since_success", "Time since a job's last success began", labels=["job"])
+        for job, seconds in self._seconds.items():
+            family.add_metric([job], seconds)
+        yield family
 
 
 class _Pools(Collector):

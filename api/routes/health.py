@@ -10,6 +10,7 @@ from api.problems import declares
 from api.routing import DistrictRoute
 from api.schemas.health import Alive, Check, Ready
 from gridmgmt.errors import BusyError
+from gridmgmt.operations.job_runs import seconds_since_success
 from gridmgmt.operations.readiness import check_database
 
 router = APIRouter(tags=["service"], route_class=DistrictRoute)
@@ -39,7 +40,7 @@ async def read_metrics(request: Request, parts: PartsDep) -> Response:
     host = request.client.host if request.client is not None else ""
     if not _is_here(host):
         raise HTTPException(404)
-    return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(parts.metrics.text(await seconds_since_success(parts.database)), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _is_here(host: str) -> bool:

@@ -9,6 +9,7 @@ from gridmgmt.models.counts import ResidentCount
 from gridmgmt.models.duty_reports import DutyReport
 from gridmgmt.models.grids import Grid, GridLineage, Layer
 from gridmgmt.models.inspections import Inspection
+from gridmgmt.models.jobs import JobRun
 from gridmgmt.models.landlords import Landlord
 from gridmgmt.models.leases import Lease
 from gridmgmt.models.managers import Manager
@@ -48,6 +49,7 @@ __all__ = [
     "GridLineage",
     "Identity",
     "Inspection",
+    "JobRun",
     "Landlord",
     "Layer",
     "LayerChange",

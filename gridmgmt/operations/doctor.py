@@ -14,8 +14,10 @@ from psycopg import Connection, sql
 from gridmgmt.database import CLASSES, Actor
 from gridmgmt.operations import catalogue, cluster
 from gridmgmt.operations.backup import SEALED_UNDER
+from gridmgmt.operations.jobs import JOBS
 from gridmgmt.operations.migrate import ROLES, head
 from gridmgmt.operations.operator import OperatorError, check_up, connected, revision_seen
+from gridmgmt.operations.schedules import is_late
 from gridmgmt.operations.server import OLDEST_POSTGIS, OLDEST_POSTGRESQL, ClusterError
 from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys, KeysError, load_keys
@@ -54,6 +56,8 @@ def examine(settings: Settings, *, now: Callable[[], float] = time.time) -> list
                 done += [check(connection) for check in (_migrations, _leakproof, _hardening, _catalogue, _trail)]
                 done.append(_sealed(connection, settings))
                 done.append(_clock(connection, now))
+                if all(check.ok for check in done if check.name == "migrations"):
+                    done.append(_jobs(connection, datetime.fromtimestamp(now(), UTC)))
                 if all(check.ok for check in done if check.name == "log-ins"):
                     done.append(_context(settings, place))
     except (OperatorError, ClusterError, psycopg.Error) as error:
@@ -204,6 +208,18 @@ def _clock(connection: Connection, now: Callable[[], float]) -> Check:
     good = apart <= MOST_APART
     found = f"database and this machine are {apart:.1f} s apart, at {datetime.fromtimestamp(row[0], UTC):%Y-%m-%d %H:%M} UTC"
     return Check("clock", good, found, "" if good else "synchronise both clocks (NTP): contexts signed here would be expired there")
+
+
+def _jobs(connection: Connection, now: datetime) -> Check:
+    """Which jobs missed two whole periods, counted from when the register began to be used where they never succeeded."""
+    row = connection.execute("SELECT min(created_at) FROM reg.account").fetchone()
+    began = now if row is None or row[0] is None else row[0]
+    successes = dict(connection.execute("SELECT job, max(started_at) FROM reg.job_run WHERE outcome = 'ok' GROUP BY 1").fetchall())
+    late = [job.name for job in JOBS if is_late(job.schedule, now, successes.get(job.name, began))]
+    if not late:
+        return Check("jobs", ok=True, found="none has been missed twice")
+    mend = "let the system's timer call gridmgmt jobs run --due every hour (docs/operate.md); gridmgmt jobs list says what went wrong"
+    return Check("jobs", ok=False, found=f"missed twice or more: {', '.join(late)}", mend=mend)
 
 
 def _context(settings: Settings, place: Address) -> Check:

@@ -120,6 +120,13 @@ TABLES = (
         published=RELEASED,
     ),
     Table("reg.rent_figure", TOLD, {}, column="flag", value="'few'", published=RELEASED),
+    Table(
+        "reg.job_run",
+        {"district": "signed", "loader": "signed", "auth": "all"},
+        {"loader": "signed"},
+        column="detail",
+        value="'X'",
+    ),
     Table("reg.audit", {"audit": "signed"}, {}, key="at || '-' || t.id", column="action", value="'X'"),
     Table("reg.identity", {}, {}, column="kv"),
     Table("reg.person_secret", {}, {}, key="person_id", column="kv"),

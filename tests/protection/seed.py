@@ -206,6 +206,8 @@ UPDATE reg.building SET entrance = ST_SetSRID(ST_MakePoint(113.8195, 22.705), 44
 """
 
 TRAIL = """
+INSERT INTO reg.job_run (job, ended_at, outcome, detail) VALUES ('seed', clock_timestamp() + interval '1 day', 'ok', 'X');
+INSERT INTO reg.job_run (job) VALUES ('seed');
 INSERT INTO reg.audit (action, object_type, outcome) VALUES ('look', 'person', 'ok'), ('look', 'person', 'refused');
 INSERT INTO reg.audit (at, action, object_type, outcome)
   SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM $$FROM \\('([^']+)'\\)$$)::timestamptz, 'look', 'person', 'ok'

@@ -59,6 +59,12 @@ CHECKS = {
         "place": "datum = NULL",
         "visited_at": "visited_at = recorded_from + interval '6 minutes'",
     },
+    "job_run": {
+        "detail": "detail = ''",
+        "ended": "ended_at = NULL WHERE outcome = 'ok'",
+        "job": "job = 'Job 1'",
+        "outcome": "outcome = 'perhaps'",
+    },
     "landlord": {
         "kind": "kind = 'estate'",
         "name": "name = ''",

@@ -27,7 +27,7 @@ def test_sound_installation_passes_every_check(installed: Installed) -> None:
     assert [check.name for check in checks if not check.ok] == []
     assert [check.name for check in checks] == [
         "disk", "keys", "database", "postgresql", "extensions", "postgis", "roles", "log-ins",
-        "migrations", "leakproof", "hardening", "protection", "audit", "sealed", "clock", "context",
+        "migrations", "leakproof", "hardening", "protection", "audit", "sealed", "clock", "jobs", "context",
     ]  # fmt: skip
 
 
@@ -93,6 +93,13 @@ def test_missing_key_of_what_is_sealed_is_found(installed: Installed) -> None:
 def test_foreign_context_key_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
     superuser.execute("SELECT sec.key_put('k1', decode(repeat('ff', 32), 'hex'), 'infinity')")
     assert list(failed(installed)) == ["context"]
+
+
+def test_job_that_was_missed_twice_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
+    superuser.execute("UPDATE reg.account SET created_at = now() - interval '3 days'")
+    assert failed(installed)["jobs"].found == "missed twice or more: audit-months"
+    superuser.execute("INSERT INTO reg.job_run (job, ended_at, outcome) VALUES ('audit-months', now() + interval '1 day', 'ok')")
+    assert failed(installed) == {}
 
 
 def test_clocks_six_seconds_apart_are_found(installed: Installed) -> None:
