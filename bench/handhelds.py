@@ -146,7 +146,8 @@ def written_bare(superuser: psycopg.Connection[tuple[Any, ...]], rider: Rider, s
     while time.perf_counter() < start + seconds:
         many = size // 4
         people, identities, homes = ([uuid.uuid4() for _ in range(many)] for _ in range(3))
-        units = list(itertools.islice(itertools.cycle(rider.units), many * 2))
+        units = rider.units[: many * 2]
+        homes_in = list(itertools.islice(itertools.cycle(units), many))
         values: dict[str, Any] = {
             "grid": rider.grid,
             "subdistrict": subdistrict,
@@ -155,13 +156,14 @@ def written_bare(superuser: psycopg.Connection[tuple[Any, ...]], rider: Rider, s
             "homes": homes,
         }
         values |= {"keys": [secrets.token_bytes(16) for _ in people], "sealed": [secrets.token_bytes(46) for _ in people]}
-        values |= {"units": [uuid.UUID(unit[0]) for unit in units[:many]], "rooms": [secrets.token_hex(4) for _ in range(many * 2)]}
-        values["corrected"] = list(dict.fromkeys(uuid.UUID(unit[0]) for unit in units))
-        values["rooms"] = values["rooms"][: len(values["corrected"])]
+        values |= {"units": [uuid.UUID(unit[0]) for unit in homes_in], "rooms": [secrets.token_hex(4) for _ in units]}
+        values["corrected"] = [uuid.UUID(unit[0]) for unit in units]
         with superuser.transaction():
             for statement in BARE:
                 superuser.execute(statement.encode(), values)
-        done += size // 4 * 4
+        for unit in units:
+            unit[1] += 1
+        done += many * 2 + len(units)
     return done / (time.perf_counter() - start)
 
 

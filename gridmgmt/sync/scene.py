@@ -16,7 +16,7 @@ from gridmgmt.sync.ledger import Opened
 from gridmgmt.sync.lines import Line
 from gridmgmt.sync.merging import Policy
 from gridmgmt.sync.results import Outcome
-from gridmgmt.sync.writers import WRITERS
+from gridmgmt.sync.writers import REFERRED, WRITERS
 from gridmgmt.sync.writers.noun import Row
 from gridmgmt.sync.writers.residents import Number, claim, number_in
 
@@ -129,9 +129,9 @@ class Scene:
         targets["resident"] |= canonical
         for kind in ORDER:
             if targets.get(kind):
-                self.load(kind, targets[kind], hold=True)
+                self.load(kind, targets[kind], hold=bool(WRITERS[kind].fields))  # what is never changed, nobody may hold
         for kind in ORDER:
-            missing = {one for one in references.get(kind, ()) if (kind, one) not in self.rows}
+            missing = references.get(kind, set[uuid.UUID]()) - targets.get(kind, set[uuid.UUID]())
             if missing:
                 self.load(kind, missing, hold=False)
         self._load_forms(sound, canonical)
@@ -214,7 +214,7 @@ class Scene:
 
 @cache
 def _loading(kind: str, *, hold: bool) -> tuple[str, tuple[str, ...]]:
-    writer = WRITERS[kind]
+    writer = REFERRED[kind]
     columns = ", ".join(column.read.format(name) for name, column in writer.columns.items())
     flag = "e.conflict_open" if "conflict_open" in KINDS[kind].table.c else "false"
     head = f"SELECT e.id, e.version, e.grid_id, e.subdistrict_id, e.deleted_at IS NOT NULL, {flag}, e.recorded_from, {columns}"

@@ -16,7 +16,7 @@ from gridmgmt.sync.results import Outcome
 from gridmgmt.sync.scene import Scene
 from gridmgmt.sync.writers import WRITERS
 from gridmgmt.sync.writers.buildings import relocate
-from gridmgmt.sync.writers.noun import Write
+from gridmgmt.sync.writers.noun import Write, Writer
 
 SCOPED: Final = {"grid_id": "int", "subdistrict_id": "int", "conflict_open": "boolean"}
 DEFERRED_NO_MORE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
@@ -33,10 +33,11 @@ def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
             for kind, writes in _ordered(waves[wave]):
                 _write(kind, writes, scene)
     for outcome in outcomes:
-        if outcome.row is not None:
-            outcome.version = outcome.after.version if outcome.after is not None else outcome.row.version
+        row, last = outcome.row, outcome.after
+        if row is not None:
+            outcome.version = row.version if last is None else last.version
             if outcome.writes:
-                scene.own[outcome.row.id].add(outcome.after.version)
+                scene.own[row.id].add(outcome.version)
 
 
 def write_one(kind: str, one: Write, scene: Scene) -> None:
@@ -87,7 +88,7 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
     if fresh and writer.insert is not None:
         rows = writer.insert(scene.line, writes, scene)
     else:
-        names = tuple(writer.inserted) if fresh else tuple(sorted(writes[0].columns.keys() & (writer.columns.keys() | SCOPED.keys())))
+        names = tuple(writer.inserted) if fresh else _changeable(writer, writes[0])
         marked = not fresh and "deleted_at" in writes[0].columns
         away = marked and bool(writes[0].columns["deleted_at"])
         statement = _inserting(kind) if fresh else _changing(kind, names, marked=marked, away=away)
@@ -104,6 +105,11 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
         one.version = one.row.version = found[1]
         one.row.grid_id, one.row.subdistrict_id = found[2], found[3]
     writer.after(scene.line, writes, scene)
+
+
+def _changeable(writer: Writer, one: Write) -> tuple[str, ...]:
+    """The columns of a correction, without what goes elsewhere or follows from them."""
+    return tuple(sorted(name for name in one.columns if name in SCOPED or (name in writer.columns and not writer.columns[name].derived)))
 
 
 @cache

@@ -1,9 +1,9 @@
 """Which class may do what with which table, written down by hand from the design and not read from the migrations.
 
 A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the account's grids), `subdistrict`
-(rows of its subdistrict), `own` (rows that name the account), `published` (rows that a release told to all), `linked` (files of the
-account, and those that their makers linked in its grids or its subdistrict), `unfinished` (files of the account that are not complete). A
-table or class that is missing may do nothing.
+(rows of its subdistrict), `own` (rows that name the account), `grids or own`, `published` (rows that a release told to all), `linked`
+(files of the account, and those that their makers linked in its grids or its subdistrict), `unfinished` (files of the account that are not
+complete). A table or class that is missing may do nothing.
 """
 
 from dataclasses import dataclass, field
@@ -149,7 +149,7 @@ TABLES = (
     Table("sync.enrolment", {}, {}, key="code_hash", column="expires_at", value="now()"),
     Table("sync.mutation", {}, {}, key="mutation_id", column="status", value="'noop'"),
     Table("sync.conflict", QUEUES, {}, column="code", value="'same-person'"),
-    Table("sync.dead_letter", QUEUES, {}, key="mutation_id", column="kind", value="'X'"),
+    Table("sync.dead_letter", QUEUES | {"field": "grids or own"}, {}, key="mutation_id", column="kind", value="'X'"),
     Table("sync.id_alias", {}, {}, key="alias", column="kind", value="'X'"),
     Table("sync.feed_meta", {}, {}, key="one", column="generation", value="gen_random_uuid()"),
     Table("sync.field_policy", dict.fromkeys(QUEUES, "signed"), {}, key="kind || t.field || t.version", column="set_at", value="now()"),
@@ -179,6 +179,9 @@ def expected(table: Table, verb: str, register: Register, account: Account) -> t
         place, values = _within("subdistrict" if account.scope == "subdistrict" else "grids", "l.grid_id", register, account, "l")
         by_maker = f"SELECT FROM sync.file_link l WHERE l.file_id = t.id AND l.linked_by = t.{table.account} AND {place}"
         return f"(t.{table.account} = %s OR EXISTS ({by_maker}))", [register.accounts[account.username], *values]
+    if scope == "grids or own":
+        place, values = _within("grids", f"t.{table.grid}", register, account, "t")
+        return f"({place} OR t.{table.account} = %s)", [*values, register.accounts[account.username]]
     return _within(scope, f"t.{table.grid}", register, account, "t")
 
 

@@ -83,7 +83,7 @@ def documents(text: str) -> list[Any]:
 
 
 def alike(example: Any, real: Any) -> bool:
-    """Whether an example has the members of the real thing, all the way down. What is in a list is like something in the real one, if any."""
+    """Whether an example has the members of the real thing, all the way down. Each in a list is like one in the real list, if any."""
     if isinstance(example, dict) and isinstance(real, dict):
         return example.keys() == real.keys() and all(name in FREE or alike(example[name], real[name]) for name in example)
     if isinstance(example, list) and isinstance(real, list):
