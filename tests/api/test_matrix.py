@@ -126,6 +126,9 @@ LETTER = {"device_id": str(SPARE), "seq": "1"}
 PUSH = {"device_id": str(SPARE), "batch_id": str(SPARE), "sent_at_device": "2026-01-01T00:00:00Z", "mutations": []}
 GRID = {"name": "g", "community": SOUTH, "valid_from": "2024-01-01"}
 UNSIGNED, NOON = "A" * 86, "2026-01-01T12:00:00Z"
+ENROLMENT = {
+    "code": "0", "public_key": "A" * 43, "label": "l", "app_version": "1", "schema_version": 1, "signature": UNSIGNED,
+}  # fmt: skip
 STYLES = {"collection": "communities", "style": "border"}
 TILES = {"collection": "communities", "tileMatrixSetId": "WebMercatorQuad", "tileMatrix": "12", "tileRow": "1783", "tileCol": "3345"}
 
@@ -188,7 +191,7 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/compare", LISTS, body=says(identity_number=SPARE_NUMBER, purpose="spot_check", reason="asked at the door")),
     # handhelds: what they do themselves takes their signatures or tokens, which no visitor has
     Case("POST", "/v1/devices/enrolments", ADMIN_MAKES, body=says(username="worker")),
-    Case("POST", "/v1/devices/enrol", dict.fromkeys(VISITORS, 400), body=says(code="0")),
+    Case("POST", "/v1/devices/enrol", dict.fromkeys(VISITORS, 401), body=says(**ENROLMENT), headers={"Idempotency-Key": "one"}),
     Case("POST", "/v1/devices/token", dict.fromkeys(VISITORS, 401), body=says(device_id=str(SPARE), refresh_token="x", signature=UNSIGNED)),
     Case("POST", "/v1/sync/wipe-ack", dict.fromkeys(VISITORS, 401), body=says(device_id=str(SPARE), at=NOON, signature=UNSIGNED)),
     Case("GET", "/v1/devices", HOLDERS),
