@@ -1,8 +1,8 @@
 """Which class may do what with which table, written down by hand from the design and not read from the migrations.
 
 A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the account's grids), `subdistrict`
-(rows of its subdistrict), `own` (rows that name the account), `grids or own`, `published` (rows that a release told to all). A table or class that is
-missing may do nothing.
+(rows of its subdistrict), `own` (rows that name the account), `grids or own`, `published` (rows that a release told to all). A table or
+class that is missing may do nothing.
 """
 
 from dataclasses import dataclass, field
