@@ -3,8 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -27,7 +26,6 @@ class Pusher:
     drawn: Drawn
     device: Device
     seq: int = 0
-    ids: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
     def of(cls, drawn: Drawn, username: str = "worker") -> "Pusher":
