@@ -34,6 +34,7 @@ from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings, load_settings
 from gridmgmt.sync.cursors import FeedCursors
 from gridmgmt.sync.pokes import Pokes
+from gridmgmt.sync.stored import Stored
 
 THREADS_PER_CONNECTION = 4
 """Routes wait for the database in threads; classes of user share them, so there are more threads than connections of one class."""
@@ -66,10 +67,11 @@ def create_app(
         tokens=Tokens(keys.token, settings.access.token_lifetime),
         passwords=Passwords(),
         cursors=Cursors(keys.context),
-        limits=limits or Limits(body=settings.server.max_body),
+        limits=limits or Limits(body=settings.server.max_body, piece=settings.uploads.upload_chunk_most),
         rates=Rates(),
         metrics=Metrics(database),
         tiles=Tiles(settings.server.tile_cache),
+        stored=Stored(settings.places.file_store),
         feed=FeedCursors(keys.context),
         pokes=Pokes(database),
         snapshots=Turns(settings.sync.snapshots, "as many snapshots are being sent as may be at once"),

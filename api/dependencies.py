@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
@@ -27,6 +28,7 @@ from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings
 from gridmgmt.sync.cursors import FeedCursors
 from gridmgmt.sync.pokes import Pokes
+from gridmgmt.sync.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Parts:
     rates: Rates
     metrics: Metrics
     tiles: Tiles
+    stored: Stored
+    """Where the bytes of uploaded files lie."""
     feed: FeedCursors
     pokes: Pokes
     snapshots: Turns
@@ -58,6 +62,8 @@ class Parts:
     """Bulletins that were made already."""
     streams: Turns = field(default_factory=lambda: Turns(4))
     """Long answers that are sent at once; each holds a connection."""
+    storing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
+    """Threads that write to the store of files: a slow store takes none of those that other requests wait in."""
 
 
 def parts_of(request: Request) -> Parts:
@@ -151,3 +157,5 @@ def allow(*roles: str) -> Callable[[Actor], Awaitable[None]]:
 
 REGISTER_ROLES = ("district", "subdistrict", "community", "worker")
 """Roles that see rows of the register at all; `admin` and `auditor` do not."""
+OFFICE_ROLES = ("district", "subdistrict")
+"""Those of them that strike out what others saw and entered."""

@@ -23,6 +23,7 @@ from gridmgmt.errors import BusyError, DistrictError, UnauthenticatedError
 
 OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered even when everything else waits."""
+UPLOADS: Final = "/v1/files/"
 LOG_INS: Final = frozenset({"/v1/auth/token", "/v1/devices/enrol", "/v1/sync/wipe-ack"})
 """Whoever asks here is nobody yet, whatever header stands beside it."""
 REFRESHES: Final = "/v1/devices/token"
@@ -41,10 +42,14 @@ class Limits:
 
     body: int = 1_048_576
     """Bytes of a body."""
+    piece: int = 5_242_880
+    """Bytes of a piece of an uploaded file."""
     target: int = 8_000
     """Bytes of a path with its query."""
     at_once: int = 64
     queue: int = 128
+    pieces_at_once: int = 32
+    """Pieces of uploaded files, which come slowly over a handheld's network: they have turns of their own, and take none from others."""
     anonymous_second: int = 20
     anonymous_minute: int = 600
     ogc_second: int = 100
@@ -98,6 +103,7 @@ class Gate:
         self._limits = limits
         self._rates = rates
         self._serving = anyio.Semaphore(limits.at_once, fast_acquire=True)
+        self._receiving = anyio.Semaphore(limits.pieces_at_once, fast_acquire=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or refuse with a problem."""
@@ -110,11 +116,12 @@ class Gate:
         except DistrictError as error:
             await answer_to(request, error)(scope, receive, send)
             return
-        counted = _counted(receive, self._limits.body)
+        counted = _counted(receive, self._most(scope))
+        turns = self._receiving if _is_piece(scope) else self._serving
         if scope["path"] in OPEN:
             await self._app(scope, counted, send)
-        elif await self._turn():
-            turn = scope.setdefault("state", {})["turn"] = Turn(self._serving)
+        elif await self._turn(turns):
+            turn = scope.setdefault("state", {})["turn"] = Turn(turns)
             try:
                 await self._app(scope, counted, send)
             finally:
@@ -127,37 +134,46 @@ class Gate:
         length = request.headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             raise RequestError("malformed-request", "Content-Length is not a number")
-        if len(length) > 12 or int(length) > self._limits.body:
-            raise RequestError("too-large", f"a body has at most {self._limits.body} bytes", headers={"Connection": "close"})
+        most = self._most(request.scope)
+        if len(length) > 12 or int(length) > most:
+            raise RequestError("too-large", f"a body has at most {most} bytes", headers={"Connection": "close"})
         path: str = request.scope["path"]
         nobody = "authorization" not in request.headers or path in LOG_INS
         if nobody and path not in OPEN and path != REFRESHES and not path.startswith("/static/"):
-            address, most = address_of(request), self._limits
+            address, limits = address_of(request), self._limits
             if not path.startswith("/ogc/"):
-                self._rates.take(RateLimitItemPerSecond(most.anonymous_second), "anonymous", address)
-                self._rates.take(RateLimitItemPerMinute(most.anonymous_minute), "anonymous", address)
+                self._rates.take(RateLimitItemPerSecond(limits.anonymous_second), "anonymous", address)
+                self._rates.take(RateLimitItemPerMinute(limits.anonymous_minute), "anonymous", address)
             elif "/tiles/" not in path:
-                self._rates.take(RateLimitItemPerSecond(most.ogc_second), "ogc", address)
-                self._rates.take(RateLimitItemPerMinute(most.ogc_minute), "ogc", address)
+                self._rates.take(RateLimitItemPerSecond(limits.ogc_second), "ogc", address)
+                self._rates.take(RateLimitItemPerMinute(limits.ogc_minute), "ogc", address)
 
-    async def _turn(self) -> bool:
+    def _most(self, scope: Scope) -> int:
+        return self._limits.piece if _is_piece(scope) else self._limits.body
+
+    async def _turn(self, turns: anyio.Semaphore) -> bool:
         try:
-            self._serving.acquire_nowait()
+            turns.acquire_nowait()
         except anyio.WouldBlock:
-            return await self._wait()
+            return await self._wait(turns)
         return True
 
-    async def _wait(self) -> bool:
-        if self._serving.statistics().tasks_waiting >= self._limits.queue:
+    async def _wait(self, turns: anyio.Semaphore) -> bool:
+        if turns.statistics().tasks_waiting >= self._limits.queue:
             return False
         with anyio.move_on_after(PATIENCE) as waiting:
-            await self._serving.acquire()
+            await turns.acquire()
         return not waiting.cancelled_caught
 
 
 def address_of(request: Request) -> str:
     """The address that a request came from, as far as rates are concerned."""
     return request.client.host if request.client is not None else "-"
+
+
+def _is_piece(scope: Scope) -> bool:
+    """Whether a piece of an uploaded file comes, which its route reads with a hard stop of its own."""
+    return scope["method"] == "PATCH" and scope["path"].startswith(UPLOADS)
 
 
 def _counted(receive: Receive, most: int) -> Receive:

@@ -48,7 +48,7 @@ class Metrics:
             self._problems.labels(slug).inc()
 
     def text(self, figures: Sequence[Figure] = ()) -> bytes:
-        """All of it, as a scrape reads it, with what the database told of the handhelds."""
+        """All of it, as a scrape reads it, with what the database told of jobs and handhelds."""
         self._figures.told = figures
         if SHARED not in os.environ:
             return generate_latest(self.registry)
@@ -78,7 +78,7 @@ class _Figures(Collector):
         self.told: Sequence[Figure] = ()
 
     def collect(self) -> Iterator[Metric]:
-        """How long changes wait, what waits for a decision, handhelds by how they stand and by their last contact."""
+        """Jobs, how long changes wait, what waits for a decision, handhelds by how they stand and by their last contact."""
         for name, (title, text, label) in FIGURES.items():
             family = GaugeMetricFamily(f"gridmgmt_{title}", text, labels=[label] if label else [])
             for figure in self.told:
@@ -88,6 +88,7 @@ class _Figures(Collector):
 
 
 FIGURES: Final = {
+    "job": ("job_seconds_since_success", "Time since a job's last success began", "job"),
     "lag": ("feed_lag_seconds", "Age of the oldest change that waits for a writer that is still open", ""),
     "open": ("sync_open", "Conflicts and dead letters that wait for a decision", "queue"),
     "devices": ("devices", "Handhelds by how they stand", "status"),

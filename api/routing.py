@@ -108,11 +108,17 @@ class StrictRequest(Request):
         return self._exact
 
 
+class _JSONError(ValueError):
+    """What Python would take for JSON."""
+
+
 def _read_json(body: bytes) -> Any:
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise RequestError("malformed-request", "the body is not valid JSON in UTF-8", field="body") from error
+        # Of these alone the text quotes nothing that was sent.
+        told = f": {error}" if isinstance(error, (json.JSONDecodeError, _JSONError)) else ""
+        raise RequestError("malformed-request", f"the body is not valid JSON in UTF-8{told}", field="body") from error
     # Each pass takes the innermost brackets away, in C: 32 passes leave nothing of what is not too deep.
     brackets = _STRING.sub(b"", body).translate(_BRACKETS, delete=_OTHER)
     for _ in range(DEPTH):
@@ -127,12 +133,12 @@ def _read_json(body: bytes) -> Any:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member stands twice in one object")
+        raise _JSONError("a member stands twice in one object")
     return members
 
 
 def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is not JSON")
+    raise _JSONError(f"{word} is no number")
 
 
 def _check_parameters(request: Request, known: set[str]) -> None:

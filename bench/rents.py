@@ -1,11 +1,14 @@
-"""From observations to an index: the sums of a million rents beside DuckDB's of the same rows, the solution, a thousand corrections.
+"""From observations to an index: the sums of a million rents beside DuckDB's of the same rows, the solution, a thousand corrections; the
+same regression by statsmodels; a release of the whole district.
 
 The observations are invented: 120 months, 100 communities, ten attributes. DuckDB reads them from a table of its own, with all cores.
+statsmodels takes a tenth or a hundredth of them, as a matrix of 229 columns, and its time and memory are scaled up.
 """
 
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +17,16 @@ import numpy as np
 import psycopg
 
 from bench.stage import Figure, Stage
+from gridmgmt.rents.composing import compose
 from gridmgmt.rents.methods.hedonic import time_dummy
 from gridmgmt.rents.observations import ATTRIBUTES
+from gridmgmt.rents.quarterly import last_quarter
 from gridmgmt.rents.statistics import load_cells, rebuild
 
 ROWS: Final = 1_000_000
+LARGE: Final = 10_000_000
+DENSE: Final = 100_000
+"""Rows for statsmodels."""
 MONTHS: Final = 120
 FIRST: Final = 2010 * 12
 USE: Final = "warehouse"
@@ -65,14 +73,43 @@ for _ in range(4):
      GROUP BY 1, 2, 3, 4''')
     print(time.perf_counter() - start, flush=True)
 """
+DENSE_PEER: Final = """
+import resource, sys, time
+import numpy as np, statsmodels.api as sm
+given = np.load(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.perf_counter()
+period, community, stratum = (np.eye(given[name].max() + 1)[given[name]] for name in ("period", "community", "stratum"))
+design = np.hstack((period, community[:, 1:], stratum[:, 1:], given["x"]))
+sm.OLS(given["y"], design).fit().bse
+print(time.perf_counter() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+SOME: Final = f"""
+SELECT (extract(year FROM month) * 12 + extract(month FROM month) - 1)::int AS period, community_id, class, new_let,
+       {", ".join(f"{name} / 1e6::float8" for name in MEASURES)}
+  FROM reg.rent_observation WHERE use = '{USE}' AND source = 'survey' LIMIT {DENSE}"""
 
 
 def measure(stage: Stage) -> Iterator[Figure]:
-    """Seconds of the sums, the solution and a delta."""
+    """Seconds of a release, of the sums, the solution and a delta; memory."""
+    with stage.register.database.transaction(stage.register.operator) as session:
+        start = time.perf_counter()
+        compose(session, last_quarter(session))
+        yield Figure("rents.district", time.perf_counter() - start, 60, "s", "limit", ("<=", 1))
+        session.rollback()
+    yield from _measured(stage, ROWS)
+
+
+def measure_large(stage: Stage) -> Iterator[Figure]:
+    """The same of ten million rents, without the release."""
+    yield from _measured(stage, LARGE)
+
+
+def _measured(stage: Stage, rows: int) -> Iterator[Figure]:
     folder = stage.settings.places.home.parent / "duckdb"
     with stage.superuser() as superuser:
         superuser.execute("SET session_replication_role = replica")
-        superuser.execute(FILL.encode(), {"rows": ROWS})
+        superuser.execute(FILL.encode(), {"rows": rows})
         superuser.execute(LIMITS.encode())
         superuser.execute("RESET session_replication_role")
         superuser.execute("VACUUM (ANALYZE) reg.rent_observation, reg.rent_limit")
@@ -80,6 +117,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
             ours = _quickest(lambda: rebuild(session, USE))
             session.commit()
         yield Figure("rents.sums", ours, _peer(superuser, folder), "s", "peer", ("<=", 2))
+        tracemalloc.start()
         with stage.register.database.transaction(stage.register.operator, read_only=True) as session:
             start = time.perf_counter()
             cells = load_cells(session, [USE])
@@ -87,12 +125,31 @@ def measure(stage: Stage) -> Iterator[Figure]:
         _, community = np.unique(cells.community, return_inverse=True)
         _, stratum = np.unique(np.stack((cells.class_, cells.new_let)), axis=1, return_inverse=True)
         moments = cells.moments(cells.month - FIRST, community.ravel(), stratum.ravel(), MONTHS)
+        time_dummy(moments)
+        megabytes = tracemalloc.get_traced_memory()[1] / 1e6
+        tracemalloc.stop()
         yield Figure("rents.load", loaded, 1, "s", "limit", ("<=", 1))
-        yield Figure("rents.solve", _quickest(lambda: time_dummy(moments)), 0.1, "s", "limit", ("<=", 1))
+        solved = _quickest(lambda: time_dummy(moments))
+        yield Figure("rents.solve", solved, 0.1, "s", "limit", ("<=", 1))
+        seconds, dense = _dense(superuser, folder)
+        yield Figure("rents.index", ours + loaded + solved, seconds * rows / DENSE, "s, statsmodels scaled")
+        yield Figure("rents.memory", megabytes, dense * rows / DENSE, "MB, statsmodels scaled")
         ((told,),) = superuser.execute(CORRECT.encode(), [[f"BENCH{number}" for number in range(1, DELTA + 1)]]).fetchall()
         triggers = {one["Trigger Name"]: one["Time"] / 1000 for one in told[0]["Triggers"]}
         yield Figure("rents.delta", triggers["sum_update"] + triggers["pair_update"], 0.1, "s", "limit", ("<=", 1))
         yield Figure("rents.correction", told[0]["Execution Time"] / 1000, triggers["keep_past"], "s, against keeping the past")
+
+
+def _dense(superuser: psycopg.Connection[tuple[Any, ...]], folder: Path) -> tuple[float, float]:
+    """Seconds and megabytes of statsmodels for some of the rents."""
+    table = np.array(superuser.execute(SOME.encode()).fetchall(), object)
+    period, community, class_ = (np.unique(table[:, at].astype(str), return_inverse=True)[1].ravel() for at in range(3))
+    given = {"period": period, "community": community, "stratum": class_ * 2 + table[:, 3].astype(np.int64)}
+    y, x = table[:, 4].astype(np.float64), table[:, 5:].astype(np.float64)
+    np.savez(folder / "some.npz", allow_pickle=False, **given, y=y, x=x)
+    told = subprocess.run([sys.executable, "-c", DENSE_PEER, str(folder / "some.npz")], check=True, capture_output=True, text=True).stdout
+    seconds, megabytes = map(float, told.split())
+    return seconds, megabytes
 
 
 def _quickest(work: Callable[[], Any]) -> float:

@@ -40,7 +40,7 @@ FAULTS: Final = {
 class GeometryError(ValueError):
     """A geometry that is refused. `reason` is a stable slug; `lon`, `lat` say where in degrees, when a place is to blame.
 
-    Reasons: syntax, type, empty, number, not-finite, range, swapped, outside, three-dimensional, unclosed-ring, too-few-points,
+    Reasons: syntax, type, crs, empty, number, not-finite, range, swapped, outside, three-dimensional, unclosed-ring, too-few-points,
     too-many-vertices, self-intersection, hole-outside, nested, disconnected, invalid.
     """
 
@@ -76,6 +76,8 @@ def build(document: Any, *, kinds: Collection[str] = frozenset(DEPTHS), max_vert
     if not isinstance(kind, str) or kind not in DEPTHS or kind not in kinds:
         expected = ", ".join(sorted(kinds))
         raise GeometryError("type", f"a geometry of type {_shown(kind)} is not taken here; send one of {expected}")
+    if "crs" in document:  # GeoJSON of 2008: passed over, coordinates would be taken for what they are not
+        raise GeometryError("crs", "a geometry names no reference system; leave crs out")
     parts = _flatten(document.get("coordinates"), DEPTHS[kind], max_vertices)
     lines = [[_position(position, drop_z=drop_z) for position in line] for line in parts[-1]]
     if kind in AREAS:

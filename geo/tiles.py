@@ -118,14 +118,16 @@ def tile(
     where: Sequence[ColumnElement[bool]] = (),
     feature_id: ColumnElement[Any] | None = None,
     told: Sequence[ColumnElement[Any]] = (),
+    in_steps: bool = False,
 ) -> Select[Any]:
     """One tile of `rows` drawn by `shape` (a geometry of `srid`): one row with the tile's bytes, empty when nothing lies in it.
 
     Which rows come near is said by `where` (see `around`); what of them lies beyond the buffer is cut away. `feature_id` is an integer.
+    With `in_steps` the shape is in steps of the tile already, rings as the format has them, and is taken as it is.
     """
-    box = envelope(bounds, srid)
     sizes = (literal_column(str(EXTENT), Integer), literal_column(str(BUFFER), Integer), literal_column("true"))
-    columns = [func.ST_AsMVTGeom(shape, box, *sizes).label("geom"), *told]
+    drawing = shape if in_steps else func.ST_AsMVTGeom(shape, envelope(bounds, srid), *sizes)
+    columns = [drawing.label("geom"), *told]
     names = [literal(layer, Text), literal_column(str(EXTENT), Integer), literal_column("'geom'", Text)]
     if feature_id is not None:
         columns.append(feature_id.label("fid"))

@@ -57,6 +57,12 @@ class ConflictError(DistrictError):
     slug = "conflict"
 
 
+class GoneError(DistrictError):
+    """It was there, and will not come back by itself."""
+
+    slug = "gone"
+
+
 class StaleError(DistrictError):
     """The row was changed since the writer read it."""
 
@@ -113,7 +119,12 @@ RULES: Mapping[str, Rule] = {
     "pk_person": Rule(ConflictError, "id-taken", "id", "the id is used already, with other content"),
     "pk_residence": Rule(ConflictError, "id-taken", "id", "the id is used already"),
     "pk_lease": Rule(ConflictError, "id-taken", "id", "the id is used already"),
+    "pk_file": Rule(ConflictError, "id-taken", "Upload-Metadata.id", "the id is used already"),
     "pk_manager": Rule(ConflictError, "id-taken", "id", "the id is used already"),
+    "pk_inspection": Rule(ConflictError, "id-taken", "id", "the id is used already"),
+    "pk_duty_report": Rule(ConflictError, "id-taken", "id", "the id is used already"),
+    "inspection_unit_in_building": Rule(InvalidError, "unknown-reference", "unit_id", "the unit is of another building"),
+    "duty_report_unit_in_building": Rule(InvalidError, "unknown-reference", "unit_id", "the unit is of another building"),
     "ex_residence_main": Rule(ConflictError, "second-main-residence", "valid_from", "the person has another main residence then"),
     "uq_lease_number": Rule(ConflictError, "code-taken", "number", "another lease has this number"),
     "ex_lease_unit": Rule(ConflictError, "unit-already-let", "valid_from", "the unit is let to somebody else in this period"),
@@ -136,7 +147,7 @@ RULES: Mapping[str, Rule] = {
     "ex_area_grant_subdistrict": Rule(ConflictError, "second-subdistrict", "area", "the account has a subdistrict in this period"),
 }
 
-_COLUMN = re.compile(r"^(?:ck|fk)_[a-z]+_(?P<column>[a-z0-9_]+?)(?:_grid_id_subdistrict_id)?$")
+_COLUMN = re.compile(r"^(?:ck|fk)_(?:duty_report|[a-z]+)_(?P<column>[a-z0-9_]+?)(?:_grid_id_subdistrict_id)?$")
 
 
 def explain(error: DBAPIError) -> DistrictError | None:

@@ -15,6 +15,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "GRIDMGMT_"
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", re.ASCII)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?", re.ASCII)
 """As browsers send it (RFC 6454): in small letters, without a slash at its end."""
 
@@ -32,11 +33,28 @@ class Places(_Concern):
 
     home: Annotated[Path, Field(description="Folder of the embedded database and its log")] = Path(".gridmgmt")
     keys: Annotated[Path | None, Field(description="Folder of the sealing, context and token keys; `keys` in the home unless given")] = None
+    files: Annotated[
+        str | None, Field(min_length=1, description="Folder of uploaded files, or s3://bucket/prefix; `files` in the home unless given")
+    ] = None
 
     @property
     def key_folder(self) -> Path:
         """Absolute folder of the keys, which need not exist yet."""
         return (self.keys or self.home / "keys").absolute()
+
+    @property
+    def file_store(self) -> Path | str:
+        """Absolute folder of uploaded files, which need not exist yet, or the address of a bucket."""
+        if self.files is not None and "://" in self.files:
+            return self.files
+        return (self.home / "files" if self.files is None else Path(self.files)).absolute()
+
+    @field_validator("files")
+    @classmethod
+    def _names_a_store(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value and not _BUCKET.fullmatch(value):
+            raise ValueError("neither a folder nor of the form s3://bucket/prefix")
+        return value
 
 
 class Database(_Concern):
@@ -89,6 +107,16 @@ class Access(_Concern):
         return value
 
 
+class Uploads(_Concern):
+    """How large uploaded files and their pieces are, and how long an unfinished one waits."""
+
+    upload_bytes: Annotated[int, Field(ge=1, le=1_073_741_824, description="Largest uploaded file in bytes")] = 20_971_520
+    upload_chunk_least: Annotated[int, Field(ge=1, description="Fewest bytes of a piece of it, except the last")] = 524_288
+    upload_chunk_most: Annotated[int, Field(ge=1, le=67_108_864, description="Most bytes of a piece; held in memory")] = 5_242_880
+    upload_days: Annotated[int, Field(ge=1, le=366, description="Days after which an unfinished file is given up")] = 7
+    upload_open: Annotated[int, Field(ge=1, description="Unfinished files that an account may have")] = 200
+
+
 class Sync(_Concern):
     """How much handhelds send and get at once, and how long they live without contact. They are told all of it."""
 
@@ -113,10 +141,18 @@ class Settings:
     database: Database
     server: Server
     access: Access
+    uploads: Uploads = field(default_factory=Uploads)
     sync: Sync = field(default_factory=Sync)
 
 
-CONCERNS: Mapping[str, type[BaseSettings]] = {"places": Places, "database": Database, "server": Server, "access": Access, "sync": Sync}
+CONCERNS: Mapping[str, type[BaseSettings]] = {
+    "places": Places,
+    "database": Database,
+    "server": Server,
+    "access": Access,
+    "uploads": Uploads,
+    "sync": Sync,
+}
 
 
 def load_settings() -> Settings:
@@ -131,7 +167,7 @@ def load_settings() -> Settings:
             near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
             raise SettingsError(f"{name} is not a setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
     try:
-        return Settings(places=Places(), database=Database(), server=Server(), access=Access(), sync=Sync())
+        return Settings(places=Places(), database=Database(), server=Server(), access=Access(), uploads=Uploads(), sync=Sync())
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}") from None

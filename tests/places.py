@@ -22,21 +22,30 @@ import shapely
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from geoalchemy2.shape import from_shape
-from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
-from geo.crs import STORAGE, to_degrees
+from geo.crs import STORAGE
 from gridmgmt.database import Actor, Database
-from gridmgmt.models import Area, AreaGrant, Building, Grid, GridAssignment, Lease, Manager, Residence, Unit
-from gridmgmt.models.base import Base
+from gridmgmt.models import (
+    Area,
+    AreaGrant,
+    Building,
+    Grid,
+    GridAssignment,
+    Lease,
+    Manager,
+    Residence,
+    Unit,
+)
 from gridmgmt.security import accounts
 from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.settings import Address
+from tests.ground import identifier, point, rectangle, scope
+from tests.seen import draw_duty_reports, draw_inspections
 
-ORIGIN: Final = (504_000.0, 2_506_000.0)
-"""Easting and northing (EPSG:4547) of the south-west corner: 114.04° E, 22.65° N."""
 PASSWORD: Final = "places-password"
 HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 """Hashed with next to no work, so that a log-in in a test takes no time."""
@@ -159,6 +168,8 @@ class Places:
     residences: dict[str, uuid.UUID]
     leases: dict[str, uuid.UUID]
     managers: dict[str, uuid.UUID]
+    inspections: dict[str, uuid.UUID]
+    duty_reports: dict[str, uuid.UUID]
     releases: dict[str, uuid.UUID] = field(default_factory=dict[str, uuid.UUID])
     """None are drawn: see tests/rented.py."""
     devices: dict[str, uuid.UUID] = field(default_factory=dict[str, uuid.UUID])
@@ -185,6 +196,8 @@ def draw(database: Database) -> Places:
         residences = _residences(session, people, units)
         leases = _leases(session, people, units)
         managers = _managers(session, people, buildings)
+        inspections = draw_inspections(session, buildings, units, {name: (x, y) for name, _, x, y, *_ in BUILDINGS})
+        duty_reports = draw_duty_reports(session, managers, units)
         session.execute(text("SELECT sec.count_residents()"))
     with database.transaction(accounts.known_as(database, "local-admin")) as session:
         for username, role, scope in ACCOUNTS:
@@ -203,29 +216,7 @@ def draw(database: Database) -> Places:
                     insert(AreaGrant).values(account_id=_account_id(session, username), area_id=areas[scope], level=role, valid_from=DAY)
                 )
     actors = {username: accounts.known_as(database, username) for username, _, _ in ACCOUNTS}
-    return Places(areas, grids, actors, buildings, units, people, residences, leases, managers)
-
-
-def point(x: float, y: float) -> tuple[float, float]:
-    """Longitude and latitude of a place in metres from the origin."""
-    lon, lat = to_degrees(ORIGIN[0] + x, ORIGIN[1] + y)
-    return float(lon), float(lat)
-
-
-def rectangle(west: float, south: float, east: float, north: float) -> shapely.MultiPolygon:
-    """A rectangle in metres, as a multipolygon in degrees.
-
-    A line that is straight in metres is not quite straight in degrees: every corner of a grid on its edge is a vertex of it too.
-    """
-    xs = [west, *(x for x in (500, 1000, 1500) if west < x < east), east]
-    ys = [south, *(y for y in (400,) if south < y < north), north]
-    ring = [(x, south) for x in xs] + [(east, y) for y in ys[1:]] + [(x, north) for x in xs[-2::-1]] + [(west, y) for y in ys[-2::-1]]
-    return shapely.MultiPolygon([shapely.Polygon([point(x, y) for x, y in ring])])
-
-
-def identifier(kind: int, number: int) -> uuid.UUID:
-    """An id that stays the same from run to run, of version 7."""
-    return uuid.UUID(f"0190000{kind:x}-0000-7000-8000-{number:012x}")
+    return Places(areas, grids, actors, buildings, units, people, residences, leases, managers, inspections, duty_reports)
 
 
 def _areas(session: Session) -> dict[str, int]:
@@ -279,7 +270,7 @@ def _units(session: Session, buildings: dict[str, uuid.UUID]) -> dict[str, uuid.
         made[name] = identifier(2, number)
         values: dict[str, object] = {"id": made[name], "building_id": buildings[building], "code": code, "floor": floor, "room": room}
         values |= {"area_m2": area, "use": use, "max_occupants": occupants}
-        session.execute(insert(Unit).values(**values, **_scope(session, Building, buildings[building])))
+        session.execute(insert(Unit).values(**values, **scope(session, Building, buildings[building])))
     return made
 
 
@@ -309,7 +300,7 @@ def _residences(session: Session, people: dict[str, uuid.UUID], units: dict[str,
         made[name] = identifier(4, number)
         values: dict[str, object] = {"id": made[name], "person_id": people[person], "unit_id": units[unit], "main": True, "basis": basis}
         values |= {"valid_from": valid_from, "valid_to": valid_to, "declared_by": "resident", "declared_on": valid_from}
-        session.execute(insert(Residence).values(**values, **_scope(session, Unit, units[unit])))
+        session.execute(insert(Residence).values(**values, **scope(session, Unit, units[unit])))
     return made
 
 
@@ -326,7 +317,7 @@ def _leases(session: Session, people: dict[str, uuid.UUID], units: dict[str, uui
         values |= {"lessor_name": lessor, "lessee_id": people[lessee] if lessee else None, "rent_fen": fen, "rent_given": fen / 100}
         values |= {"rent_unit": "month", "area_basis_m2": 35, "valid_from": valid_from, "valid_to": valid_to, "signed_on": valid_from}
         values |= {"state": state, "filed_on": valid_from if state == "filed" else None, "new_let": True}
-        session.execute(insert(Lease).values(**values, **_scope(session, Unit, units[unit])))
+        session.execute(insert(Lease).values(**values, **scope(session, Unit, units[unit])))
     return made
 
 
@@ -336,14 +327,8 @@ def _managers(session: Session, people: dict[str, uuid.UUID], buildings: dict[st
         made[name] = identifier(6, number)
         values: dict[str, object] = {"id": made[name], "person_id": people[person], "building_id": buildings[building]}
         values |= {"kind": kind, "state": state, "valid_from": valid_from, "police_contact": "周警官", "office_contact": "吴主任"}
-        session.execute(insert(Manager).values(**values, **_scope(session, Building, buildings[building])))
+        session.execute(insert(Manager).values(**values, **scope(session, Building, buildings[building])))
     return made
-
-
-def _scope(session: Session, parent: type[Base], parent_id: uuid.UUID) -> dict[str, int]:
-    table: Table = parent.__table__  # pyright: ignore[reportAssignmentType]
-    row = session.execute(select(table.c.grid_id, table.c.subdistrict_id).where(table.c.id == parent_id)).one()
-    return {"grid_id": row[0], "subdistrict_id": row[1]}
 
 
 def _account_id(session: Session, username: str) -> int:

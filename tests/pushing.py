@@ -3,8 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -27,7 +26,6 @@ class Pusher:
     drawn: Drawn
     device: Device
     seq: int = 0
-    ids: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
     def of(cls, drawn: Drawn, username: str = "worker") -> "Pusher":
@@ -39,12 +37,14 @@ class Pusher:
         self.seq += 1
         return {"seq": self.seq, "mutation_id": str(uuid.uuid4()), "op": op, "kind": kind, "id": str(identifier), **more}
 
-    def create(self, kind: str, identifier: object = None, *, scope: int | None = None, **values: Any) -> dict[str, Any]:
+    def create(self, kind: str, identifier: object = None, /, *, scope: int | None = None, **values: Any) -> dict[str, Any]:
         """A creation."""
         more = {} if scope is None else {"scope_id": scope}
         return self.item("create", kind, identifier or uuid.uuid4(), set=plain(values), **more)
 
-    def update(self, kind: str, identifier: object, base: int | None = None, *, after: int | None = None, **values: Any) -> dict[str, Any]:
+    def update(
+        self, kind: str, identifier: object, base: int | None = None, /, *, after: int | None = None, **values: Any
+    ) -> dict[str, Any]:
         """A change of the form `base`, or of what the mutation `after` made."""
         told = {"version": base} if base is not None else {"seq": after} if after is not None else None
         return self.item("update", kind, identifier, set=plain(values), **({} if told is None else {"base": told}))

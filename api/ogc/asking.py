@@ -23,7 +23,7 @@ from api.auth import caller, may_write
 from api.dependencies import Parts, parts_of
 from api.ogc.links import NOTICE
 from api.problems import RequestError, refused
-from api.schemas.base import Day, Moment, read_digits
+from api.schemas.base import Moment, read_digits
 from gridmgmt.database import Actor
 from gridmgmt.errors import DistrictError, ForbiddenError, InvalidError
 from gridmgmt.layers import find_layer
@@ -33,7 +33,6 @@ Value = TypeVar("Value")
 
 LANGUAGES: Final = ("zh", "en")
 MOMENT: Final[TypeAdapter[dt.datetime]] = TypeAdapter(Moment)
-DAY: Final[TypeAdapter[dt.date]] = TypeAdapter(Day)
 COUNT: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, BeforeValidator(read_digits), Field(ge=1)])
 
 

@@ -28,8 +28,8 @@ def choose(asked: Asked, offered: Mapping[str, str]) -> str:
         if named not in offered:
             raise InvalidError(f"f: takes {', '.join(offered)}", field="f")
         return named
-    accept = asked.request.headers.get("accept", "*/*")[:1000]
-    found = _best(accept, tuple(offered.items()))
+    accept = asked.request.headers.get("accept", "")[:1000].strip()
+    found = _best(accept or "*/*", tuple(offered.items()))  # an empty list names nothing, so it excludes nothing
     if found is None:
         raise RequestError("not-acceptable", f"this is served as {', '.join(offered.values())}")
     return found

@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import TypeAdapter
 
-from api.ogc.asking import COUNT, DAY, MOMENT, Asked, read
-from api.schemas.base import EntityId, Flag
+from api.ogc.asking import COUNT, MOMENT, Asked, read
+from api.schemas.base import AnyDay, AnyMoment, EntityId, Flag
 from geo.bbox import BBoxError, parse_bbox
 from geo.cql2 import FilterError, Language, read_filter
 from geo.crs import EXCHANGES, LONLAT, Exchange
 from geo.features import Key, Look
 from gridmgmt.errors import InvalidError
 from gridmgmt.layers.layer import Property
-from gridmgmt.layers.selection import EVER, Period, Selection, queryables
+from gridmgmt.layers.selection import EVER, PARTIAL, Period, Selection, queryables
 
 DEFAULT: Final = 100
 LARGEST: Final = 10_000
@@ -30,15 +30,14 @@ LOOK: Final = frozenset({"crs", "properties", "f", "as_of"})
 CHOICE: Final = LOOK | {"bbox", "bbox-crs", "datetime", "filter", "filter-lang", "filter-crs", "sortby", "limit", "cursor", "count"}
 """Parameters of a page, besides the names of properties."""
 
-PARTIAL: Final = frozenset({"field", "subdistrict"})
-"""Classes that see a part of the tables. The planner knows the whole, so its guess would tell them of rows that are not theirs."""
-
+_DAY: Final[TypeAdapter[dt.date]] = TypeAdapter(AnyDay)
+_MOMENT: Final[TypeAdapter[dt.datetime]] = TypeAdapter(AnyMoment)
 _TYPES: Final[dict[str, TypeAdapter[Any]]] = {
     "string": TypeAdapter(str),
     "integer": TypeAdapter(int),
     "number": TypeAdapter(float),
     "boolean": TypeAdapter(Flag),
-    "date": DAY,
+    "date": _DAY,
 }
 _NUMBERS: Final = {"integer": re.compile(r"-?\d{1,18}", re.ASCII), "number": re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)}
 _ID: Final[dict[str, TypeAdapter[Any]]] = {"integer": TypeAdapter(int), "uuid": TypeAdapter(EntityId)}
@@ -150,12 +149,20 @@ def read_period(asked: Asked) -> Period | None:
 
 
 def _day(text: str) -> dt.date | None:
-    """The district's day of a day or a time."""
+    """The district's day of a day or a time, of whatever year: programs send 9999 for an end that is open.
+
+    A day with a `T` behind is refused, though GDAL writes it where a condition names a property with dates: it takes what was in force
+    for what it asked, and looks no more at the property, so its user would be told too much and never know.
+    """
     if text in _UNBOUNDED:
         return None
     if len(text) == 10:
-        return read("datetime", text, DAY)
-    return read("datetime", text, MOMENT).astimezone(DISTRICT).date()
+        return read("datetime", text, _DAY)
+    moment = read("datetime", text, _MOMENT)
+    try:
+        return moment.astimezone(DISTRICT).date()
+    except OverflowError:
+        return dt.date.max if moment.year > 1 else dt.date.min
 
 
 def _with_equal(asked: Asked, selection: Selection, values: dict[str, Any], named: dict[str, Property]) -> Selection:

@@ -11,8 +11,9 @@ from api.problems import declares
 from api.routing import DistrictRoute
 from api.schemas.health import Alive, Check, Ready
 from gridmgmt.errors import BusyError, InvalidError
+from gridmgmt.operations.job_runs import seconds_since_success
 from gridmgmt.operations.readiness import check_database
-from gridmgmt.sync.figures import read_figures
+from gridmgmt.sync.figures import Figure, read_figures
 
 router = APIRouter(tags=["service"], route_class=DistrictRoute)
 
@@ -45,6 +46,7 @@ async def read_metrics(request: Request, parts: PartsDep) -> Response:
         figures = await read_figures(parts.database)
     except (BusyError, ProgrammingError, InvalidError):  # the process is watched when its database is away or not migrated, too
         figures = []
+    figures += [Figure("job", job, seconds) for job, seconds in (await seconds_since_success(parts.database)).items()]
     return Response(parts.metrics.text(figures), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -132,10 +132,11 @@ def estimate_index(
     until: Annotated[Day, Query(alias="to", description="Last period")],
     frequency: Frequency = "month",
     lets: Lets = "all",
+    method: Annotated[estimates.Method, Query(description="Of leases, or of rents of the same units")] = "time_dummy",
 ) -> object:
     """The index of an area as the observations stand now, for the office: nobody has reviewed it, and it is not for publication."""
-    found = estimates.estimate(session, area, use, since, until, frequency=frequency, lets=lets)
-    return {"area": area, "use": use, "lets": lets, "frequency": frequency, "method": estimates.METHOD, "index": found}
+    found = estimates.estimate(session, area, use, since, until, frequency=frequency, lets=lets, method=method)
+    return {"area": area, "use": use, "lets": lets, "frequency": frequency, "method": method, "index": found}
 
 
 @router.get("/methods", response_model=list[Method])

@@ -73,6 +73,10 @@ def _written_moment(value: object) -> object:
 def _with_zone(moment: dt.datetime) -> dt.datetime:
     if moment.tzinfo is None:
         raise ValueError("has no time zone")
+    return moment
+
+
+def _near_ours(moment: dt.datetime) -> dt.datetime:
     if not 1850 <= moment.year <= 2200:
         raise ValueError("lies outside the years 1850 to 2200")
     return moment.astimezone(dt.UTC)
@@ -111,15 +115,14 @@ Secret = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVa
 """A password or number: taken as it is, blanks too."""
 EntityId = Annotated[uuid.UUID, Strict(strict=False), BeforeValidator(_written_uuid)]
 """A UUID with its four hyphens, in a body, a path or a query."""
-Day = Annotated[dt.date, Strict(strict=False), BeforeValidator(_written_day), Field(ge=dt.date(1850, 1, 1), le=dt.date(2200, 12, 31))]
+AnyDay = Annotated[dt.date, Strict(strict=False), BeforeValidator(_written_day)]
+"""A day of whatever year from 1 to 9999."""
+AnyMoment = Annotated[dt.datetime, Strict(strict=False), BeforeValidator(_written_moment), AfterValidator(_with_zone)]
+"""A time with its zone, of whatever year from 1 to 9999."""
+Day = Annotated[AnyDay, Field(ge=dt.date(1850, 1, 1), le=dt.date(2200, 12, 31))]
 """A day of the district (Asia/Shanghai), 1850 to 2200."""
-Moment = Annotated[
-    dt.datetime,
-    Strict(strict=False),
-    BeforeValidator(_written_moment),
-    AfterValidator(_with_zone),
-]
-"""A time with its zone."""
+Moment = Annotated[AnyMoment, AfterValidator(_near_ours)]
+"""A time with its zone, 1850 to 2200."""
 Int4 = Annotated[int, Field(ge=-INT4 - 1, le=INT4)]
 """What an integer column holds, in a body."""
 Int8 = Annotated[int, Field(ge=-INT8 - 1, le=INT8)]

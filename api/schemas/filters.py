@@ -16,6 +16,8 @@ CodeFilter = Annotated[
 ]
 NameFilter = Annotated[Name | None, Query(description="Beginning of the name")]
 ValidOn = Annotated[Day | None, Query(description="What was true on this day")]
+FirstDay = Annotated[Day | None, Query(alias="from", description="First day")]
+LastDay = Annotated[Day | None, Query(alias="to", description="Last day")]
 AsOf = Annotated[Moment | None, Query(description="What was believed at this time")]
 
 

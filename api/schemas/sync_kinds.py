@@ -10,13 +10,15 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from api.schemas.base import Body, Day, EntityId, Int4, Secret
+from api.schemas.base import Body, Day, EntityId, Int4, Name, Secret
 from api.schemas.buildings import BuildingCorrection, BuildingNew
+from api.schemas.duty_reports import DutyReportNew
 from api.schemas.filters import absent
-from api.schemas.leases import LeaseCorrection, LeaseNew, State
+from api.schemas.inspections import InspectionNew
+from api.schemas.leases import Deposit, LeaseCorrection, Number40, RentGiven, State
 from api.schemas.persons import PersonCorrection, PersonName, Registration, Sex
 from api.schemas.residences import Basis, Declarer, ResidenceCorrection
-from api.schemas.units import UnitCorrection, UnitNew
+from api.schemas.units import Area, UnitCorrection, UnitNew
 
 
 class BuildingCorrected(BuildingCorrection):
@@ -62,11 +64,21 @@ class ResidenceCorrected(ResidenceCorrection):
     verified: Literal[True] = Field(default_factory=absent)
 
 
-class LeaseMade(LeaseNew):
-    """A new lease of a unit by its id."""
+class LeaseMade(Body):
+    """A new lease of a unit: signed where it says when, else drafted."""
 
+    number: Number40 | None = None
     unit_id: EntityId
-    unit: None = None
+    parent_id: EntityId | None = None
+    lessor_name: Name | None = None
+    lessee_id: EntityId | None = None
+    rent: RentGiven
+    area_basis_m2: Area | None = None
+    deposit_fen: Deposit | None = None
+    valid_from: Day
+    valid_to: Day
+    signed_on: Day | None = None
+    new_let: bool = True
 
 
 class LeaseCorrected(LeaseCorrection):
@@ -91,4 +103,6 @@ SHAPES: Final[Mapping[str, Shapes]] = {
     "resident": Shapes(ResidentMade, PersonCorrection),
     "residence": Shapes(ResidenceMade, ResidenceCorrected),
     "lease": Shapes(LeaseMade, LeaseCorrected),
+    "inspection": Shapes(InspectionNew, None),
+    "duty_report": Shapes(DutyReportNew, None),
 }

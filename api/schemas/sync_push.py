@@ -123,7 +123,7 @@ def read_set(kind: str, op: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _item(device: uuid.UUID, body: Mapping[str, Any], largest: int) -> Item:
     seq: int = body["seq"]
-    item = Item(seq, derived_id(device, seq), body, _kind(body.get("kind")), req_hash=hash_of(body))
+    item = Item(seq, _uuid(body.get("mutation_id")) or derived_id(device, seq), body, _kind(body.get("kind")), req_hash=hash_of(body))
     try:
         _read(item, body, largest)
     except DistrictError as error:
@@ -136,7 +136,6 @@ def _read(item: Item, body: Mapping[str, Any], largest: int) -> None:
     try:
         told = Mutation.model_validate(body)
     except ValidationError as error:
-        item.mutation_id = _uuid(body.get("mutation_id")) or item.mutation_id
         item.id = _uuid(body.get("id"))
         raise _fault(error, "") from None
     item.mutation_id, item.id, item.op = told.mutation_id, told.id, told.op

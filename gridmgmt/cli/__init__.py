@@ -83,6 +83,7 @@ def _app() -> App:
     app.command(f"{here}.files:export", name="export", help="Write a layer to a file.")
     app.command(f"{here}.layers:app", name="layers", help="What GIS layers show that is counted ahead.")
     app.command(f"{here}.rents:app", name="rents", help="Guidance rents and the rental price index.")
+    app.command(f"{here}.jobs:app", name="jobs", help="Work that comes around by itself.")
     app.command(f"{here}.accounts:app", name="account", help="Who may log in, and for which area.")
     app.command(f"{here}.devices:app", name="device", help="Handhelds: how they come in, stand, and are shut out.")
     app.command(f"{here}.accounts:token", name="token", help="Print a bearer token of an account.")

@@ -12,6 +12,7 @@ from gridmgmt.demo.leases import FILED, Leases, in_fen, let_units
 from gridmgmt.demo.managers import Appointments, appoint, grown
 from gridmgmt.demo.people import People, invent, landlord_names
 from gridmgmt.demo.residences import Stays, occupy
+from gridmgmt.demo.seen import Reports, Visits, report, visit
 from gridmgmt.demo.stories import (
     FEEDS,
     STAGE,
@@ -96,6 +97,8 @@ class Contents:
     since: Ints
     """First day on which the register knows of a person."""
     appointments: Appointments
+    visits: Visits
+    reports: Reports
     discrepancies: list[Discrepancy]
     stories: Mapping[StoryName, tuple[str, ...]]
 
@@ -150,6 +153,8 @@ def fill(part: Part) -> Contents:
         home=home,
         since=since,
         appointments=appointments,
+        visits=visit(part.code, estate, today=part.today),
+        reports=report(part.code, appointments, today=part.today),
         discrepancies=discrepancies,
         stories={}
         if sublet is None

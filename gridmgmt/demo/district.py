@@ -18,6 +18,7 @@ from gridmgmt.demo.ground import FINISHED, FORMER, find_ids, write_departments, 
 from gridmgmt.demo.managers import lagging
 from gridmgmt.demo.plan import plan
 from gridmgmt.demo.scales import SCALES, Scale, ScaleName
+from gridmgmt.demo.seen import REPORTING, VISITED
 from gridmgmt.demo.stories import STAGE, StoryName
 from gridmgmt.demo.writing import write_contents
 from gridmgmt.errors import ConflictError, ForbiddenError
@@ -183,4 +184,6 @@ def _expected(scale: Scale) -> int:
         + round(scale.residences * 1.5)
         + round(scale.leases * 2.45)
         + round(scale.managers * 1.5)
+        + round(scale.rental_buildings * VISITED)
+        + round(scale.managers * REPORTING)
     )

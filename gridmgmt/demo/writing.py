@@ -19,6 +19,7 @@ from gridmgmt.demo.managers import ACTIVE, KINDS
 from gridmgmt.demo.managers import STATES as MANAGER_STATES
 from gridmgmt.demo.people import MARK
 from gridmgmt.demo.residences import BASES, DECLARERS
+from gridmgmt.demo.seen import FINDINGS, HAZARD, MOVES, OUTCOMES, REPORTS, VISITS
 from gridmgmt.demo.texts import NEVER, NULL, Bytes, Ints, chance, dates, flags, hexes, hundredths, numbers, pick, random_uuids, uuids
 from gridmgmt.models import Discrepancy
 from gridmgmt.registers.masks import mask_number, mask_phone
@@ -43,6 +44,7 @@ def write_contents(session: Session, contents: Contents, ids: Ids, sealer: Seale
     _write_residences(writer, contents)
     _write_leases(writer, contents)
     _write_managers(writer, contents)
+    _write_seen(writer, contents)
     _write_discrepancies(writer, contents)
     record(session, "load", "resident", purpose="demo", rows=len(contents.people))
 
@@ -215,7 +217,7 @@ def _write_leases(writer: _Writer, contents: Contents) -> None:
 
 def _write_managers(writer: _Writer, contents: Contents) -> None:
     made = contents.appointments
-    identifiers = uuids(chance("manager ids", contents.part.code), made.start)
+    identifiers = _manager_ids(contents)
 
     def appointments(at: Ints) -> Columns:
         active = (made.state[at] == ACTIVE).tolist()
@@ -234,6 +236,49 @@ def _write_managers(writer: _Writer, contents: Contents) -> None:
         }
 
     writer.load_small("manager", len(made.building), appointments)
+
+
+def _write_seen(writer: _Writer, contents: Contents) -> None:
+    visits, reports, made = contents.visits, contents.reports, contents.appointments
+    visit_ids = uuids(chance("visit ids", contents.part.code), visits.day)
+    report_ids = uuids(chance("report ids", contents.part.code), reports.day)
+    managers = _manager_ids(contents)
+
+    def inspections(at: Ints) -> Columns:
+        x, y = ([f"{value:.7f}" for value in column.tolist()] for column in visits.places[at].T)
+        hazard = (visits.outcome[at] == HAZARD).tolist()
+        clock = [f"{minute // 60:02d}:{minute % 60:02d}+08" for minute in visits.minute[at].tolist()]
+        return {
+            "id": hexes(visit_ids[at]),
+            "building_id": pick(writer.buildings, visits.building[at]),
+            **writer.place(visits.building[at]),
+            "kind": pick(VISITS, visits.kind[at]),
+            "outcome": pick(OUTCOMES, visits.outcome[at]),
+            "visited_at": [f"{day} {time}" for day, time in zip(dates(visits.day[at]), clock, strict=True)],
+            "findings": [f"{{{word}}}" if one else "{}" for word, one in zip(pick(FINDINGS, visits.finding[at]), hazard, strict=True)],
+            "lon": x,
+            "lat": y,
+            "datum": ["CGCS2000"] * len(at),
+            "distance_m": [f"{value:.2f}" for value in visits.metres[at].tolist()],
+        }
+
+    def duties(at: Ints) -> Columns:
+        appointment = reports.appointment[at]
+        return {
+            "id": hexes(report_ids[at]),
+            "manager_id": hexes(managers[appointment]),
+            **writer.place(made.building[appointment]),
+            "kind": pick(REPORTS, reports.kind[at]),
+            "happened_on": dates(reports.day[at]),
+            "persons": numbers(np.where(reports.kind[at] < MOVES, reports.persons[at], NEVER)),
+        }
+
+    writer.load("inspection", len(visits.building), inspections)
+    writer.load("duty_report", len(reports.appointment), duties)
+
+
+def _manager_ids(contents: Contents) -> Bytes:
+    return uuids(chance("manager ids", contents.part.code), contents.appointments.start)
 
 
 def _write_discrepancies(writer: _Writer, contents: Contents) -> None:

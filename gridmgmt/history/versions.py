@@ -30,16 +30,19 @@ class Made:
     fresh: bool
 
 
-def make(session: Session, model: type[Entity], values: Values, *, identifier: uuid.UUID | None = None) -> Made:
+def make(
+    session: Session, model: type[Entity], values: Values, *, derived: Values | None = None, identifier: uuid.UUID | None = None
+) -> Made:
     """Insert a row, under the id that the client chose for it if it chose one: then a repetition finds the row it made, and writes nothing.
 
     Raises ConflictError `id-taken` when the id stands for anything else, be it another row, other content, or a row that the actor
-    does not see; and at once whatever PostgreSQL refuses.
+    does not see; and at once whatever PostgreSQL refuses. `derived` are values that follow from the others and from rows that may have
+    changed since the first time: a repetition is known without them.
     """
-    table = table_of(model)
+    table, whole = table_of(model), {**values, **(derived or {})}
     if identifier is None:
-        return Made(session.execute(insert(table).values(**values).returning(table.c.id)).scalar_one(), fresh=True)
-    once = insert_or_skip(table).values(id=identifier, **values).on_conflict_do_nothing(index_elements=[table.c.id])
+        return Made(session.execute(insert(table).values(**whole).returning(table.c.id)).scalar_one(), fresh=True)
+    once = insert_or_skip(table).values(id=identifier, **whole).on_conflict_do_nothing(index_elements=[table.c.id])
     if session.execute(once.returning(table.c.id)).scalar_one_or_none() is not None:
         return Made(identifier, fresh=True)
     # What was written then, not what it was corrected to since: a late repetition is still a repetition.
@@ -70,7 +73,7 @@ def strike(session: Session, model: type[Row], identifier: Key, *, versions: Ver
 
 def unseen(model: type[Versioned]) -> NotFoundError:
     """The one answer for a row that is not there and for one that the actor may not see."""
-    return NotFoundError(f"there is no such {table_of(model).name}, or none that you may see")
+    return NotFoundError(f"there is no such {table_of(model).name.replace('_', ' ')}, or none that you may see")
 
 
 def _equal(column: ColumnElement[Any], value: object) -> ColumnElement[bool]:

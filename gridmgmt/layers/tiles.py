@@ -103,7 +103,11 @@ def _template(selection: Selection, quad_name: str, *, far: bool, wide: bool) ->
         rows = cells(moment, days(selection)[0]) if layer.far == "cells" else parents(rows, moment)
         told = far_properties(layer)
     bounds: list[ColumnElement[Any]] = [bindparam(side, type_=Float) for side in SIDES]
+    counted = far and layer.far == "cells"  # the cells were chosen by their numbers already, and fill a tile of their own set
     shape, met = _shape(rows, quad, bounds)
+    in_steps = counted and quad.srid == WEB
+    if in_steps:
+        shape = rows.c.drawn
     # A decimal would come as text.
     columns: list[ColumnElement[Any]] = [
         cast(rows.c[one.name], Double).label(one.name) if one.type == "number" else rows.c[one.name] for one in told
@@ -114,7 +118,10 @@ def _template(selection: Selection, quad_name: str, *, far: bool, wide: bool) ->
             number = rows.c.id
         else:  # a feature of a tile has an integer for its id, or none
             columns.insert(0, cast(rows.c.id, Text).label("id"))
-    drawn = tile(rows, shape, layer=layer.name, bounds=bounds, srid=quad.srid, where=[met], feature_id=number, told=columns)
+    where = () if counted else (met,)
+    drawn = tile(
+        rows, shape, layer=layer.name, bounds=bounds, srid=quad.srid, where=where, feature_id=number, told=columns, in_steps=in_steps
+    )
     return Template.of(drawn, kept=True, binary=True)
 
 

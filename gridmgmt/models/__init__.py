@@ -6,7 +6,11 @@ from gridmgmt.models.base import Base
 from gridmgmt.models.buildings import Building
 from gridmgmt.models.cells import BuildingCell
 from gridmgmt.models.counts import ResidentCount
+from gridmgmt.models.duty_reports import DutyReport
+from gridmgmt.models.files import File, FileLink
 from gridmgmt.models.grids import Grid, GridLineage, Layer
+from gridmgmt.models.inspections import Inspection
+from gridmgmt.models.jobs import JobRun
 from gridmgmt.models.landlords import Landlord
 from gridmgmt.models.leases import Lease
 from gridmgmt.models.managers import Manager
@@ -44,15 +48,20 @@ __all__ = [
     "DeadLetter",
     "Device",
     "Discrepancy",
+    "DutyReport",
     "Enrolment",
     "FeedMeta",
     "FieldPolicy",
+    "File",
+    "FileLink",
     "Grid",
     "GridAssignment",
     "GridLineage",
     "IdAlias",
     "Identity",
     "Incident",
+    "Inspection",
+    "JobRun",
     "Landlord",
     "Layer",
     "LayerChange",

@@ -5,6 +5,7 @@ import uuid
 from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, FetchedValue, ForeignKeyConstraint, Index, MetaData, Text, text
+from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -82,9 +83,10 @@ def scope_key(noun: str, column: str, parent: str) -> ForeignKeyConstraint:
     )
 
 
-def scope_key_index(noun: str, column: str) -> Index:
-    """The index that the cascade of `scope_key` needs; it also serves the children of one parent."""
-    return Index(f"ix_{noun}_{column}_grid_id_subdistrict_id", column, "grid_id", "subdistrict_id")
+def scope_key_index(noun: str, column: str, *, optional: bool = False) -> Index:
+    """The index that the cascade of `scope_key` needs; it also serves the children of one parent. `optional`: not all rows have one."""
+    some = sql_column(column).is_not(None) if optional else None
+    return Index(f"ix_{noun}_{column}_grid_id_subdistrict_id", column, "grid_id", "subdistrict_id", postgresql_where=some)
 
 
 Json = dict[str, Any]

@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gridmgmt.models.base import Base, Entity, Scoped, scope_indexes, scope_key, scope_key_index
@@ -14,6 +14,7 @@ class Manager(Entity, Scoped, Base):
 
     __tablename__ = "manager"
     __table_args__ = (
+        UniqueConstraint("id", "grid_id", "subdistrict_id"),
         scope_key("manager", "building_id", "building"),
         scope_key_index("manager", "building_id"),
         Index("ix_manager_person_id", "person_id"),

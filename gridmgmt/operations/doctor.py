@@ -1,4 +1,7 @@
-"""Looks whether an installation is whole: each check says what it found and, where that is not well, how to mend it. Changes nothing."""
+"""Looks whether an installation is whole: each check says what it found and, where that is not well, how to mend it.
+
+Changes nothing that is there; the store of files gets an object, which is deleted again.
+"""
 
 import shutil
 import time
@@ -12,15 +15,19 @@ import psycopg
 from psycopg import Connection, sql
 
 from gridmgmt.database import CLASSES, Actor
+from gridmgmt.errors import BusyError
 from gridmgmt.operations import catalogue, cluster
 from gridmgmt.operations.backup import SEALED_UNDER
+from gridmgmt.operations.jobs import JOBS
 from gridmgmt.operations.migrate import ROLES, head
 from gridmgmt.operations.operator import OperatorError, check_up, connected, revision_seen
+from gridmgmt.operations.schedules import is_late
 from gridmgmt.operations.server import OLDEST_POSTGIS, OLDEST_POSTGRESQL, ClusterError
 from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys, KeysError, load_keys
 from gridmgmt.settings import Address, Settings
 from gridmgmt.sync.figures import LONGEST_LAG
+from gridmgmt.sync.stored import Stored
 
 LOOKER: Final = "reg_deploy"
 LEAST_FREE: Final = 1024  # MiB
@@ -42,7 +49,7 @@ class Check:
 
 def examine(settings: Settings, *, now: Callable[[], float] = time.time) -> list[Check]:
     """All checks, in the order in which one would mend. Those that need the database are missing when it does not answer."""
-    done = [_disk(settings), _key_files(settings)]
+    done = [_disk(settings), _key_files(settings), _files(settings)]
     try:
         place = cluster.address(settings)
         check_up(settings, place)
@@ -55,6 +62,8 @@ def examine(settings: Settings, *, now: Callable[[], float] = time.time) -> list
                 done += [check(connection) for check in (_migrations, _leakproof, _hardening, _catalogue, _trail, _feed)]
                 done.append(_sealed(connection, settings))
                 done.append(_clock(connection, now))
+                if all(check.ok for check in done if check.name == "migrations"):
+                    done.append(_jobs(connection, datetime.fromtimestamp(now(), UTC)))
                 if all(check.ok for check in done if check.name == "log-ins"):
                     done.append(_context(settings, place))
     except (OperatorError, ClusterError, psycopg.Error) as error:
@@ -92,6 +101,17 @@ def _key_files(settings: Settings) -> Check:
         said, _, mend = str(error).partition(": ")
         return Check("keys", ok=False, found=said, mend=mend or "put the keys back from their backup")
     return Check("keys", ok=True, found=f"in {settings.places.key_folder}, closed to others; sealing version {keys.sealing_version}")
+
+
+def _files(settings: Settings) -> Check:
+    """Whether uploaded files can be written: one is. The folder is made where it is missing, as the server does."""
+    place = settings.places.file_store
+    try:
+        Stored(place).try_out()
+    except BusyError as error:
+        mend = "let this user write there, or name another place by GRIDMGMT_FILES; for a bucket see that the address and its key are right"
+        return Check("files", ok=False, found=f"{place} takes no file: {_first_line(error.__cause__)}", mend=mend)
+    return Check("files", ok=True, found=f"{place} takes files")
 
 
 def _postgresql(connection: Connection) -> Check:
@@ -218,6 +238,18 @@ def _clock(connection: Connection, now: Callable[[], float]) -> Check:
     return Check("clock", good, found, "" if good else "synchronise both clocks (NTP): contexts signed here would be expired there")
 
 
+def _jobs(connection: Connection, now: datetime) -> Check:
+    """Which jobs missed two whole periods, counted from when the register began to be used where they never succeeded."""
+    row = connection.execute("SELECT min(created_at) FROM reg.account").fetchone()
+    began = now if row is None or row[0] is None else row[0]
+    successes = dict(connection.execute("SELECT job, max(started_at) FROM reg.job_run WHERE outcome = 'ok' GROUP BY 1").fetchall())
+    late = [job.name for job in JOBS if is_late(job.schedule, now, successes.get(job.name, began))]
+    if not late:
+        return Check("jobs", ok=True, found="none has been missed twice")
+    mend = "let the system's timer call gridmgmt jobs run --due every hour (docs/operate.md); gridmgmt jobs list says what went wrong"
+    return Check("jobs", ok=False, found=f"missed twice or more: {', '.join(late)}", mend=mend)
+
+
 def _context(settings: Settings, place: Address) -> Check:
     """Whether the database verifies what is signed here."""
     try:
@@ -235,6 +267,10 @@ def _verified(place: Address, keys: Keys) -> bool:
         context = signer(keys.context_kid, keys.context)(nobody, connection.info.backend_pid)
         connection.execute(sql.SQL("SET LOCAL app.ctx = {}").format(sql.Literal(context)))
         return connection.execute("SELECT sec.uid('audit')").fetchone() == (nobody.account_id,)
+
+
+def _first_line(cause: BaseException | None) -> str:
+    return (str(cause).splitlines() or [""])[0][:200]
 
 
 def _prepare() -> str:

@@ -82,6 +82,13 @@ def put_keys(place: Address, keys: Keys) -> int:
         connection.execute("SET LOCAL ROLE sec_definer")
         connection.execute("SELECT sec.key_put(%s, %s, 'infinity')", [keys.context_kid, keys.context])
         connection.execute("DELETE FROM sec.ctx_key WHERE kid <> %s", [keys.context_kid])
+    return make_partitions(place)
+
+
+def make_partitions(place: Address) -> int:
+    """Make the partitions of the trail a year ahead; how many were made. Gives way to who writes the trail for more than two seconds."""
+    with connected(place, "reg_deploy") as connection, connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '2s'")
         connection.execute("SET LOCAL ROLE reg_owner")
         row = connection.execute("SELECT reg.audit_months(%s)", [MONTHS]).fetchone()
         return 0 if row is None else row[0]

@@ -203,7 +203,7 @@ def outline(document: Mapping[str, Any], entrance: Place, datum: str | None = No
     drawn = Datum(datum or entrance.datum)
     try:
         given = as_multipolygon(parse_geojson(document))
-        shape = given if drawn == Datum.CGCS2000 else check(_undone(given, drawn))
+        shape = given if drawn == Datum.CGCS2000 else as_multipolygon(check(_undone(given, drawn)))
     except GeometryError as error:
         raise refused(error, "footprint") from None
     metres = shapely.distance(*reproject([door(entrance), shape], STORAGE, METRIC))

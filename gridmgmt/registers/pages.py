@@ -4,7 +4,20 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, any_, collate, func, literal_column, select, tuple_
+from sqlalchemy import (
+    TIMESTAMP,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    and_,
+    any_,
+    cast,
+    collate,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
@@ -95,6 +108,11 @@ def in_grid(rows: FromClause, code: str) -> ColumnElement[bool]:
     """Whether scoped rows lie in the base grid with this code."""
     grid = Grid.__table__.alias("filter_grid")
     return rows.c.grid_id == select(grid.c.id).where(grid.c.scheme == "base", grid.c.code == code).scalar_subquery()
+
+
+def midnight(day: dt.date) -> ColumnElement[dt.datetime]:
+    """The moment at which a day of the district begins."""
+    return func.timezone("Asia/Shanghai", cast(day, TIMESTAMP), type_=DateTime(timezone=True))
 
 
 def begins(column: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:

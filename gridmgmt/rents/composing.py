@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, select, text
 from sqlalchemy.orm import Session
 
 from gridmgmt.errors import ConflictError, InvalidError, NotFoundError
+from gridmgmt.models import RentRun
 from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.computing import SET_ASIDE, communities_of, settle
 from gridmgmt.rents.district import Local, series_of_part, tree_index
-from gridmgmt.rents.figures import Indexed, Told, discreet, guide_figures, index_figures, judged
+from gridmgmt.rents.earlier import told_earlier
+from gridmgmt.rents.figures import Indexed, Judged, discreet, guide_figures, index_figures, judged
 from gridmgmt.rents.guides import PARAMETERS, guide, load_dwellings
 from gridmgmt.rents.material import Material
 from gridmgmt.rents.observations import observe
@@ -53,6 +55,8 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
     cut = take_cut(session)
     tree = load_tree(session, _district(session), cut)
     since, before = _published(session, quarter, start)
+    standing = {(one.frequency, _month(one.period)) for _, one in before if one.product == "index" and one.flag != HELD_BACK}
+    edition, kept = _edition(session, quarter), list[Sourced]()
     first = _first(session, before, end)
     runs: list[uuid.UUID] = []
     fresh: list[Sourced] = []
@@ -70,7 +74,12 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
         for frequency, series in indexed.items():
             outcome = Outcome([value for one in series for value in _values(one, tree, use)], _aside(session, tree.areas[0].id, use, cut))
             by_frequency[frequency] = store(session, study.plan("index", frequency), outcome, cut)
-        judgements = judged(study.sample, tree, indexed["quarter"][0].span, since=_month(since), told=_own(before, use))
+        earlier = told_earlier(session, use, min(since, end.replace(year=end.year - 2)))
+        judgements = judged(study.sample, tree, indexed["quarter"][0].span, since=_month(since), earlier=earlier, standing=standing)
+        kept += _unchanged(session, [one for one in edition if (one[1].frequency, _month(one[1].period)) not in standing], use, judgements)
+        if judgements.open:
+            said = f"{len(judgements.open)} hidden index numbers are known to within a tenth from earlier releases"
+            notes.append(f"Review {tree.areas[0].code} {use}: {said}.")
         every = [*indexed["month"], *(discreet(tree, one, study.stock, judgements) for one in indexed["quarter"])]
         figures = index_figures(study.sample, tree, every, judgements)
         fresh += [(by_frequency[one.frequency], one) for one in figures]
@@ -78,10 +87,10 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
         dwellings = load_dwellings(session, use, end, cut)
         values = guide_values(guide(study.sample, tree, dwellings, end), tree, start, use)
         guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
-        fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, _told(before, use, _before(start)))]
+        fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, earlier)]
         runs += [*by_frequency.values(), guided]
         notes += study.alarms(indexed["month"][0])
-    return add_release(session, quarter, runs, continued(before, fresh, computed), "\n".join(notes))
+    return add_release(session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes))
 
 
 @dataclass(frozen=True)
@@ -159,13 +168,25 @@ def _published(session: Session, quarter: str, start: dt.date) -> tuple[dt.date,
     return min([_after(quarter_start(earlier[0]["quarter"])), *waiting]), figures
 
 
-def _own(before: list[Sourced], use: str) -> set[Told]:
-    """What was published of the areas' own index numbers."""
-    return {
-        (one.area_id, one.lets, one.frequency, _month(one.period))
-        for _, one in before
-        if (one.product, one.use, one.basis) == ("index", use, "direct")
-    }
+def _edition(session: Session, quarter: str) -> list[Sourced]:
+    """What the published edition of a quarter says."""
+    found = next((one for one in list_releases(session) if one["quarter"] == quarter and one["state"] == "published"), None)
+    return [] if found is None else figures_of(session, found["id"])
+
+
+def _unchanged(session: Session, edition: list[Sourced], use: str, judgements: Judged) -> list[Sourced]:
+    """Index numbers of an edition whose leases are what they were: a correction changes no others, or their shift would tell of it."""
+    runs = {run for run, _ in edition}
+    rows = session.execute(select(RentRun.id, RentRun.data_cut).where(RentRun.id.in_(runs)))
+    cuts: dict[uuid.UUID, dt.datetime] = {one.id: one.data_cut for one in rows}
+    kept: list[Sourced] = []
+    for run, one in edition:
+        if (one.product, one.use) == ("index", use) and one.flag != HELD_BACK:
+            month = _month(one.period)
+            changed = judgements.changed.get((month - month % 3, cuts[run]))
+            if changed is not None and (one.area_id, one.lets, one.frequency, month) not in changed:
+                kept.append((run, one))
+    return kept
 
 
 def _levels(indexed: list[Indexed], tree: Tree, use: str) -> dict[tuple[Key, dt.date], float]:
@@ -176,11 +197,6 @@ def _levels(indexed: list[Indexed], tree: Tree, use: str) -> dict[tuple[Key, dt.
         for area, local in zip(tree.areas, one.locals, strict=False)
         for day, value in zip(one.span.days, local.series.values, strict=False)
     }
-
-
-def _told(before: list[Sourced], use: str, quarter: dt.date) -> set[int]:
-    """Areas whose own guidance rent was published for the quarter that begins on this day."""
-    return {one.area_id for _, one in before if (one.product, one.use, one.basis, one.period) == ("guide", use, "direct", quarter)}
 
 
 def _first(session: Session, before: list[Sourced], end: dt.date) -> dt.date:

@@ -101,18 +101,18 @@ def hushed(tree: Tree, locals_: Sequence[Local], floorspace: Floorspace, silent:
 
 
 def _combined(tree: Tree, span: Span, children: dict[int, Local], floorspace: Floorspace, part: Part) -> Series:
-    """The district by its subdistricts: weights are stock × mean rent in the base year × index at each link."""
+    """The district by its subdistricts: weights are stock × mean rent at each link, that of all leases brought there by the index."""
     below = {child: local for child, local in children.items() if len(local.part.leases)}
     if not below:
         return nothing(part, Reason.NO_OBSERVATIONS)
     values = np.array([local.series.values for local in below.values()])
     stock = np.array([floorspace.of(tree.communities(child)) for child in below])
-    level = np.array([np.exp(local.part.leases.y.mean()) for local in below.values()])
+    level = np.array([_base_rent(local) for local in below.values()])
     begins = int(np.argmax(np.isfinite(values).any(axis=0)))
     later = span.since(begins)
     first = later.first % 12 // (12 // span.per_year)
     links = np.array([t for t in range(later.periods) if t == 0 or (t + first) % span.per_year == 0], np.int64)
-    carried = np.where(np.isfinite(values), values, 100.0)[:, begins:]
+    carried = _filled(values)[:, begins:]
     try:
         weights = Weights(stock * level * carried[:, links].T, links)
         series = _begun_later(combine([_begun(local.series, begins) for local in below.values()], weights), begins, part.trimmed)
@@ -124,6 +124,20 @@ def _combined(tree: Tree, span: Span, children: dict[int, Local], floorspace: Fl
         for value, own, theirs in zip(series.values, series.reasons, told, strict=True)
     )
     return replace(series, counts=part.leases.counts, trimmed=part.trimmed, reasons=reasons)
+
+
+def _filled(values: FloatArray) -> FloatArray:
+    """Index numbers (m, T), those that are missing standing where the last one stood, or at 100 before the first."""
+    last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(values.shape[1]), -1), axis=1)
+    return np.where(last < 0, 100.0, np.take_along_axis(values, np.maximum(last, 0), axis=1))
+
+
+def _base_rent(local: Local) -> float:
+    """Geometric mean rent in yuan per m² and month when the index is 100: rents of all periods, each divided by its index."""
+    leases, logs = local.part.leases, local.series.logs
+    moved = leases.y - logs[leases.period]
+    known = np.isfinite(moved)
+    return float(np.exp(moved[known].mean() if known.any() else leases.y.mean()))
 
 
 def _begun(series: Series, begins: int) -> Series:

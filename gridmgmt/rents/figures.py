@@ -2,7 +2,8 @@
 
 Cells that add up are judged together, a quarter at a time: all areas' quarters, the months of district and subdistricts, and new lets
 beside all leases, because what is left of a parent less its children, of a quarter less its months or of all less the new follows from
-them. Guidance rents are judged over the areas, with the leases of their twelve months.
+them. Guidance rents are judged over the areas, with the leases of their twelve months. Both are judged beside what earlier releases told of
+the same cells or of windows that share some months, from the leases that were known then.
 """
 
 import datetime as dt
@@ -15,9 +16,12 @@ from typing import Any, Final
 import numpy as np
 
 from gridmgmt.rents.district import Local, hushed
+from gridmgmt.rents.earlier import Earlier, Told, together
+from gridmgmt.rents.extracts import Extract
 from gridmgmt.rents.guides import Dwellings, Guides, guide
-from gridmgmt.rents.methods.disclosure import GRAVE, Cells, Rules, Showing, complete, judge, primary
-from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
+from gridmgmt.rents.methods.disclosure import GRAVE, Rules, Showing, complete, judge, primary
+from gridmgmt.rents.methods.overlay import Held, Overlay, overlay
+from gridmgmt.rents.methods.series import IntArray
 from gridmgmt.rents.methods.tables import Sum, Table
 from gridmgmt.rents.releases import HELD_BACK, Carried, Figure
 from gridmgmt.rents.samples import Floorspace, Lets, Sample, Span
@@ -25,8 +29,6 @@ from gridmgmt.rents.tree import Tree
 
 Kind = tuple[int, str, str, int]
 """Place of an area, kind of let (all, new, renewed), frequency, period."""
-Told = tuple[int, str, str, int]
-"""A published number of an area's own: id of the area, kind of let, frequency, first month counted from year 0."""
 LETS: Final = ("all", "new", "renewed")
 
 
@@ -43,11 +45,14 @@ class Indexed:
 class Judged:
     """By the first month of a quarter, counted from year 0: what may be shown of its cells, and the counts to print.
 
-    Quarters without counts were published earlier: of these only the grave cells are told.
+    Quarters without counts were published earlier: of these only the grave cells are told. `changed`: for a quarter and the data cut of
+    what was told of it, the cells whose leases were known otherwise then. `open`: hidden cells that earlier releases narrow down.
     """
 
-    showings: dict[int, dict[Kind, Showing]]
-    counts: dict[int, dict[Kind, int]]
+    showings: dict[int, dict[Kind, Showing]] = field(default_factory=dict)
+    counts: dict[int, dict[Kind, int]] = field(default_factory=dict)
+    changed: dict[tuple[int, dt.datetime], set[Told]] = field(default_factory=dict)
+    open: set[Told] = field(default_factory=set)
 
 
 @dataclass
@@ -104,19 +109,28 @@ def index_figures(
 
 
 def judged(
-    sample: Sample, tree: Tree, span: Span, *, since: int, told: AbstractSet[Told] = frozenset(), rules: Rules | None = None
+    sample: Sample,
+    tree: Tree,
+    span: Span,
+    *,
+    since: int,
+    earlier: Sequence[Earlier] = (),
+    standing: AbstractSet[tuple[str, int]] = frozenset(),
+    rules: Rules | None = None,
 ) -> Judged:
     """What may be shown of the cells of each quarter of a span, from month `since` on, counted from year 0; before, which are grave.
 
-    `told`: numbers of an area's own that earlier releases published and that stand.
+    `earlier`: what public releases told. `standing`: frequency and first month of the numbers that are not told anew.
     """
-    rules, found = rules or Rules(), Judged({}, {})
+    rules, found = rules or Rules(), Judged()
+    counting = sample.extract.where(sample.kept)
     for first in range(span.first, span.first + 3 * span.periods, 3):
+        quarter = _Quarter.of(counting, tree, first)
         if first >= since:
-            found.showings[first], found.counts[first] = _judged(sample, tree, first, rules, told)
+            _judge(quarter, rules, earlier, standing, found)
         else:
-            layout, _, cells = _cells(sample, tree, first)
-            causes = zip(layout.cells, primary(cells, rules), strict=True)
+            over, _ = _overlaid(quarter, (), frozenset())
+            causes = zip(quarter.layout.cells, primary(over.cells, rules), strict=True)
             found.showings[first] = {kind: Showing.PARENT for kind, cause in causes if cause in GRAVE}
     return found
 
@@ -132,29 +146,56 @@ def discreet(tree: Tree, indexed: Indexed, floorspace: Floorspace, judgements: J
     return replace(indexed, locals=hushed(tree, indexed.locals, floorspace, silent))
 
 
-def _cells(sample: Sample, tree: Tree, first: int, told: AbstractSet[Told] = frozenset()) -> tuple[_Layout, Table, Cells]:
-    """The table of the quarter whose first month is `first`, with what its leases are."""
-    layout = _Layout(tree)
-    table = layout.table(first, range(first, first + 3))
-    cell, landlord, amount = _lowest(sample, tree, layout, first)
-    fixed = np.array([(tree.areas[place].id, *rest) in told for place, *rest in layout.cells])
-    return layout, table, Cells.of(table, cell, landlord, amount, fixed=fixed)
+@dataclass(frozen=True)
+class _Quarter:
+    """A quarter by its first month: all observations that count, and its cells."""
+
+    first: int
+    counting: Extract
+    layout: _Layout
+    table: Table
+
+    @classmethod
+    def of(cls, counting: Extract, tree: Tree, first: int) -> "_Quarter":
+        layout = _Layout(tree)
+        return cls(first, counting, layout, layout.table(first, range(first, first + 3)))
+
+    def inside(self, rows: Extract) -> Extract:
+        """Observations of the quarter."""
+        return rows.where((rows.month >= self.first) & (rows.month < self.first + 3))
 
 
-def _judged(sample: Sample, tree: Tree, first: int, rules: Rules, told: AbstractSet[Told]) -> tuple[dict[Kind, Showing], dict[Kind, int]]:
-    """What may be shown of the cells of the quarter whose first month is `first`, and the counts to print."""
-    layout, table, cells = _cells(sample, tree, first, told)
-    renewed = np.array([kind[1] == "renewed" for kind in layout.cells])  # all less the new: said by nobody, but it follows
-    verdicts = judge(table, cells, rules, withheld=renewed)
-    return (
-        {kind: verdicts.showings[at] for kind, at in layout.cells.items()},
-        {kind: int(verdicts.counts[at]) for kind, at in layout.cells.items()},
-    )
+def _judge(quarter: _Quarter, rules: Rules, earlier: Sequence[Earlier], standing: AbstractSet[tuple[str, int]], found: Judged) -> None:
+    """Add to `found` what may be shown of the cells of a quarter."""
+    first, layout = quarter.first, quarter.layout
+    mattering = [one for one in earlier if any(first <= told[3] < first + 3 for told in one.index)]
+    over, names = _overlaid(quarter, mattering, standing)
+    verdicts = judge(over.table, over.cells, rules, withheld=over.withheld)
+    found.showings[first] = {kind: verdicts.showings[at] for kind, at in layout.cells.items()}
+    found.counts[first] = {kind: int(verdicts.counts[at]) for kind, at in layout.cells.items()}
+    found.open.update(name for name, at in names.items() if verdicts.unprotected[at] and not over.withheld[at])
+    for place, one in enumerate(mattering):
+        found.changed[first, one.cut] = {name for name, at in names.items() if over.changed[at, place]}
 
 
-def _lowest(sample: Sample, tree: Tree, layout: _Layout, first: int) -> tuple[IntArray, IntArray, FloatArray]:
-    """For each lease of the quarter, twice: its cell in the areas' quarters and in the subdistricts' months; its landlord, its rent."""
-    extract = sample.extract.where(sample.kept & (sample.extract.month >= first) & (sample.extract.month < first + 3))
+def _overlaid(quarter: _Quarter, earlier: Sequence[Earlier], standing: AbstractSet[tuple[str, int]]) -> tuple[Overlay, dict[Told, int]]:
+    """The table of a quarter over those that were told earlier, and where each number's cell is in it."""
+    layout = quarter.layout
+    extract, known = together([quarter.inside(one) for one in (quarter.counting, *(one.extract for one in earlier))])
+    cell, row = _lowest(extract, layout, quarter.first)
+    names: dict[Told, int] = {
+        (layout.tree.areas[place].id, lets, frequency, month): at for (place, lets, frequency, month), at in layout.cells.items()
+    }
+    told = [np.array([name in one.index for name in names]) for one in earlier]
+    # renewals, which are all lets less the new, are said by nobody, but they follow
+    withheld = np.array([lets == "renewed" or (frequency, month) in standing for _, lets, frequency, month in names])
+    held = Held(cell, extract.landlord[row], extract.rents[row], known[row])
+    return overlay(quarter.table, held, told, withheld=withheld), names
+
+
+def _lowest(extract: Extract, layout: _Layout, first: int) -> tuple[IntArray, IntArray]:
+    """For each lease of the quarter, twice, its cell in the areas' quarters and in the subdistricts' months; and its place."""
+    tree = layout.tree
     by_id = {area.id: place for place, area in enumerate(tree.areas)}
     cells: list[int] = []
     rows: list[int] = []
@@ -167,7 +208,7 @@ def _lowest(sample: Sample, tree: Tree, layout: _Layout, first: int) -> tuple[In
         lets = "new" if new else "renewed"
         cells += [layout.cells[place, lets, "quarter", first], layout.cells[tree.areas[place].parent, lets, "month", month]]
         rows += [row, row]
-    return np.array(cells, np.int64), extract.landlord[rows], extract.rents[rows]
+    return np.array(cells, np.int64), np.array(rows, np.int64)
 
 
 def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showings: dict[Kind, Showing], count: int) -> Figure:
@@ -244,14 +285,14 @@ def _cents(number: float) -> Decimal | None:
     return Decimal(f"{number:.2f}") if np.isfinite(number) else None
 
 
-def guide_figures(sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, told: AbstractSet[int] = frozenset()) -> list[Figure]:
+def guide_figures(sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, earlier: Sequence[Earlier] = ()) -> list[Figure]:
     """The guidance rents of all areas for the quarter before `end`, as they may be published.
 
-    `told`: ids of the areas whose own number was published for the quarter before that one, whose window shares nine months with this one.
+    `earlier`: what public releases told; of interest are those whose windows share months with this one.
     """
     size = len(tree.areas)
-    table, cells, withheld = _windows(sample, tree, end, told)
-    verdicts = judge(table, cells, withheld=withheld)
+    over = _windows(sample, tree, end, earlier)
+    verdicts = judge(over.table, over.cells, withheld=over.withheld)
     hidden = frozenset(np.flatnonzero(verdicts.hidden[:size]).tolist())
     silent = frozenset(at for at in hidden if verdicts.showings[at] is Showing.PARENT)
     guides = guide(sample, tree, dwellings, end, hidden=hidden, silent=silent)
@@ -269,32 +310,24 @@ def guide_figures(sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date
     return made
 
 
-NOW, SHARED, NEW, BEFORE, GONE = range(5)
-
-
-def _windows(sample: Sample, tree: Tree, end: dt.date, told: AbstractSet[int]) -> tuple[Table, Cells, BoolArray]:
-    """The areas now and three months before, and what the two windows of twelve months share and do not: each block of cells adds up over
-    the tree, now = shared + new, before = shared + gone. Only the first block is published, and of the fourth what was told.
-    """
-    size, last = len(tree.areas), end.year * 12 + end.month - 1
-    sums: list[Sum] = [
-        (block * size + at, tuple(block * size + child for child in tree.children(at)))
-        for block in range(5)
-        for at in range(size)
-        if tree.children(at)
-    ]
-    for at in range(size):
-        sums += [(NOW * size + at, (SHARED * size + at, NEW * size + at)), (BEFORE * size + at, (SHARED * size + at, GONE * size + at))]
-    table = Table(5 * size, tuple(sums))
+def _windows(sample: Sample, tree: Tree, end: dt.date, earlier: Sequence[Earlier]) -> Overlay:
+    """The areas with the leases of the twelve months before `end`, over those of earlier windows of which something was told."""
+    last = end.year * 12 + end.month - 1
     place = {area.id: at for at, area in enumerate(tree.areas)}
-    every = sample.extract.where(sample.kept & np.isin(sample.extract.community, tree.communities(0)))
-    inside = every.where((every.month >= last - 15) & (every.month < last))
-    block = np.where(inside.month < last - 12, GONE, np.where(inside.month < last - 3, SHARED, NEW))
-    cell = block * size + np.array([place[one] for one in inside.community.tolist()], np.int64)
-    fixed = np.zeros(5 * size, np.bool_)
-    fixed[[BEFORE * size + at for at, area in enumerate(tree.areas) if area.id in told]] = True
-    withheld = np.repeat([False, True, True, True, True], size) & ~fixed
-    return table, Cells.of(table, cell, inside.landlord, inside.rents, fixed=fixed), withheld
+    windows = [(sample.extract.where(sample.kept), last)]
+    told: list[AbstractSet[int]] = []
+    for one in earlier:
+        for month, areas in one.guide.items():
+            if month + 3 > last - 12:
+                windows.append((one.extract, month + 3))
+                told.append(areas)
+    communities = tree.communities(0)
+    inside = [rows.where((rows.month >= ends - 12) & (rows.month < ends) & np.isin(rows.community, communities)) for rows, ends in windows]
+    extract, known = together(inside)
+    cell = np.array([place[one] for one in extract.community.tolist()], np.int64)
+    table = Table(len(place), tuple((at, tuple(below)) for at in range(len(place)) if (below := tree.children(at))))
+    stand = [np.array([area.id in areas for area in tree.areas]) for areas in told]
+    return overlay(table, Held(cell, extract.landlord, extract.rents, known), stand)
 
 
 def _guided(blank: Figure, guides: Guides, at: int, showing: Showing, count: int) -> Figure:

@@ -15,6 +15,8 @@ SHADES: Final = ("#ffffcc", "#a1dab4", "#41b6c4", "#2c7fb8", "#253494")
 """Five classes, light to dark (ColorBrewer YlGnBu), which remain apart in grey and for the colour-blind."""
 NONE: Final = "#e3e3e3"
 INK: Final = "#333333"
+NAME: Final = 8.0
+"""Size of the names on a map."""
 SPHERE_M: Final = 6_378_137.0
 """Radius of the sphere of EPSG:3857."""
 
@@ -67,7 +69,9 @@ def shade_map(patches: Sequence[Patch], borders: Sequence[Border], *, none: str,
     legend = 92.0
     scale = min((width - legend) / (east - west), tallest / (north - south))
     height = max((north - south) * scale, 120.0)
-    drawing = _Drawing(width, height, lambda x, y: ((x - west) * scale, (north - y) * scale))
+    room = width - legend
+    left = (room - (east - west) * scale) / 2  # a narrow district stands in the middle, with room for names on either side
+    drawing = _Drawing(width, height, lambda x, y: (left + (x - west) * scale, (north - y) * scale))
     # one step for all: what two neighbours share stays shared
     thinned = shapely.coverage_simplify(shapes, 0.35 / scale)
     limits = _limits([one.value for one in patches if one.value is not None])
@@ -77,10 +81,8 @@ def shade_map(patches: Sequence[Patch], borders: Sequence[Border], *, none: str,
     for border in borders:
         outline = shapely.simplify(border.shape, 0.35 / scale)
         drawing.polygon(outline, f'fill="none" stroke="{INK}" stroke-width="0.9" stroke-linejoin="round"')
-    for border in borders:
-        middle = shapely.centroid(border.shape)
-        inside = middle if shapely.contains(border.shape, middle) else shapely.point_on_surface(border.shape)
-        drawing.label(*drawing.place(shapely.get_x(inside), shapely.get_y(inside)), border.name, size=8, halo=True, anchor="middle")
+    for x, y, name in _names(drawing, borders, room, height):
+        drawing.label(x, y, name, size=NAME, halo=True, anchor="middle")
     _legend(drawing, limits, width - legend + 12, none=none, empty=any(one.value is None for one in patches))
     _scale_bar(drawing, scale * math.cosh((north + south) / 2 / SPHERE_M), width - legend + 12, height)
     return drawing.svg()
@@ -111,7 +113,8 @@ def line_chart(lines: Sequence[Line], *, band: str | None, width: float, height:
     for day, label in _dates(first, last):
         x, _ = place(day.toordinal(), ticks[0])
         drawing.add(f'<path d="M{x:.1f} {bottom:.1f}v3" stroke="{INK}" stroke-width="0.5"/>')
-        drawing.label(x, bottom + 11, label, size=7, anchor="middle")
+        half = 3.5 * _wide(label) + 1
+        drawing.label(min(x, width - half), bottom + 11, label, size=7, anchor="middle")
     for run in _unbroken(lines[0].points):
         around = [(one, one.high) for one in run] + [(one, one.low) for one in reversed(run)]
         if all(number is not None for _, number in around):
@@ -154,6 +157,22 @@ class _Drawing:
     def svg(self) -> str:
         box = f'width="{self.width:g}" height="{self.height:.1f}" viewBox="0 0 {self.width:g} {self.height:.1f}"'
         return f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{"".join(self._parts)}</svg>'
+
+
+def _names(drawing: _Drawing, borders: Sequence[Border], width: float, height: float) -> Iterable[tuple[float, float, str]]:
+    """Where each name stands, whole and beside the others: in the middle of its area, or up to three lines above or below."""
+    taken: list[tuple[float, float, float]] = []
+    for border in borders:
+        middle = shapely.centroid(border.shape)
+        inside = middle if shapely.contains(border.shape, middle) else shapely.point_on_surface(border.shape)
+        x, y = drawing.place(shapely.get_x(inside), shapely.get_y(inside))
+        half = NAME * _wide(border.name) / 2
+        x = min(max(x, half), width - half)
+        lines = [y + line * NAME for line in (0, 1, -1, 2, -2, 3, -3) if NAME <= y + line * NAME <= height]
+        free = (at for at in lines if all(abs(at - other) >= NAME or abs(x - where) >= half + wide for where, other, wide in taken))
+        y = next(free, y)
+        taken.append((x, y, half))
+        yield x, y, border.name
 
 
 def _limits(values: Sequence[float]) -> list[float]:

@@ -10,9 +10,25 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from gridmgmt.errors import NotFoundError, StaleError
-from gridmgmt.models import Area, Building, Discrepancy, Grid, Landlord, Lease, Manager, Organisation, Person, Residence, Unit
+from gridmgmt.models import (
+    Area,
+    Building,
+    Discrepancy,
+    DutyReport,
+    Grid,
+    Inspection,
+    Landlord,
+    Lease,
+    Manager,
+    Organisation,
+    Person,
+    Residence,
+    Unit,
+)
 
-Row = TypeVar("Row", Area, Building, Discrepancy, Grid, Landlord, Lease, Manager, Organisation, Person, Residence, Unit)
+Row = TypeVar(
+    "Row", Area, Building, Discrepancy, DutyReport, Grid, Inspection, Landlord, Lease, Manager, Organisation, Person, Residence, Unit
+)
 
 Versions = frozenset[int] | None
 """The versions of which a writer has read one; None stands for whatever is there (`If-Match: *`)."""
@@ -45,4 +61,4 @@ def _live(model: type[Row], identifier: uuid.UUID | int) -> Select[Row]:
 
 
 def _unknown(model: type[Row]) -> NotFoundError:
-    return NotFoundError(f"there is no such {model.__name__.lower()}, or none that you may see")
+    return NotFoundError(f"there is no such {model.__tablename__.replace('_', ' ')}, or none that you may see")

@@ -28,6 +28,10 @@ STATE: Final = Query(
     name=b"sync state",
 )
 
+PLANNED_ONCE: Final = Query(b"SET plan_cache_mode = force_generic_plan")
+"""Planning the pages takes longer than reading them, and the plan is the same for all: by primary keys."""
+AS_USUAL: Final = Query(b"RESET plan_cache_mode")
+
 
 @dataclass(frozen=True)
 class State:
@@ -162,7 +166,7 @@ async def pull(
     shown = {one.scope: None if one.cursor is None else cursors.read(one.scope, one.cursor) for one in asked}
     places = [one.cursor for one in shown.values() if one is not None and one.proven and not changed]
     each = max(1, min(limit, MOST_TOGETHER // max(1, len(places))))
-    told, rows = await database.read(actor, STATE, _pages(places, each))
+    _, told, rows, _ = await database.read(actor, PLANNED_ONCE, STATE, _pages(places, each), AS_USUAL)
     state = State.of(told)
     parts: list[Page | Resync] = []
     pages: dict[int, Page] = {}

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Table
 
 from gridmgmt.history.beliefs import table_of
-from gridmgmt.models import Building, Lease, Manager, Person, Residence, Unit
+from gridmgmt.models import Building, DutyReport, Inspection, Lease, Manager, Person, Residence, Unit
 
 SCHEMA: Final = 1
 """Version of what travels. A device says which one it speaks; this one and the one before are understood."""
@@ -94,6 +94,14 @@ KINDS: Final[Mapping[str, Kind]] = {
             {"resident_id": "e.person_id"}
             | _plain("building_id", "kind", "state", "valid_from", "valid_to", "police_contact", "office_contact"),
         ),
+        Kind(
+            "inspection",
+            table_of(Inspection),
+            _plain("building_id", "unit_id", "kind", "outcome", "visited_at", "findings", "note")
+            | {"place": "CASE WHEN e.lon IS NOT NULL THEN json_build_object('lon', e.lon, 'lat', e.lat, 'datum', e.datum) END"}
+            | _plain("distance_m"),
+        ),
+        Kind("duty_report", table_of(DutyReport), _plain("manager_id", "unit_id", "kind", "happened_on", "persons", "note")),
     )
 }
 """Every kind by its name on the wire."""

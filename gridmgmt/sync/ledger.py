@@ -18,12 +18,12 @@ from gridmgmt.sync.results import Outcome
 
 OPEN: Final = (
     "SELECT last_seq, stored, taken, bases, aliases, grids, lost FROM sec.push_open(%(device)s::uuid, %(first)s::bigint, %(last)s::bigint,"
-    " %(ids)s::uuid[], %(seqs)s::bigint[], %(bases)s::bigint[], %(refs)s::uuid[])"
+    " %(ids)b::uuid[], %(seqs)b::bigint[], %(bases)b::bigint[], %(refs)b::uuid[])"
 )
 CLOSE: Final = (
-    "SELECT sec.push_close(%(device)s::uuid, %(seq)s::bigint[], %(mutation)s::uuid[], %(hash)s::bytea[], %(kind)s::text[],"
-    " %(entity)s::uuid[], %(version)s::int[], %(status)s::text[], %(result)s::text[], %(captured)s::timestamptz[],"
-    " %(corrected)s::timestamptz[], %(letters)s::bytea[], %(kv)s::smallint, %(beside)s::jsonb, %(skew)s::bigint, %(app)s::text,"
+    "SELECT sec.push_close(%(device)s::uuid, %(seq)b::bigint[], %(mutation)b::uuid[], %(hash)b::bytea[], %(kind)b::text[],"
+    " %(entity)b::uuid[], %(version)b::int[], %(status)b::text[], %(result)b::text[], %(captured)b::timestamptz[],"
+    " %(corrected)b::timestamptz[], %(letters)b::bytea[], %(kv)s::smallint, %(beside)s::jsonb, %(skew)s::bigint, %(app)s::text,"
     " %(schema)s::int)"
 )
 GAVE_UP_WAITING: Final = frozenset({"55P03", "57014"})

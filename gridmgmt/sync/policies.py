@@ -29,10 +29,10 @@ def choose(session: Session, actor: Actor, *, kind: str, field: str, policy: Pol
     writer = WRITERS.get(kind)
     if writer is None or field not in writer.fields:
         raise InvalidError("handhelds change no such field", field="kind" if writer is None else "field")
-    columns = writer.fields[field]
-    if policy in {"max", "min"} and (len(columns) > 1 or writer.columns[columns[0]].type not in ORDERED):
+    kinds = {writer.columns[column].type for column in writer.fields[field]}
+    if policy in {"max", "min"} and not (len(kinds) == 1 and kinds <= ORDERED):
         raise InvalidError("of its values none is the larger", field="policy")
-    if policy == "union" and not writer.columns[columns[0]].type.endswith("[]"):
+    if policy == "union" and not all(kind_of.endswith("[]") for kind_of in kinds):
         raise InvalidError("its values are no lists", field="policy")
     version = session.execute(select(func.sec.policy_set(kind, field, policy))).scalar_one()
     audit.record(session, "set", "policy", f"{kind}.{field}", detail={"policy": policy, "version": version})

@@ -61,6 +61,15 @@ RETENTION: Final[Mapping[str, Sweep]] = {
     "sweep-conflicts": sweep_conflicts,
 }
 """Every sweep by its name."""
+WHAT: Final[Mapping[str, str]] = {
+    "compact-feed": "pointers of the change log that a newer one makes needless",
+    "prune-feed": "pointers that only say that a row is gone, after 180 days",
+    "shorten-results": "what became of mutations in full, after 90 days",
+    "erase-people": "what told who persons were, 30 days after they were struck out",
+    "sweep-enrolments": "codes for handhelds that expired a month ago",
+    "sweep-conflicts": "conflicts that were decided three years ago",
+}
+"""What each lets go of."""
 
 
 def sweep(database: Database, actor: Actor, one: Sweep) -> int:

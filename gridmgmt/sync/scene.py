@@ -16,18 +16,18 @@ from gridmgmt.sync.ledger import Opened
 from gridmgmt.sync.lines import Line
 from gridmgmt.sync.merging import Policy
 from gridmgmt.sync.results import Outcome
-from gridmgmt.sync.writers import WRITERS
+from gridmgmt.sync.writers import REFERRED, WRITERS
 from gridmgmt.sync.writers.noun import Row
 from gridmgmt.sync.writers.residents import Number, claim, number_in
 
-SUBDISTRICTS: Final = "SELECT g.id, g.subdistrict_id FROM reg.grid g WHERE g.id = ANY (%(ids)s::int[])"
-OWN: Final = "SELECT entity_id, version FROM sec.own_versions(%(device)s::uuid, %(ids)s::uuid[])"
+SUBDISTRICTS: Final = "SELECT g.id, g.subdistrict_id FROM reg.grid g WHERE g.id = ANY (%(ids)b::int[])"
+OWN: Final = "SELECT entity_id, version FROM sec.own_versions(%(device)s::uuid, %(ids)b::uuid[])"
 POLICIES: Final = (
     "SELECT DISTINCT ON (p.kind, p.field) p.kind, p.field, p.policy FROM sync.field_policy p ORDER BY p.kind, p.field, p.version DESC"
 )
 CONFLICTS: Final = (
     "SELECT c.id, c.entity_id, c.code, c.state, (SELECT count(*) FROM sync.conflict o WHERE o.entity_id = c.entity_id AND o.state = 'open')"
-    " FROM sync.conflict c WHERE c.id = ANY (%(ids)s::uuid[])"
+    " FROM sync.conflict c WHERE c.id = ANY (%(ids)b::uuid[])"
 )
 
 
@@ -129,9 +129,9 @@ class Scene:
         targets["resident"] |= canonical
         for kind in ORDER:
             if targets.get(kind):
-                self.load(kind, targets[kind], hold=True)
+                self.load(kind, targets[kind], hold=bool(WRITERS[kind].fields))  # what is never changed, nobody may hold
         for kind in ORDER:
-            missing = {one for one in references.get(kind, ()) if (kind, one) not in self.rows}
+            missing = references.get(kind, set[uuid.UUID]()) - targets.get(kind, set[uuid.UUID]())
             if missing:
                 self.load(kind, missing, hold=False)
         self._load_forms(sound, canonical)
@@ -214,12 +214,12 @@ class Scene:
 
 @cache
 def _loading(kind: str, *, hold: bool) -> tuple[str, tuple[str, ...]]:
-    writer = WRITERS[kind]
+    writer = REFERRED[kind]
     columns = ", ".join(column.read.format(name) for name, column in writer.columns.items())
     flag = "e.conflict_open" if "conflict_open" in KINDS[kind].table.c else "false"
     head = f"SELECT e.id, e.version, e.grid_id, e.subdistrict_id, e.deleted_at IS NOT NULL, {flag}, e.recorded_from, {columns}"
     tail = " ORDER BY e.id FOR UPDATE OF e" if hold else ""
-    return f"{head} FROM {writer.table} AS e WHERE e.id = ANY (%(ids)s::uuid[]){tail}", tuple(writer.columns)
+    return f"{head} FROM {writer.table} AS e WHERE e.id = ANY (%(ids)b::uuid[]){tail}", tuple(writer.columns)
 
 
 @cache
@@ -228,5 +228,5 @@ def _past(kind: str) -> tuple[str, tuple[str, ...]]:
     columns = ", ".join(column.read.format(name) for name, column in writer.columns.items())
     return (
         f"SELECT e.id, e.version, e.recorded_from, {columns} FROM {writer.table}_past AS e"  # noqa: S608 -- names of ours
-        " JOIN unnest(%(ids)s::uuid[], %(since)s::int[]) AS u(id, since) ON e.id = u.id AND e.version >= u.since"
+        " JOIN unnest(%(ids)b::uuid[], %(since)b::int[]) AS u(id, since) ON e.id = u.id AND e.version >= u.since"
     ), tuple(writer.columns)

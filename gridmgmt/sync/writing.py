@@ -16,7 +16,7 @@ from gridmgmt.sync.results import Outcome
 from gridmgmt.sync.scene import Scene
 from gridmgmt.sync.writers import WRITERS
 from gridmgmt.sync.writers.buildings import relocate
-from gridmgmt.sync.writers.noun import Write
+from gridmgmt.sync.writers.noun import Write, Writer
 
 SCOPED: Final = {"grid_id": "int", "subdistrict_id": "int", "conflict_open": "boolean"}
 DEFERRED_NO_MORE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
@@ -33,10 +33,11 @@ def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
             for kind, writes in _ordered(waves[wave]):
                 _write(kind, writes, scene)
     for outcome in outcomes:
-        if outcome.row is not None:
-            outcome.version = outcome.after.version if outcome.after is not None else outcome.row.version
+        row, last = outcome.row, outcome.after
+        if row is not None:
+            outcome.version = row.version if last is None else last.version
             if outcome.writes:
-                scene.own[outcome.row.id].add(outcome.after.version)
+                scene.own[row.id].add(outcome.version)
 
 
 def write_one(kind: str, one: Write, scene: Scene) -> None:
@@ -87,7 +88,7 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
     if fresh and writer.insert is not None:
         rows = writer.insert(scene.line, writes, scene)
     else:
-        names = tuple(writer.inserted) if fresh else tuple(sorted(writes[0].columns.keys() & (writer.columns.keys() | SCOPED.keys())))
+        names = tuple(writer.inserted) if fresh else _changeable(writer, writes[0])
         marked = not fresh and "deleted_at" in writes[0].columns
         away = marked and bool(writes[0].columns["deleted_at"])
         statement = _inserting(kind) if fresh else _changing(kind, names, marked=marked, away=away)
@@ -106,6 +107,11 @@ def _write(kind: str, writes: Sequence[Write], scene: Scene) -> None:
     writer.after(scene.line, writes, scene)
 
 
+def _changeable(writer: Writer, one: Write) -> tuple[str, ...]:
+    """The columns of a correction, without what goes elsewhere or follows from them."""
+    return tuple(sorted(name for name in one.columns if name in SCOPED or (name in writer.columns and not writer.columns[name].derived)))
+
+
 @cache
 def _inserting(kind: str) -> str:
     writer = WRITERS[kind]
@@ -113,7 +119,7 @@ def _inserting(kind: str) -> str:
     names, given, columns, expressions = _parts(kind, types)
     return (
         f"INSERT INTO {writer.table} AS e (id, {columns}) SELECT u.id, {expressions}"  # noqa: S608 -- names of ours
-        f" FROM unnest(%(id)s::uuid[], {given}) AS u(id, {names})"
+        f" FROM unnest(%(id)b::uuid[], {given}) AS u(id, {names})"
         " ON CONFLICT (id) DO NOTHING RETURNING e.id, e.version, e.grid_id, e.subdistrict_id"
     )
 
@@ -125,23 +131,23 @@ def _changing(kind: str, columns: tuple[str, ...], *, marked: bool, away: bool) 
     sets = [f"{name} = {_expression(kind, name)}" for name in columns]
     if marked:
         sets.append("deleted_at = " + ("transaction_timestamp()" if away else "NULL"))
-    given = "".join(f", %({name})s::{kind_of}[]" for name, kind_of in types.items())
+    given = "".join(f", %({name})b::{kind_of}[]" for name, kind_of in types.items())
     names = "".join(f", {name}" for name in types)
     return (
         f"UPDATE {writer.table} AS e SET {', '.join(sets)}"  # noqa: S608 -- names of ours
-        f" FROM unnest(%(id)s::uuid[]{given}) AS u(id{names}) WHERE e.id = u.id"
+        f" FROM unnest(%(id)b::uuid[]{given}) AS u(id{names}) WHERE e.id = u.id"
         " RETURNING e.id, e.version, e.grid_id, e.subdistrict_id"
     )
 
 
 @cache
 def _showing(kind: str) -> str:
-    return f"SELECT e.id, {KINDS[kind].json} FROM {WRITERS[kind].table} AS e WHERE e.id = ANY (%(ids)s::uuid[])"  # noqa: S608 -- names of ours
+    return f"SELECT e.id, {KINDS[kind].json} FROM {WRITERS[kind].table} AS e WHERE e.id = ANY (%(ids)b::uuid[])"  # noqa: S608 -- names of ours
 
 
 def _parts(kind: str, types: dict[str, str]) -> tuple[str, str, str, str]:
     names = ", ".join(types)
-    given = ", ".join(f"%({name})s::{kind_of}[]" for name, kind_of in types.items())
+    given = ", ".join(f"%({name})b::{kind_of}[]" for name, kind_of in types.items())
     expressions = ", ".join(_expression(kind, name) for name in types)
     return names, given, names, expressions
 

@@ -8,7 +8,7 @@ from alembic import op
 from migrations.protection import DISTRICT, SCOPES, force, readable
 
 revision = "20261128_20"
-down_revision = "20261124_18"
+down_revision = "20261128_19"
 branch_labels = None
 depends_on = None
 
@@ -23,19 +23,13 @@ CREATE TABLE sync.device (
   label text NOT NULL,
   public_key bytea NOT NULL,
   status text NOT NULL DEFAULT 'active',
-  refresh_hash bytea,
-  refresh_before bytea,
+  refresh_hash bytea, refresh_before bytea,
   last_seq bigint NOT NULL DEFAULT 0,
-  app_version text,
-  schema_version int,
+  app_version text, schema_version int,
   enrolled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  last_push_at timestamptz,
-  last_pull_at timestamptz,
-  clock_skew_ms bigint,
-  wiped_at timestamptz,
-  CONSTRAINT pk_device PRIMARY KEY (id),
-  CONSTRAINT uq_device_public_key UNIQUE (public_key),
+  last_push_at timestamptz, last_pull_at timestamptz, clock_skew_ms bigint, wiped_at timestamptz,
+  CONSTRAINT pk_device PRIMARY KEY (id), CONSTRAINT uq_device_public_key UNIQUE (public_key),
   CONSTRAINT fk_device_account_id FOREIGN KEY (account_id) REFERENCES reg.account (id),
   CONSTRAINT ck_device_status CHECK (status IN ('active', 'draining', 'revoked', 'wiped')),
   CONSTRAINT ck_device_public_key CHECK (octet_length(public_key) = 32),
@@ -54,9 +48,7 @@ CREATE TABLE sync.enrolment (
   issued_by bigint NOT NULL DEFAULT sec.actor(),
   issued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   expires_at timestamptz NOT NULL,
-  device_id uuid,
-  request_key text,
-  request_hash bytea,
+  device_id uuid, request_key text, request_hash bytea,
   CONSTRAINT pk_enrolment PRIMARY KEY (code_hash),
   CONSTRAINT fk_enrolment_account_id FOREIGN KEY (account_id) REFERENCES reg.account (id),
   CONSTRAINT fk_enrolment_device_id FOREIGN KEY (device_id) REFERENCES sync.device (id),
@@ -73,15 +65,12 @@ CREATE TABLE sync.mutation (
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
   req_hash bytea NOT NULL,
   kind text NOT NULL,
-  entity_id uuid,
-  version int,
+  entity_id uuid, version int,
   status text NOT NULL,
   result jsonb,
-  captured_at timestamptz,
-  captured_at_corrected timestamptz,
+  captured_at timestamptz, captured_at_corrected timestamptz,
   received_at timestamptz NOT NULL DEFAULT transaction_timestamp(),
-  CONSTRAINT pk_mutation PRIMARY KEY (device_id, client_seq),
-  CONSTRAINT uq_mutation_mutation_id UNIQUE (mutation_id),
+  CONSTRAINT pk_mutation PRIMARY KEY (device_id, client_seq), CONSTRAINT uq_mutation_mutation_id UNIQUE (mutation_id),
   CONSTRAINT fk_mutation_device_id FOREIGN KEY (device_id) REFERENCES sync.device (id),
   CONSTRAINT ck_mutation_client_seq CHECK (client_seq > 0),
   CONSTRAINT ck_mutation_req_hash CHECK (octet_length(req_hash) = 32),
@@ -105,16 +94,10 @@ CREATE TABLE sync.conflict (
   device_id uuid NOT NULL,
   client_seq bigint NOT NULL,
   fields text[] NOT NULL,
-  base jsonb,
-  theirs jsonb,
-  yours jsonb,
+  base jsonb, theirs jsonb, yours jsonb,
   state text NOT NULL DEFAULT 'open',
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  resolved_by bigint,
-  resolved_at timestamptz,
-  resolution jsonb,
-  request_key text,
-  request_hash bytea,
+  resolved_by bigint, resolved_at timestamptz, resolution jsonb, request_key text, request_hash bytea,
   CONSTRAINT pk_conflict PRIMARY KEY (id),
   CONSTRAINT fk_conflict_device_id FOREIGN KEY (device_id) REFERENCES sync.device (id),
   CONSTRAINT fk_conflict_resolved_by FOREIGN KEY (resolved_by) REFERENCES reg.account (id),
@@ -166,8 +149,7 @@ CREATE TABLE sync.id_alias (
   alias uuid NOT NULL,
   canonical uuid NOT NULL,
   kind text NOT NULL,
-  CONSTRAINT pk_id_alias PRIMARY KEY (alias),
-  CONSTRAINT ck_id_alias_self CHECK (alias <> canonical)
+  CONSTRAINT pk_id_alias PRIMARY KEY (alias), CONSTRAINT ck_id_alias_self CHECK (alias <> canonical)
 );
 -- Serves the re-pointing of aliases when their canonical row becomes an alias itself.
 CREATE INDEX ix_id_alias_canonical ON sync.id_alias (canonical);
@@ -177,8 +159,7 @@ CREATE TABLE sync.feed_meta (
   one boolean NOT NULL DEFAULT true,
   generation uuid NOT NULL DEFAULT gen_random_uuid(),
   pruned_below xid8 NOT NULL DEFAULT '0'::xid8,
-  CONSTRAINT pk_feed_meta PRIMARY KEY (one),
-  CONSTRAINT ck_feed_meta_one CHECK (one)
+  CONSTRAINT pk_feed_meta PRIMARY KEY (one), CONSTRAINT ck_feed_meta_one CHECK (one)
 );
 INSERT INTO sync.feed_meta DEFAULT VALUES;
 
@@ -337,7 +318,7 @@ def upgrade() -> None:
     admin, district = {"admin": "(SELECT sec.uid('admin')) IS NOT NULL"}, {"district": DISTRICT}
     own = {"field": "account_id = (SELECT sec.uid('field'))"}
     reading = {name: scope for name, scope in SCOPES.items() if name != "loader"}
-    op.execute("GRANT USAGE ON SCHEMA sync TO app_field, app_subdistrict, app_district, app_admin")
+    op.execute("GRANT USAGE ON SCHEMA sync TO app_field, app_subdistrict, app_district, app_loader, app_admin")
     op.execute(readable("sync.device", admin | district | own, columns=DEVICE))
     op.execute(readable("sync.conflict", reading) + readable("sync.dead_letter", reading))
     op.execute(readable("sync.field_policy", dict.fromkeys(("field", "subdistrict", "district"), "(SELECT sec.uid('any')) IS NOT NULL")))
@@ -364,5 +345,5 @@ def downgrade() -> None:
     op.execute("""
         DROP TABLE sync.incident; DROP TABLE sync.field_policy; DROP TABLE sync.feed_meta; DROP TABLE sync.id_alias; DROP TABLE sync.dead_letter;
         DROP TABLE sync.conflict; DROP TABLE sync.mutation; DROP TABLE sync.enrolment; DROP TABLE sync.device;
-        REVOKE USAGE ON SCHEMA sync FROM app_field, app_subdistrict, app_district, app_admin;
+        REVOKE USAGE ON SCHEMA sync FROM app_field, app_subdistrict, app_district, app_loader, app_admin;
     """)

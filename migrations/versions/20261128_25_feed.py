@@ -9,7 +9,7 @@ from alembic import op
 from migrations.protection import FIELD, readable
 
 revision = "20261128_25"
-down_revision = "20261128_22"
+down_revision = "20261128_24"
 branch_labels = None
 depends_on = None
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Scope
 
 from tests.drawn import Drawn
+from tests.handhelds import Device
 
 KEPT: Final = "/?&=%,+:;@'()*!"
 """What a client leaves as it is in an address."""
@@ -29,12 +30,16 @@ class Answer:
 
 
 class Visitor:
-    """Asks as the account of that name."""
+    """Asks as the account of that name, or as a handheld."""
 
-    def __init__(self, app: FastAPI, drawn: Drawn, username: str) -> None:
+    def __init__(self, app: FastAPI, drawn: Drawn, asking: str | Device) -> None:
         self._app = app
-        token = app.state.parts.tokens.issue(drawn.places.accounts[username])
-        self._known = [(b"host", b"testserver"), (b"authorization", f"Bearer {token}".encode()), (b"if-match", b"*")]
+        if isinstance(asking, Device):
+            own = asking.headers
+        else:
+            own = {"Authorization": f"Bearer {app.state.parts.tokens.issue(drawn.places.accounts[asking])}"}
+        always = {"Host": "testserver", "If-Match": "*", "Idempotency-Key": "one"}
+        self._known = [(name.lower().encode(), value.encode()) for name, value in (always | own).items()]
 
     async def ask(self, method: str, address: str, body: bytes | None = None) -> Answer:
         """The answer to one request; a body is called JSON."""

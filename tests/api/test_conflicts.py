@@ -45,8 +45,14 @@ def test_conflict_is_not_for_strangers(hand: Pusher, office: TestClient, log_in:
 def test_decision_needs_a_key_and_a_choice_that_fits(hand: Pusher, office: TestClient) -> None:
     conflict = collide(hand, office)["conflict_id"]
     assert office.post(f"/v1/sync/conflicts/{conflict}/resolve", json={"take": "theirs"}).status_code == 400
-    for body in ({"take": "merge"}, {"take": "set"}, {"take": "theirs", "set": {"use": "shop"}}, {"take": "set", "set": {"use": "castle"}}):
-        assert decide(office, conflict, **body).status_code == 422, body
+    bodies: list[dict[str, Any]] = [
+        {"take": "merge"},
+        {"take": "set"},
+        {"take": "theirs", "set": {"use": "shop"}},
+        {"take": "set", "set": {"use": "castle"}},
+    ]
+    for body in bodies:
+        assert decide(office, conflict, "k1", **body).status_code == 422, body
     assert decide(office, conflict, take="set", set={"code": "1"}).json()["type"] == "/problems/unknown-field"
 
 

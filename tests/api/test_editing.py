@@ -15,7 +15,8 @@ from tests.api.conftest import LogIn
 from tests.api.editing import ANY, BUILDINGS, GEOJSON, PATCH, feature, spot, square, tag, told
 from tests.api.trail import trail
 from tests.drawn import Drawn
-from tests.places import ORIGIN, point
+from tests.ground import ORIGIN
+from tests.places import point
 
 EPSG = "http://www.opengis.net/def/crs/EPSG/0"
 

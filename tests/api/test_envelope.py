@@ -161,6 +161,7 @@ def test_counters_know_routes_and_problems_and_nobody(app_here: TestClient, log_
     assert 'gridmgmt_requests_total{method="GET",route="(none)",status="404"} 1.0' in counted.text
     assert 'gridmgmt_problems_total{slug="unauthenticated"} 1.0' in counted.text
     assert 'gridmgmt_connections_in_use{class="field",pool="sessions"} 0.0' in counted.text
+    assert "gridmgmt_job_seconds_since_success{" not in counted.text  # none ever ran
     assert "worker" not in counted.text
     assert CANARY not in counted.text
 
@@ -168,7 +169,7 @@ def test_counters_know_routes_and_problems_and_nobody(app_here: TestClient, log_
 def test_processes_of_one_server_count_together(tmp_path: Path) -> None:
     script = (
         "from api.metrics import Metrics; from gridmgmt.database import Database\n"
-        "m = Metrics(Database(None, None)); m.count('GET', '/x', 200, 0.1, None); print(m.text().decode())"
+        "m = Metrics(Database(None, None)); m.count('GET', '/x', 200, 0.1, None); print(m.text({}).decode())"
     )
     variables = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     said = [subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=True) for _ in range(2)]

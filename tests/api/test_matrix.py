@@ -10,60 +10,55 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from shapely import Polygon
-from shapely.geometry import mapping
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from api.routes import ROUTERS
+from tests.api.bodies import building, feature, halves, square
 from tests.api.conftest import LogIn
+from tests.api.uploads import TUS, append, begin, photo
+from tests.api.visitors import (
+    ACCEPTS,
+    ADMIN,
+    ADMIN_MAKES,
+    AUDITOR,
+    BEGINS,
+    ENTERS,
+    ENTERS_PEOPLE,
+    FEATURE,
+    FEATURE_DROPS,
+    FEATURE_MAKES,
+    HANDHELDS,
+    HOLDER,
+    HOLDERS,
+    KEEPERS,
+    KEYLESS,
+    LEAVES,
+    LISTS,
+    MAKERS,
+    OFFICE,
+    OFFICE_DROPS,
+    OFFICE_MAKES,
+    OFFICE_SEES,
+    OFFICES_DROP,
+    OPEN,
+    OWNERS,
+    SIGNED_IN,
+    TOLD,
+    UNKNOWN,
+    VISITORS,
+)  # fmt: skip
 from tests.drawn import Drawn
 from tests.handhelds import enrolled
-from tests.places import NORTH, PASSWORD, SOUTH, SPARE_NUMBER, WEST, Places, point
+from tests.places import NORTH, PASSWORD, SOUTH, SPARE_NUMBER, WEST, Places
 from tests.rented import release_all
 
-VISITORS = ("nobody", "worker", "worker-east", "community", "subdistrict", "subdistrict-east", "district", "admin", "auditor")
 SPARE = uuid.UUID("01900009-0000-7000-8000-000000000001")
 """A building without units and a person without a residence, in south-west."""
+WHOLE_FILE, OPEN_FILE = (uuid.UUID(f"01900009-0000-7000-8000-00000000000{number}") for number in (3, 4))
+"""Files of the worker's, linked to a building in south-west."""
 MADE = uuid.UUID("01900009-0000-7000-8000-000000000002")
 """A building that is made as a feature."""
-
-
-def statuses(text: str) -> dict[str, int]:
-    """One status for each visitor, in their order."""
-    return dict(zip(VISITORS, map(int, text.split()), strict=True))
-
-
-#                    nobody worker east-w community subdistrict east-s district admin auditor
-OPEN = statuses("       200    200    200       200         200    200      200   200     200")
-SIGNED_IN = statuses("  401    200    200       200         200    200      200   200     200")
-LISTS = statuses("      401    200    200       200         200    200      200   403     403")
-OWNERS = statuses("     401    200    404       200         200    404      200   403     403")
-LEAVES = statuses("     401    204    404       204         204    404      204   403     403")
-ACCEPTS = statuses("    401    202    404       202         202    404      202   403     403")
-ENTERS = statuses("     401    201    422       201         201    422      201   403     403")
-ENTERS_PEOPLE = statuses("401  202    422       202         202    422      202   403     403")
-OFFICE = statuses("     401    403    403       403         403    403      200   403     403")
-OFFICE_MAKES = statuses("401   403    403       403         403    403      201   403     403")
-OFFICE_DROPS = statuses("401   403    403       403         403    403      204   403     403")
-ADMIN = statuses("      401    403    403       403         403    403      403   200     403")
-ADMIN_MAKES = statuses("401    403    403       403         403    403      403   201     403")
-HOLDERS = statuses("    401    200    200       403         403    403      200   200     403")
-HOLDER = statuses("     401    200    404       403         403    403      200   200     403")
-KEEPERS = statuses("    401    403    403       403         403    403      200   200     403")
-HANDHELDS = statuses("  401    403    403       403         403    403      403   403     403")
-AUDITOR = statuses("    401    403    403       403         403    403      403   403     200")
-NO_HANDHELD = statuses("401    403    403       403         403    403      403   403     403")
-UNKNOWN = statuses("    401    404    404       404         404    404      404   403     403")
-KEYLESS = statuses("    401    400    400       400         400    400      400   403     403")
-OFFICE_SEES = statuses("404    404    404       404         404    404      200   404     404")
-HIDDEN = statuses("     404    200    200       200         200    200      200   200     200")
-
-HANDHELDS = statuses("  401    403    403       403         403    403      403   403     403")
-
-FEATURE = statuses("     404    200    404       200         200    404      200   404     404")
-FEATURE_MAKES = statuses("404   201    400       201         201    400      201   404     404")
-FEATURE_DROPS = statuses("404   204    404       204         204    404      204   404     404")
 
 
 @dataclass(frozen=True)
@@ -78,6 +73,7 @@ class Case:
     parameters: dict[str, str] = field(default_factory=dict[str, str])
     media_type: str = "application/json"
     query: Callable[[Places], dict[str, Any]] = lambda _: {}
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def of(kind: str, name: str) -> Callable[[Places], object]:
@@ -92,39 +88,20 @@ def spare(_: Places) -> object:
     return SPARE
 
 
+def whole_file(_: Places) -> object:
+    return WHOLE_FILE
+
+
+def open_file(_: Places) -> object:
+    return OPEN_FILE
+
+
 def release(name: str) -> Callable[[Places], object]:
     return lambda places: places.releases[name]
 
 
 def of_release(parameter: str, name: str) -> Callable[[Places], dict[str, Any]]:
     return lambda places: {parameter: str(places.releases[name])}
-
-
-def square(west: float, south: float) -> dict[str, Any]:
-    return {"type": "Polygon", "coordinates": [[point(west + x, south + y) for x, y in ((0, 0), (9, 0), (9, 9), (0, 9), (0, 0))]]}
-
-
-def building(code: str, x: float, y: float, **more: Any) -> dict[str, Any]:
-    lon, lat = point(x, y)
-    rest = {"name": "b", "address": "a", "floors_above": 2, "nature": "other", "rental": False}
-    return {"house_code": code, "entrance": {"lon": lon, "lat": lat}, **rest, **more}
-
-
-def feature(house_code: str = "4403990010010000097", **more: Any) -> dict[str, Any]:
-    told = building(house_code, 450, 350)
-    lon, lat = told.pop("entrance").values()
-    return {"type": "Feature", "geometry": {"type": "Point", "coordinates": [lon, lat]}, "properties": told, **more}
-
-
-def halves() -> list[dict[str, Any]]:
-    """North-east cut in two along the straight line in degrees from the middle of its south to the middle of its north."""
-    (a, b), (d, c) = ((point(500, y), point(1000, y)) for y in (400, 800))
-    low, high = (tuple((one + other) / 2 for one, other in zip(*ends, strict=True)) for ends in ((a, b), (d, c)))
-    shapes = (Polygon([a, low, high, d]), Polygon([low, b, c, high]))
-    return [
-        {"code": f"{NORTH}0{number}", "name": "half", "community": NORTH, "geometry": dict(mapping(shape))}
-        for number, shape in zip((11, 12), shapes, strict=True)
-    ]
 
 
 def noun(path: str, expected_list: dict[str, int], one: Callable[[Places], object], change: dict[str, Any]) -> list[Case]:
@@ -141,12 +118,17 @@ PERSON = {"registration": "floating", "grid": f"{SOUTH}001"}
 ITEMS = "/ogc/collections/{collection}/items"
 LAYER = {"collection": "buildings"}
 MERGE_PATCH = "application/merge-patch+json"
+PIECES = "application/offset+octet-stream"
 ONE = LAYER | {"fid": str(MADE)}
 WHY = {"purpose": "correction", "reason": "asked at the counter"}
 AREA = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square(0, 0)}
+LETTER = {"device_id": str(SPARE), "seq": "1"}
 PUSH = {"device_id": str(SPARE), "batch_id": str(SPARE), "sent_at_device": "2026-01-01T00:00:00Z", "mutations": []}
 GRID = {"name": "g", "community": SOUTH, "valid_from": "2024-01-01"}
 UNSIGNED, NOON = "A" * 86, "2026-01-01T12:00:00Z"
+ENROLMENT = {
+    "code": "0", "public_key": "A" * 43, "label": "l", "app_version": "1", "schema_version": 1, "signature": UNSIGNED,
+}  # fmt: skip
 STYLES = {"collection": "communities", "style": "border"}
 TILES = {"collection": "communities", "tileMatrixSetId": "WebMercatorQuad", "tileMatrix": "12", "tileRow": "1783", "tileCol": "3345"}
 
@@ -209,7 +191,7 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/compare", LISTS, body=says(identity_number=SPARE_NUMBER, purpose="spot_check", reason="asked at the door")),
     # handhelds: what they do themselves takes their signatures or tokens, which no visitor has
     Case("POST", "/v1/devices/enrolments", ADMIN_MAKES, body=says(username="worker")),
-    Case("POST", "/v1/devices/enrol", dict.fromkeys(VISITORS, 400), body=says(code="0")),
+    Case("POST", "/v1/devices/enrol", dict.fromkeys(VISITORS, 401), body=says(**ENROLMENT), headers={"Idempotency-Key": "one"}),
     Case("POST", "/v1/devices/token", dict.fromkeys(VISITORS, 401), body=says(device_id=str(SPARE), refresh_token="x", signature=UNSIGNED)),
     Case("POST", "/v1/sync/wipe-ack", dict.fromkeys(VISITORS, 401), body=says(device_id=str(SPARE), at=NOON, signature=UNSIGNED)),
     Case("GET", "/v1/devices", HOLDERS),
@@ -239,6 +221,22 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/leases/{id}/file", OWNERS, of("leases", "village-sublet"), says(on="2024-01-20")),
     Case("POST", "/v1/leases/{id}/end", OWNERS, of("leases", "village-sublet"), says(on="2024-06-01")),
     Case("DELETE", "/v1/leases/{id}", LEAVES, of("leases", "village-sublet")),
+    # inspections
+    Case("GET", "/v1/inspections", LISTS),
+    Case("GET", "/v1/inspections/{id}", OWNERS, of("inspections", "patrol-of-village")),
+    Case(
+        "POST", "/v1/inspections", ENTERS,
+        body=lambda p: {"building_id": str(p.buildings["tower"]), "kind": "safety", "outcome": "ok", "visited_at": "2024-01-01T08:00:00Z"},
+    ),
+    Case("DELETE", "/v1/inspections/{id}", OFFICES_DROP, of("inspections", "patrol-of-village")),
+    # duty reports, before their manager is struck out
+    Case("GET", "/v1/duty-reports", LISTS),
+    Case("GET", "/v1/duty-reports/{id}", OWNERS, of("duty_reports", "zhang-moves-in")),
+    Case(
+        "POST", "/v1/duty-reports", ENTERS,
+        body=lambda p: {"manager_id": str(p.managers["zhang-for-village"]), "kind": "notice", "happened_on": "2024-01-01"},
+    ),
+    Case("DELETE", "/v1/duty-reports/{id}", OFFICES_DROP, of("duty_reports", "zhang-moves-in")),
     # managers
     *noun("managers", LISTS, of("managers", "zhang-for-village"), {"archive_number": "A"}),
     Case(
@@ -262,19 +260,26 @@ CASES: tuple[Case, ...] = (
     Case("POST", "/v1/rents/releases/{id}/approve", OFFICE, release("reviewed"), says()),
     Case("POST", "/v1/rents/releases/{id}/publish", OFFICE, release("approved"), says()),
     Case("POST", "/v1/rents/releases/{id}/reject", OFFICE, release("spare"), says()),
+    # files, which the worker made
+    Case("OPTIONS", "/v1/files", TOLD),
+    Case("POST", "/v1/files", BEGINS, headers=TUS | {"Upload-Length": "500"}),
+    Case("GET", "/v1/files/{id}", OWNERS, whole_file),
+    Case("GET", "/v1/files/{id}/info", OWNERS, whole_file),
+    Case("PATCH", "/v1/files/{id}", MAKERS, open_file, headers=TUS | {"Upload-Offset": "0", "Content-Type": PIECES}),
+    Case("DELETE", "/v1/files/{id}", MAKERS, open_file, headers=TUS),
     # what handhelds read: no token of a person's opens it
     Case("POST", "/v1/sync/pull", HANDHELDS, body=says(scopes=[])),
     Case("GET", "/v1/sync/snapshot/{scope}", HANDHELDS, parameters={"scope": "1"}),
     Case("POST", "/v1/sync/verify", HANDHELDS, body=says(scopes=[])),
     Case("GET", "/v1/sync/events", HANDHELDS),
     # handhelds: what they send themselves, tests/api/test_push.py has
-    Case("POST", "/v1/sync/push", NO_HANDHELD, body=says(**PUSH)),
+    Case("POST", "/v1/sync/push", HANDHELDS, body=says(**PUSH)),
     Case("GET", "/v1/sync/conflicts", LISTS),
     Case("GET", "/v1/sync/conflicts/{conflict_id}", UNKNOWN, parameters={"conflict_id": str(SPARE)}),
     Case("POST", "/v1/sync/conflicts/{conflict_id}/resolve", KEYLESS, body=says(take="theirs"), parameters={"conflict_id": str(SPARE)}),
     Case("GET", "/v1/sync/letters", LISTS),
-    Case("GET", "/v1/sync/letters/{device_id}/{seq}", UNKNOWN, parameters={"device_id": str(SPARE), "seq": "1"}),
-    Case("POST", "/v1/sync/letters/{device_id}/{seq}/close", UNKNOWN, body=says(note="n"), parameters={"device_id": str(SPARE), "seq": "1"}),
+    Case("GET", "/v1/sync/letters/{device_id}/{seq}", UNKNOWN, parameters=LETTER),
+    Case("POST", "/v1/sync/letters/{device_id}/{seq}/close", UNKNOWN, body=says(note="n"), parameters=LETTER),
     Case("GET", "/v1/sync/policies", LISTS),
     Case("POST", "/v1/sync/policies", OFFICE_MAKES, body=says(kind="unit", field="use", policy="client_wins")),
     # units, after those who lived there
@@ -301,12 +306,15 @@ CASES: tuple[Case, ...] = (
 
 @pytest.fixture
 def places(log_in: LogIn, drawn: Drawn) -> Places:
-    """The drawn district with something to strike out: an area, a building, a person."""
+    """The drawn district with something to strike out: an area, a building, a person; and with files."""
     district = log_in("district")
     area = district.post("/v1/areas", json={"code": "440399001009", **AREA})
     bare = district.post("/v1/buildings", json=building("4403990010010000099", 400, 350, id=str(SPARE)))
     person = district.post("/v1/persons", json={"id": str(SPARE), "name": "无名", **PERSON})
     assert [answer.status_code for answer in (area, bare, person)] == [201, 201, 202], (area.text, bare.text, person.text)
+    worker, tower = log_in("worker"), drawn.places.buildings["tower"]
+    assert append(worker, begin(worker, 500, id=WHOLE_FILE, kind="building", entity=tower), 0, photo(500)).status_code == 204
+    begin(worker, 500, id=OPEN_FILE, kind="building", entity=tower)
     drawn.places.areas["spare"] = area.json()["id"]
     drawn.places.devices["worker"] = enrolled(drawn).id
     drawn.places.releases.update(release_all(drawn.database, drawn.places, SOUTH))
@@ -320,7 +328,7 @@ def test_visitor_gets_from_every_route_what_is_listed(client: TestClient, log_in
     for case in CASES:
         path = case.route.format(id=case.id(places), **case.parameters)
         body = None if case.body is None else case.body(places)
-        headers = {"If-Match": "*"} | ({"Content-Type": case.media_type} if body is not None else {})
+        headers = {"If-Match": "*"} | ({"Content-Type": case.media_type} if body is not None else {}) | case.headers
         answer = asking.request(case.method, path, headers=headers, json=body, params=case.query(places))
         if answer.status_code != case.expected[visitor]:
             surprises.append(f"{case.method} {case.route}: {answer.status_code}, not {case.expected[visitor]}: {answer.text[:200]}")

@@ -14,7 +14,14 @@ def test_a_client_who_takes_nothing_that_is_offered_is_told_so(client: TestClien
 
 @pytest.mark.parametrize(
     "accept",
-    ["*/*", "application/json", "application/geo+json, application/json;q=0.5", "image/png, application/*;q=0.1", "text/plain;q=x, */*"],
+    [
+        "*/*",
+        "application/json",
+        "application/geo+json, application/json;q=0.5",
+        "image/png, application/*;q=0.1",
+        "text/plain;q=x, */*",
+        "",
+    ],
 )
 def test_who_takes_json_gets_features(client: TestClient, accept: str) -> None:
     answer = client.get(ITEMS, headers={"Accept": accept})

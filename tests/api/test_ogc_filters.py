@@ -129,7 +129,10 @@ def test_days_are_those_of_the_district(client: TestClient) -> None:
     [
         ("datetime=2019-12-31", 0), ("datetime=2020-01-01", 3), ("datetime=2019-12-31T15:59:59Z", 0), ("datetime=2019-12-31T16:00:00Z", 3),
         ("datetime=../2019-12-31", 0), ("datetime=../2020-01-01", 3), ("datetime=2019-01-01/2019-12-31", 0), ("datetime=2019-01-01/..", 3),
-        ("datetime=../..", 3), ("datetime=2030-01-01/", 3), ("name=南社区", 1), ("name=南", 0),
+        ("datetime=../..", 3), ("datetime=2030-01-01/", 3),
+        ("datetime=2020-01-01/9999-12-31T23:59:59Z", 3), ("datetime=9999-12-31", 3), ("datetime=9999-12-31T23:59:59-23:59", 3),
+        ("datetime=0001-01-01T00:00:00%2B23:59/2019-12-31", 0), ("datetime=0001-01-01/..", 3), ("valid_from=1700-01-01", 0),
+        ("name=南社区", 1), ("name=南", 0),
         ("approximate=false", 3), ("approximate=true", 0),
         ("valid_from=2020-01-01&subdistrict=440399001", 2), ("valid_from=2020-01-02", 0),
     ],

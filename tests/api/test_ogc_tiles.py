@@ -5,6 +5,7 @@ formulas of Web Mercator.
 """
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import mapbox_vector_tile
@@ -298,6 +299,7 @@ def test_far_away_buildings_are_counted_by_cells(log_in: LogIn) -> None:
     for one in drawn:
         (ring,) = one["geometry"]["coordinates"]
         assert max(x for x, _ in ring) - min(x for x, _ in ring) == 128
+        assert sum(x * y2 - x2 * y for (x, y), (x2, y2) in pairwise(ring)) == 2 * 128**2  # clockwise where y counts downward: no hole
 
 
 @pytest.mark.parametrize("level", [0, 6, 9, 13])
@@ -316,11 +318,8 @@ def test_counts_of_cells_are_those_of_the_own_buildings(log_in: LogIn, level: in
 
 @pytest.mark.parametrize("level", [0, 6, 9, 12])
 def test_both_sets_count_the_same_buildings(log_in: LogIn, level: int) -> None:
-    district, side = log_in("district"), 180 / 2**level
-    tiles = {
-        f"/ogc/collections/buildings/tiles/{LONLAT}/{level}/{int((90 - lat) / side)}/{int((lon + 180) / side)}"
-        for lon, lat in (point(250, 200), point(1250, 500))
-    }
+    district, side, tiles = log_in("district"), 180 / 2**level, f"/ogc/collections/buildings/tiles/{LONLAT}/{level}"
+    tiles = {f"{tiles}/{int((90 - lat) / side)}/{int((lon + 180) / side)}" for lon, lat in (point(250, 200), point(1250, 500))}
     assert max(sum(one["properties"]["count"] for one in drawn_in(district, at)) for at in tiles) >= 1
     if len(tiles) == 1:
         assert sum(one["properties"]["count"] for at in tiles for one in drawn_in(district, at)) == 5

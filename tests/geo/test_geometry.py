@@ -41,6 +41,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "coordinates of a polygon for a multipolygon": ({"type": "MultiPolygon", "coordinates": [SQUARE]}, "type"),
     "a position of one number": (polygon([[113.8], *SQUARE[1:]]), "type"),
     "a position that is text": (polygon(["ab", *SQUARE[1:]]), "type"),
+    "a reference system of its own": (polygon(SQUARE) | {"crs": {"type": "name", "properties": {"name": "EPSG:4547"}}}, "crs"),
     "no ring": (polygon(), "empty"),
     "an empty ring": (polygon([]), "empty"),
     "no polygon": ({"type": "MultiPolygon", "coordinates": []}, "empty"),

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from gridmgmt.operations.cluster import address
-from gridmgmt.settings import Access, Address, Database, Places, Server, Settings, SettingsError, Sync, load_settings
+from gridmgmt.settings import Access, Address, Database, Places, Server, Settings, SettingsError, Sync, Uploads, load_settings
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,11 @@ def test_unusable_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, na
 
 def test_defaults_serve_this_machine_only_and_no_demo() -> None:
     assert load_settings() == Settings(
-        Places(home=Path(".gridmgmt"), keys=None),
+        Places(home=Path(".gridmgmt"), keys=None, files=None),
         Database(database_url=None, pool_size=8),
         Server(host="127.0.0.1", port=8000, max_body=1_048_576, file_rows=2_000_000, file_bytes=2_147_483_648, tile_cache=67_108_864),
         Access(demo_mode=False, token_lifetime=900, origins=None),
+        Uploads(upload_bytes=20_971_520, upload_chunk_least=524_288, upload_chunk_most=5_242_880, upload_days=7, upload_open=200),
         Sync(
             push_mutations=200,
             push_bytes=1_048_576,
@@ -59,19 +60,21 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
 
 def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
-        "HOME": "/h", "KEYS": "/k", "DATABASE_URL": "postgresql://h/d", "POOL_SIZE": "3", "HOST": "::1", "PORT": "8001",
+        "HOME": "/h", "KEYS": "/k", "FILES": "/f", "DATABASE_URL": "postgresql://h/d", "POOL_SIZE": "3", "HOST": "::1", "PORT": "8001",
         "MAX_BODY": "2048", "TILE_CACHE": "0", "FILE_ROWS": "5", "FILE_BYTES": "2000000", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60",
-        "ORIGINS": "https://maps.example,http://localhost:8080", "PUSH_MUTATIONS": "50", "PUSH_BYTES": "70000", "PUSH_INFLATED": "80000",
+        "ORIGINS": "https://maps.example,http://localhost:8080", "UPLOAD_BYTES": "9", "UPLOAD_CHUNK_LEAST": "1", "UPLOAD_CHUNK_MOST": "2",
+        "UPLOAD_DAYS": "3", "UPLOAD_OPEN": "4", "PUSH_MUTATIONS": "50", "PUSH_BYTES": "70000", "PUSH_INFLATED": "80000",
         "PUSH_ITEM_BYTES": "2000", "PULL_ITEMS": "20", "PULL_BYTES": "90000", "SNAPSHOTS": "2", "LISTENERS": "9",
         "OFFLINE_DAYS": "3", "UPGRADE_URL": "https://apps.example/",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"GRIDMGMT_{name}", value)
     assert load_settings() == Settings(
-        Places(home=Path("/h"), keys=Path("/k")),
+        Places(home=Path("/h"), keys=Path("/k"), files="/f"),
         Database(database_url="postgresql://h/d", pool_size=3),
         Server(host="::1", port=8001, max_body=2048, file_rows=5, file_bytes=2_000_000, tile_cache=0),
         Access(demo_mode=True, token_lifetime=60, origins="https://maps.example,http://localhost:8080"),
+        Uploads(upload_bytes=9, upload_chunk_least=1, upload_chunk_most=2, upload_days=3, upload_open=4),
         Sync(
             push_mutations=50,
             push_bytes=70_000,

@@ -17,7 +17,7 @@ from geo.bbox import Box
 from gridmgmt.database import Actor, Database
 from gridmgmt.reads import Query
 
-PERSONAL = frozenset({"building", "unit", "person", "residence", "lease", "manager", "discrepancy"})
+PERSONAL = frozenset({"building", "unit", "person", "residence", "lease", "manager", "discrepancy", "inspection", "duty_report"})
 
 ROWS = """
 SET session_replication_role = replica;
@@ -54,6 +54,11 @@ INSERT INTO reg.lease (recorded_by, number, unit_id, grid_id, subdistrict_id, le
     'signed', true FROM spot;
 INSERT INTO reg.manager (recorded_by, person_id, building_id, grid_id, subdistrict_id, kind, valid_from)
   SELECT 0, person, building, grid_id, subdistrict_id, 'owner', '2020-01-01' FROM spot;
+INSERT INTO reg.inspection (recorded_by, building_id, unit_id, grid_id, subdistrict_id, kind, outcome, visited_at)
+  SELECT 0, building, unit, grid_id, subdistrict_id, 'patrol', 'ok', timestamptz '2020-01-01' + n * interval '1 hour' FROM spot;
+INSERT INTO reg.duty_report (recorded_by, manager_id, unit_id, grid_id, subdistrict_id, kind, happened_on)
+  SELECT 0, m.id, s.unit, s.grid_id, s.subdistrict_id, 'notice', date '2020-01-01' + s.n / 24
+    FROM spot s JOIN reg.manager m ON m.building_id = s.building;
 INSERT INTO reg.account (username, display_name, role)
   VALUES ('worker', 'W', 'worker'), ('community', 'C', 'community'), ('subdistrict', 'S', 'subdistrict'), ('district', 'D', 'district');
 INSERT INTO reg.grid_assignment (account_id, grid_id, post_id, valid_from, recorded_by)

@@ -100,11 +100,13 @@ def _places(root: Root, register: Register, number: int) -> dict[str, object]:
     (row,) = run(
         root,
         "SELECT b.id, b.subdistrict_id, (SELECT min(u.id::text)::uuid FROM reg.unit u WHERE u.building_id = b.id),"
-        " (SELECT min(p.id::text)::uuid FROM reg.person p WHERE p.grid_id = b.grid_id)"
+        " (SELECT min(p.id::text)::uuid FROM reg.person p WHERE p.grid_id = b.grid_id),"
+        " (SELECT min(m.id::text)::uuid FROM reg.manager m WHERE m.building_id = b.id)"
         " FROM reg.building b WHERE b.grid_id = %s ORDER BY b.house_code DESC LIMIT 1",
         [grid],
     )
-    return {"grid": grid, "building": row[0], "subdistrict": row[1], "unit": row[2], "person": row[3], "x": 113.7905 + number * 0.01}
+    names = ("building", "subdistrict", "unit", "person", "manager")
+    return {"grid": grid, "x": 113.7905 + number * 0.01, **dict(zip(names, row, strict=True))}
 
 
 NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -156,12 +158,30 @@ NEW_ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("person", "building", "grid", "subdistrict"),
     ),
+    "inspection": (
+        (
+            "INSERT INTO reg.inspection (building_id, unit_id, grid_id, subdistrict_id, kind, outcome, visited_at)"
+            " VALUES (%s, %s, %s, %s, 'patrol', 'ok', '2020-01-01')"
+        ),
+        ("building", "unit", "grid", "subdistrict"),
+    ),
+    "duty_report": (
+        (
+            "INSERT INTO reg.duty_report (manager_id, unit_id, grid_id, subdistrict_id, kind, happened_on)"
+            " VALUES (%s, %s, %s, %s, 'notice', '2020-01-01')"
+        ),
+        ("manager", "unit", "grid", "subdistrict"),
+    ),
     "rent_observation": (
         (
             "INSERT INTO reg.rent_observation (source, reference, unit_id, grid_id, subdistrict_id, community_id, use, class, new_let,"
             " begins, rent_fen, reason) VALUES ('survey', 'new', %s, %s, %s, (SELECT id FROM reg.area WHERE code = '440306001001'),"
             " 'shop', 'other', true, '2020-01-01', 1, 'sublet')"
         ),
+        ("unit", "grid", "subdistrict"),
+    ),
+    "sync.file_link": (
+        "INSERT INTO sync.file_link (file_id, kind, entity_id, grid_id, subdistrict_id) VALUES (gen_random_uuid(), 'unit', %s, %s, %s)",
         ("unit", "grid", "subdistrict"),
     ),
 }
@@ -171,7 +191,7 @@ A_SUBDISTRICT = "(SELECT id FROM reg.area WHERE code = '440306001')"
 A_POLYGON = "public.ST_Multi(public.ST_MakeEnvelope(113, 22, 113.1, 22.1, 4490))"
 OFFICE = frozenset({"district", "loader"})
 ADMIN = frozenset({"admin"})
-RENTS = frozenset({"loader"})
+LOADER = frozenset({"loader"})
 NOBODY: frozenset[str] = frozenset()
 
 OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
@@ -230,20 +250,20 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
         "INSERT INTO reg.resident_count (area_id, month, counted_on) VALUES (1, '2020-01-01', '2020-01-01')",
         NOBODY,
     ),
-    "reg.rent_limit": ("INSERT INTO reg.rent_limit VALUES (9, 'shop', 'other', 2020, 1, 1, 1, 'all')", RENTS),
+    "reg.rent_limit": ("INSERT INTO reg.rent_limit VALUES (9, 'shop', 'other', 2020, 1, 1, 1, 'all')", LOADER),
     "reg.rent_statistic": (
         (
             "INSERT INTO reg.rent_statistic (month, community_id, use, class, new_let, n, sums)"
             " VALUES ('2020-01-01', 1, 'shop', 'other', true, 1, array_fill(0::bigint, ARRAY[77]))"
         ),
-        RENTS,
+        LOADER,
     ),
     "reg.rent_pair_statistic": (
         (
             "INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)"
             " VALUES (1, 'shop', '2020-01-01', '2020-02-01', 1, 0, 0)"
         ),
-        RENTS,
+        LOADER,
     ),
     "reg.rent_cut": ("INSERT INTO reg.rent_cut VALUES (1, now())", NOBODY),
     "reg.rent_run": (
@@ -252,23 +272,28 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
             f" quarantined, digest) VALUES ('index', 'month', 'X', '{{}}', 'X', now(), {A_SUBDISTRICT}, 'shop', '2020-01-01', '2021-01-01',"
             " 1, 0, 0, repeat('a', 64))"
         ),
-        RENTS,
+        LOADER,
     ),
     "reg.rent_value": (
         (
             "INSERT INTO reg.rent_value (run_id, area_id, use, lets, period, value, n, trimmed, landlords, pooled)"
             f" VALUES ('{RUNS[2]}', {A_SUBDISTRICT}, 'shop', 'new', '2020-01-01', 100, 1, 0, 1, 'own')"
         ),
-        RENTS,
+        LOADER,
     ),
-    "reg.rent_release": ("INSERT INTO reg.rent_release (quarter, edition) VALUES ('2020Q1', 1)", RENTS),
-    "reg.rent_release_run": (f"INSERT INTO reg.rent_release_run VALUES ('{RELEASES[2]}', '{RUNS[2]}')", RENTS),
+    "reg.rent_release": ("INSERT INTO reg.rent_release (quarter, edition) VALUES ('2020Q1', 1)", LOADER),
+    "reg.rent_release_run": (f"INSERT INTO reg.rent_release_run VALUES ('{RELEASES[2]}', '{RUNS[2]}')", LOADER),
     "reg.rent_figure": (
         (
             "INSERT INTO reg.rent_figure (release_id, run_id, product, frequency, area_id, use, lets, period, value, basis)"
             f" VALUES ('{RELEASES[2]}', '{RUNS[1]}', 'index', 'month', {A_SUBDISTRICT}, 'shop', 'new', '2020-01-01', 100, 'direct')"
         ),
-        RENTS,
+        LOADER,
+    ),
+    "reg.job_run": ("INSERT INTO reg.job_run (job) VALUES ('new')", LOADER),
+    "sync.file": (
+        "INSERT INTO sync.file (length, expires_at) VALUES (1, '2100-01-01')",
+        frozenset({"field", "subdistrict", "district"}),
     ),
     "sync.change_log": ("INSERT INTO sync.change_log (scope_id, kind, entity_id) VALUES (1, 'new', gen_random_uuid())", NOBODY),
     **{

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from psycopg import errors
 
+from tests.protection.copies import BUILDING, COPIES, LEASE, RESIDENCE, UNIT
 from tests.protection.doors import Register, Root, acting, run, tried, undone
 from tests.protection.seed import BY_NAME, MEASURES, RELEASES, RUNS
 
@@ -24,40 +25,11 @@ UPDATES = {
     "landlord": "kind = 'person'",
     "lease": "rent_fen = 1",
     "manager": "archive_number = 'X'",
+    "inspection": "note = 'Y'",
+    "duty_report": "note = 'Y'",
     "rent_observation": "new_let = false",
 }
-KINDS = {"building": "building", "unit": "unit", "person": "resident", "residence": "residence", "lease": "lease", "manager": "manager"}
-
-BUILDING = (
-    "INSERT INTO reg.building (house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental)"
-    " VALUES (repeat('9', 19), 'X', 'X', public.ST_SetSRID(public.ST_MakePoint(113.8605, 22.701), 4490), 113.8, 22.7, 1, 'other', false)"
-)
-UNIT = (
-    "INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use)"
-    " SELECT id, grid_id, subdistrict_id, repeat('9', 25), 1, 'X', 10, 'shop' FROM reg.building WHERE house_code = repeat('9', 19)"
-)
-LEASE = (
-    "INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, parent_id, rent_fen, rent_given, rent_unit,"
-    " area_basis_m2, valid_from,"
-    " valid_to, state, new_let) SELECT 'X', unit_id, grid_id, subdistrict_id, {parent}, 1, 1, 'month', 1, '2029-01-01',"
-    " '{until}', 'signed', true"
-    " FROM reg.lease h WHERE number = 'L-1'"
-)
-RESIDENCE = (
-    "INSERT INTO reg.residence (person_id, unit_id, grid_id, subdistrict_id, main, valid_from, valid_to)"
-    " SELECT p.id, u.id, u.grid_id, u.subdistrict_id, false, '1990-01-01', '1991-01-01' FROM reg.person p, reg.unit u"
-    " WHERE p.name = 'Somebody 1' AND u.code = repeat('9', 25)"
-)
-COPIES = {
-    "building": BUILDING,
-    "unit": f"{BUILDING}; {UNIT}",
-    "person": "INSERT INTO reg.person (grid_id, subdistrict_id, name, registration)"
-    " SELECT grid_id, subdistrict_id, 'X', 'floating' FROM reg.person WHERE name = 'Somebody 50'",
-    "residence": f"{BUILDING}; {UNIT}; {RESIDENCE}",
-    "lease": LEASE.format(parent="NULL", until="2031-01-01").replace("2029-01-01", "2030-01-01"),
-    "manager": "INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from, valid_to)"
-    " SELECT person_id, building_id, grid_id, subdistrict_id, 'hired', '1990-01-01', '1991-01-01' FROM reg.manager LIMIT 1",
-}
+KINDS = {noun: noun for noun in ("building", "unit", "residence", "lease", "manager", "inspection", "duty_report")} | {"person": "resident"}
 
 
 def keeps_past(noun: str) -> Promise:
@@ -333,6 +305,18 @@ PROMISES: dict[tuple[str, str], Promise] = {
         "UPDATE reg.grid_assignment SET valid_to = reg.today() + 9 WHERE id = (SELECT min(id) FROM reg.grid_assignment)",
         "SELECT ended_at > now() FROM reg.grid_assignment WHERE id = (SELECT min(id) FROM reg.grid_assignment)",
         True,
+    ),
+    ("reg.inspection", "unit_in_building"): refuses(
+        "INSERT INTO reg.inspection (building_id, unit_id, grid_id, subdistrict_id, kind, outcome, visited_at)"
+        " SELECT b.id, u.id, b.grid_id, b.subdistrict_id, 'safety', 'ok', '2020-01-01'"
+        " FROM reg.building b JOIN reg.unit u ON u.grid_id = b.grid_id AND u.building_id <> b.id LIMIT 1",
+        "inspection_unit_in_building",
+    ),
+    ("reg.duty_report", "unit_in_building"): refuses(
+        "INSERT INTO reg.duty_report (manager_id, unit_id, grid_id, subdistrict_id, kind, happened_on)"
+        " SELECT m.id, u.id, m.grid_id, m.subdistrict_id, 'notice', '2020-01-01'"
+        " FROM reg.manager m JOIN reg.unit u ON u.grid_id = m.grid_id AND u.building_id <> m.building_id LIMIT 1",
+        "duty_report_unit_in_building",
     ),
     ("reg.manager", "manager_state_step"): refuses("UPDATE reg.manager SET state = 'appointed'", "manager_state_step"),
 }

@@ -1,8 +1,9 @@
 """Which class may do what with which table, written down by hand from the design and not read from the migrations.
 
 A scope is a word: `all` rows, `signed` (all rows for whoever has a valid context), `grids` (rows of the account's grids), `subdistrict`
-(rows of its subdistrict), `own` (rows that name the account), `published` (rows that a release told to all). A table or class that is
-missing may do nothing.
+(rows of its subdistrict), `own` (rows that name the account), `grids or own`, `published` (rows that a release told to all), `linked`
+(files of the account, and those that their makers linked in its grids or its subdistrict), `unfinished` (files of the account that are not
+complete). A table or class that is missing may do nothing.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from tests.protection.doors import Register
 from tests.protection.seed import Account
 
-SCOPED = ("building", "unit", "person", "discrepancy", "residence", "lease", "manager")
+SCOPED = ("building", "unit", "person", "discrepancy", "residence", "lease", "manager", "inspection", "duty_report")
 EVERYBODY = ("public", "field", "subdistrict", "district", "loader", "admin", "audit")
 SIGNED_IN = ("field", "subdistrict", "district", "loader", "admin", "audit")
 OFFICE = {"district": "signed", "loader": "signed"}
@@ -45,12 +46,21 @@ def _scoped(name: str, column: str, value: str) -> tuple[Table, Table]:
     return Table(f"reg.{name}", BY_SCOPE, BY_SCOPE, column=column, value=value), _past(name, BY_SCOPE)
 
 
+def _seen(name: str) -> tuple[Table, Table]:
+    """What is added and struck out, by the offices of the state alone, and otherwise stays as it is."""
+    strikes = {"subdistrict": "subdistrict", "district": "signed"}
+    return Table(f"reg.{name}", BY_SCOPE, strikes, column="deleted_at", value="now()"), _past(name, BY_SCOPE)
+
+
 LINEAGE = "predecessor_id || '-' || t.successor_id"
 LANDLORDS = {"subdistrict": "subdistrict"} | OFFICE
 TOLD = {name: "signed" if name in OFFICE else "published" for name in EVERYBODY}
 RELEASED = "release_id IN (SELECT r.id FROM reg.rent_release r WHERE r.state IN ('published', 'superseded'))"
 QUEUES = {"field": "grids", "subdistrict": "subdistrict", "district": "signed"}
 FIRMS = {"field": "signed", "subdistrict": "signed"} | OFFICE
+
+MAKERS = ("field", "subdistrict", "district")
+LINKED = {"field": "linked", "subdistrict": "linked"} | OFFICE
 
 TABLES = (
     Table("reg.area", dict.fromkeys(EVERYBODY, "all"), OFFICE, column="name", value="'X'"),
@@ -83,6 +93,8 @@ TABLES = (
     *_scoped("residence", "basis", "'own'"),
     *_scoped("lease", "rent_fen", "1"),
     *_scoped("manager", "archive_number", "'X'"),
+    *_seen("inspection"),
+    *_seen("duty_report"),
     Table("reg.organisation", FIRMS, OFFICE, column="name", value="'X'"),
     _past("organisation", FIRMS),
     Table("reg.landlord", LANDLORDS, LANDLORDS, column="kind", value="'person'"),
@@ -113,9 +125,18 @@ TABLES = (
         published=RELEASED,
     ),
     Table("reg.rent_figure", TOLD, {}, column="flag", value="'few'", published=RELEASED),
+    Table(
+        "reg.job_run",
+        {"district": "signed", "loader": "signed", "auth": "all"},
+        {"loader": "signed"},
+        column="detail",
+        value="'X'",
+    ),
     Table("reg.audit", {"audit": "signed"}, {}, key="at || '-' || t.id", column="action", value="'X'"),
     Table("reg.identity", {}, {}, column="kv"),
     Table("reg.person_secret", {}, {}, key="person_id", column="kv"),
+    Table("sync.file", LINKED, dict.fromkeys(MAKERS, "unfinished") | {"loader": "signed"}, column="state", value="'open'"),
+    Table("sync.file_link", BY_SCOPE, {}, key="file_id || t.kind || t.entity_id || t.linked_by", column="kind", value="'unit'"),
     Table("sync.change_log", {"field": "grids"}, {}, key="seq", column="kind", value="'split'", grid="scope_id"),
     Table(
         "sync.device",
@@ -128,7 +149,7 @@ TABLES = (
     Table("sync.enrolment", {}, {}, key="code_hash", column="expires_at", value="now()"),
     Table("sync.mutation", {}, {}, key="mutation_id", column="status", value="'noop'"),
     Table("sync.conflict", QUEUES, {}, column="code", value="'same-person'"),
-    Table("sync.dead_letter", QUEUES, {}, key="mutation_id", column="kind", value="'X'"),
+    Table("sync.dead_letter", QUEUES | {"field": "grids or own"}, {}, key="mutation_id", column="kind", value="'X'"),
     Table("sync.id_alias", {}, {}, key="alias", column="kind", value="'X'"),
     Table("sync.feed_meta", {}, {}, key="one", column="generation", value="gen_random_uuid()"),
     Table("sync.field_policy", dict.fromkeys(QUEUES, "signed"), {}, key="kind || t.field || t.version", column="set_at", value="now()"),
@@ -152,9 +173,22 @@ def expected(table: Table, verb: str, register: Register, account: Account) -> t
         return "true", []
     if scope == "own":
         return f"t.{table.account} = %s", [register.accounts[account.username]]
+    if scope == "unfinished":
+        return f"t.{table.account} = %s AND t.state <> 'complete'", [register.accounts[account.username]]
+    if scope == "linked":
+        place, values = _within("subdistrict" if account.scope == "subdistrict" else "grids", "l.grid_id", register, account, "l")
+        by_maker = f"SELECT FROM sync.file_link l WHERE l.file_id = t.id AND l.linked_by = t.{table.account} AND {place}"
+        return f"(t.{table.account} = %s OR EXISTS ({by_maker}))", [register.accounts[account.username], *values]
+    if scope == "grids or own":
+        place, values = _within("grids", f"t.{table.grid}", register, account, "t")
+        return f"({place} OR t.{table.account} = %s)", [*values, register.accounts[account.username]]
+    return _within(scope, f"t.{table.grid}", register, account, "t")
+
+
+def _within(scope: str, grid: str, register: Register, account: Account, row: str) -> tuple[str, list[object]]:
     if scope == "subdistrict":
-        return "t.subdistrict_id = %s", [register.subdistricts.get(account.subdistrict or 0, -1)]
-    return f"t.{table.grid} = ANY (%s::int[])", [[register.grids[number] for number in sorted(account.grids)]]
+        return f"{row}.subdistrict_id = %s", [register.subdistricts.get(account.subdistrict or 0, -1)]
+    return f"{grid} = ANY (%s::int[])", [[register.grids[number] for number in sorted(account.grids)]]
 
 
 def open_rows(table: Table, scope: str) -> str | None:

@@ -151,6 +151,10 @@ INSERT INTO reg.lease (number, unit_id, grid_id, subdistrict_id, lessee_id, rent
 INSERT INTO reg.manager (person_id, building_id, grid_id, subdistrict_id, kind, valid_from)
   SELECT DISTINCT ON (building_id) person_id, building_id, grid_id, subdistrict_id, 'owner', date '2020-01-01'
     FROM human ORDER BY building_id, n;
+INSERT INTO reg.inspection (building_id, unit_id, grid_id, subdistrict_id, kind, outcome, visited_at, lon, lat, datum, distance_m)
+  SELECT building_id, unit_id, grid_id, subdistrict_id, 'patrol', 'ok', '2020-01-01', 113.8, 22.7, 'CGCS2000', n FROM human;
+INSERT INTO reg.duty_report (manager_id, unit_id, grid_id, subdistrict_id, kind, happened_on, persons)
+  SELECT m.id, u.id, m.grid_id, m.subdistrict_id, 'notice', '2020-01-01', u.floor FROM reg.manager m JOIN reg.unit u USING (building_id);
 """
 
 MEASURES = (
@@ -183,6 +187,22 @@ INSERT INTO reg.rent_figure (release_id, run_id, product, frequency, area_id, us
 SET LOCAL session_replication_role = origin;
 """
 
+# Of each maker a file that is open, one that is complete and one that was given up. Files of w-one are linked in grid 1; those of w-two in
+# grid 9, by the maker and by others; those of d-one nowhere.
+FILES = """
+INSERT INTO sync.file (account_id, length, received, objects, state, content_type, sha256, completed_at, expires_at)
+  SELECT a.id, 10, CASE s WHEN 'complete' THEN 10 ELSE 0 END, CASE s WHEN 'complete' THEN ARRAY['0-x'] ELSE '{}' END, s, 'image/jpeg',
+         sha256(s::bytea), now(), now() + interval '1 day'
+    FROM reg.account a, unnest(ARRAY['open', 'complete', 'expired']) s
+   WHERE a.username IN ('w-one', 'w-two', 'w-with-a-community', 'w-disabled', 'c-three-and-four', 's-one', 's-two', 'd-one', 'd-two');
+INSERT INTO sync.file_link (file_id, kind, entity_id, linked_by, grid_id, subdistrict_id)
+  SELECT f.id, 'building', b.id, l.id, b.grid_id, b.subdistrict_id
+    FROM (VALUES ('w-one', 'w-one', 1), ('w-two', 'w-two', 9), ('w-two', 'w-one', 1), ('d-two', 'c-one', 5), ('s-two', 's-two', 4))
+      v (maker, linker, grid)
+    JOIN reg.account m ON m.username = v.maker JOIN reg.account l ON l.username = v.linker JOIN sync.file f ON f.account_id = m.id
+    JOIN reg.building b ON b.house_code = lpad((v.grid * 100 + 1)::text, 19, '0');
+"""
+
 # Rows of every table are corrected once, and one building of grid 1 moves to grid 2, so that superseded rows lie in another grid than the
 # present ones.
 PAST = """
@@ -193,6 +213,8 @@ UPDATE reg.discrepancy SET state = 'resolved' WHERE person_id IN (SELECT id FROM
 UPDATE reg.residence SET basis = 'own' WHERE person_id IN (SELECT id FROM reg.person WHERE name LIKE '%%4');
 UPDATE reg.lease SET rent_fen = 210000 WHERE number LIKE '%%6';
 UPDATE reg.manager SET archive_number = 'A-1' WHERE person_id IN (SELECT id FROM reg.person WHERE sex = 'female');
+UPDATE reg.inspection SET note = 'X' WHERE distance_m::int %% 2 = 0;
+UPDATE reg.duty_report SET note = 'X' WHERE persons = 2;
 UPDATE reg.landlord SET kind = 'person' WHERE name LIKE '%%1';
 UPDATE reg.organisation SET name = name || ' 演';
 UPDATE reg.rent_observation SET landlord_id = NULL WHERE reference LIKE '%%6';
@@ -219,6 +241,8 @@ INSERT INTO sync.incident (device_id, code) SELECT id, 'checksum' FROM sync.devi
 """
 
 TRAIL = """
+INSERT INTO reg.job_run (job, ended_at, outcome, detail) VALUES ('seed', clock_timestamp() + interval '1 day', 'ok', 'X');
+INSERT INTO reg.job_run (job) VALUES ('seed');
 INSERT INTO reg.audit (action, object_type, outcome) VALUES ('look', 'person', 'ok'), ('look', 'person', 'refused');
 INSERT INTO reg.audit (at, action, object_type, outcome)
   SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM $$FROM \\('([^']+)'\\)$$)::timestamptz, 'look', 'person', 'ok'
@@ -241,6 +265,7 @@ def seed(connection: Connection[Any]) -> None:
     )
     run(connection, ROWS.replace("%(buildings)s", str(PER_GRID)).replace("%%", "%"))
     run(connection, RENTS)
+    run(connection, FILES)
     run(connection, PAST.replace("%%", "%"))
     run(connection, HANDHELDS)
     run(connection, TRAIL)

@@ -104,6 +104,34 @@ PARENTS = {
             " VALUES (%s, '{b}', {g}, {s}, 'hired', '2100-01-01')"
         ),
     ),
+    "inspection of a building": (
+        "reg.building",
+        (
+            "INSERT INTO reg.inspection (building_id, grid_id, subdistrict_id, kind, outcome, visited_at)"
+            " VALUES (%s, {g}, {s}, 'patrol', 'ok', '2020-01-01')"
+        ),
+    ),
+    "inspection of a unit": (
+        "reg.unit",
+        (
+            "INSERT INTO reg.inspection (unit_id, building_id, grid_id, subdistrict_id, kind, outcome, visited_at)"
+            " VALUES (%s, '{b}', {g}, {s}, 'patrol', 'ok', '2020-01-01')"
+        ),
+    ),
+    "report of a manager": (
+        "reg.manager",
+        (
+            "INSERT INTO reg.duty_report (manager_id, grid_id, subdistrict_id, kind, happened_on)"
+            " VALUES (%s, {g}, {s}, 'notice', '2020-01-01')"
+        ),
+    ),
+    "report on a unit": (
+        "reg.unit",
+        (
+            "INSERT INTO reg.duty_report (unit_id, manager_id, grid_id, subdistrict_id, kind, happened_on)"
+            " VALUES (%s, '{m}', {g}, {s}, 'notice', '2020-01-01')"
+        ),
+    ),
 }
 
 
@@ -111,13 +139,13 @@ PARENTS = {
 @pytest.mark.parametrize("name", sorted(PARENTS))
 def test_hidden_and_unknown_parents_give_the_same_refusal(register: Register, root: Root, name: str, username: str) -> None:
     table, statement = PARENTS[name]
-    ((unit, building, grid, subdistrict, person),) = run(
+    ((unit, building, grid, subdistrict, person, manager),) = run(
         root,
-        "SELECT u.id, u.building_id, u.grid_id, u.subdistrict_id, r.person_id FROM reg.unit u JOIN reg.residence r ON r.unit_id = u.id"
-        " WHERE u.grid_id = %s LIMIT 1",
+        "SELECT u.id, u.building_id, u.grid_id, u.subdistrict_id, r.person_id, m.id FROM reg.unit u"
+        " JOIN reg.residence r ON r.unit_id = u.id JOIN reg.manager m ON m.building_id = u.building_id WHERE u.grid_id = %s LIMIT 1",
         [register.grids[1]],
     )
-    statement = statement.format(u=unit, b=building, g=grid, s=subdistrict, p=person)
+    statement = statement.format(u=unit, b=building, g=grid, s=subdistrict, p=person, m=manager)
     ((hidden,),) = run(root, f"SELECT id FROM {table} WHERE grid_id = %s LIMIT 1", [register.grids[9]])
     ((unknown,),) = run(root, "SELECT reg.uuid7()")
     account = next(account for account in ATTACKERS.values() if account.username == username)

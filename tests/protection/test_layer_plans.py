@@ -11,6 +11,7 @@ from geo.crs import LONLAT
 from geo.features import Look
 from geo.tiles import quads
 from gridmgmt.layers import LAYERS
+from gridmgmt.layers.extents import extent_of
 from gridmgmt.layers.selection import Selection, feature_of, page_of, queryables
 from gridmgmt.layers.tiles import tile_of
 from tests.protection.busy import BOX, EVERYBODY, Busy, check
@@ -63,3 +64,9 @@ def test_tiles_of_a_far_view_read_the_cells_by_their_place(busy: Busy, who: str)
     tile = morecantile.tms.get("WebMercatorQuad").tile(113.824, 22.604, 13)
     plans = busy.explain(who, tile_of(BUILDINGS, quads()["WebMercatorQuad"], 13, tile.y, tile.x))
     check(plans, 0, "ix_building_cell_x_y")
+
+
+def test_extent_of_everything_is_told_by_the_edges_of_the_spatial_index(busy: Busy) -> None:
+    plans = busy.explain("district", extent_of(BUILDINGS, busy.actor("district")))
+    check(plans, 8, "ix_building_geom")  # a look at each edge, though there are 20,000
+    check(busy.explain("worker", extent_of(BUILDINGS, busy.actor("worker"))), 110, *OF_GRID)

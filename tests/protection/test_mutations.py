@@ -209,7 +209,7 @@ def test_catalogue_notices_a_definer_with_another_search_path_or_owner(root: Roo
         "GRANT INSERT ON reg.person TO app_field",
         "GRANT UPDATE ON reg.audit TO app_audit",
         "GRANT SELECT ON reg.person TO PUBLIC",
-        "GRANT SELECT ON sync.change_log TO app_field",
+        "GRANT SELECT ON sync.change_log TO app_subdistrict",
         "GRANT SELECT ON reg.audit_default TO app_audit",
         "GRANT app_district TO api_field",
         "GRANT sec_definer TO api_loader",

@@ -3,6 +3,7 @@
 No query may read rows by the table, nor throw away thousands that it read by an index.
 """
 
+import datetime as dt
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ from geo.predicates import intersects_box
 from gridmgmt.database import Actor
 from gridmgmt.layers.selection import Selection, rows_of
 from gridmgmt.models import Building
-from gridmgmt.registers import buildings, grids, leases, managers, people, residences, units
+from gridmgmt.registers import buildings, duty_reports, grids, inspections, leases, managers, people, residences, units
 from tests.protection.busy import BOX, EVERYBODY, Busy, check, nodes
 
 
@@ -50,7 +51,7 @@ def test_one_row_is_read_by_its_id(busy: Busy, who: str, noun: str) -> None:
     check(busy.plans(who, lambda session, actor: READS[noun].read(session, actor, busy.spot[noun])), 10)
 
 
-PAGES: dict[str, Any] = READS | {"manager": managers}
+PAGES: dict[str, Any] = READS | {"manager": managers, "inspection": inspections, "duty_report": duty_reports}
 SCOPE_ROWS = {"worker": 100, "community": 500, "subdistrict": 300, "district": 100}
 """Rows of one noun that a page of a hundred may look at: all of a worker's or a community's (they are sorted), a tenth of the
 subdistrict's, or the page itself."""
@@ -97,6 +98,8 @@ CODES: dict[str, tuple[Any, dict[str, str]]] = {
     "leases of a unit": (leases, {"unit": "unit_code"}),
     "lease by number": (leases, {"number": "number"}),
     "managers of a building": (managers, {"house_code": "house_code"}),
+    "inspections of a building": (inspections, {"house_code": "house_code"}),
+    "reports on a building": (duty_reports, {"building_id": "building"}),
 }
 
 
@@ -106,6 +109,13 @@ def test_codes_are_looked_up_by_an_index(busy: Busy, who: str, name: str) -> Non
     module, filters = CODES[name]
     given = {key: busy.spot[value] for key, value in filters.items()}
     check(busy.plans(who, lambda session, actor: module.browse(session, actor, limit=100, **given)), 1_200)
+
+
+@pytest.mark.parametrize("who", EVERYBODY)
+def test_visits_and_reports_of_a_day_go_by_the_day_or_the_grid(busy: Busy, who: str) -> None:
+    day = dt.date(2021, 3, 1)  # 24 of each noun in the district
+    for module in (inspections, duty_reports):
+        check(busy.plans(who, lambda session, actor, module=module: module.browse(session, actor, limit=100, first=day, last=day)), 600)
 
 
 @pytest.mark.parametrize("who", EVERYBODY)

@@ -129,14 +129,15 @@ def test_moved_building_takes_units_residents_and_leases_along_and_tells_both_gr
         ("residence", f"unit_id IN ({units})"),
         ("lease", f"unit_id IN ({units})"),
         ("manager", f"building_id = (SELECT id FROM reg.building WHERE house_code = {code})"),
+        ("inspection", f"unit_id IN ({units})"),
+        ("duty_report", f"unit_id IN ({units})"),
         ("person", f"id IN ({lives})"),
         ("discrepancy", f"person_id IN ({lives})"),
     ):
         assert set(run(root, f"SELECT grid_id, subdistrict_id FROM reg.{table} WHERE {condition}")) == {there}, table
     told = run(root, "SELECT kind, scope_id, count(*) FROM sync.change_log WHERE xid = pg_current_xact_id() GROUP BY 1, 2")
-    both = [
-        (kind, register.grids[number]) for kind in ("building", "unit", "resident", "residence", "lease", "manager") for number in (5, 6)
-    ]
+    kinds = ("building", "unit", "resident", "residence", "lease", "manager", "inspection", "duty_report")
+    both = [(kind, register.grids[number]) for kind in kinds for number in (5, 6)]
     assert sorted((kind, scope) for kind, scope, _ in told) == sorted(both)
     assert {count for kind, _, count in told if kind in {"unit", "resident", "residence", "lease"}} == {3}
 

@@ -14,9 +14,10 @@ from clients.handheld.identity import WipedError
 from clients.handheld.store import Store
 from clients.handheld.sync import Handheld
 from clients.handheld.transport import Transport
+from tests.sync.clocks import WanderingClock
 from tests.sync.proxy import Exchange
 from tests.sync.test_road import admin
-from tests.sync.world import WanderingClock, World
+from tests.sync.world import World
 
 GUIDE = (Path(__file__).parents[2] / "docs/handheld.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"<!-- example: (\w+) (request|answer) [^>]*-->\n```json\n(.*?)```", re.DOTALL)

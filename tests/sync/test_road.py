@@ -18,8 +18,9 @@ from clients.handheld.transport import RefusedError, Transport
 from gridmgmt.security.tokens import Tokens
 from tests.places import KEYS
 from tests.sync import oracle
+from tests.sync.clocks import WanderingClock
 from tests.sync.proxy import Fault
-from tests.sync.world import Gadget, WanderingClock, World
+from tests.sync.world import Gadget, World
 
 
 def admin(world: World, path: str, body: dict[str, Any] | None = None) -> Any:

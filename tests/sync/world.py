@@ -24,6 +24,7 @@ from gridmgmt.security.tokens import Tokens
 from tests.drawn import Drawn
 from tests.handhelds import Device, enrolled
 from tests.places import KEYS, point
+from tests.sync.clocks import WanderingClock
 from tests.sync.ground import Ground
 from tests.sync.proxy import Exchange, Fault
 
@@ -37,20 +38,6 @@ HOLDINGS = (
 )
 LIFTED = frozenset({"op", "kind", "id", "version", "reason"})
 """All that may be told of a row that is not, or no more, in a grid."""
-
-
-@dataclass
-class WanderingClock:
-    """A wall clock that somebody turns; the counter runs on."""
-
-    boot_id: str = "2a0b7e9a-0000-4000-8000-000000000001"
-    ahead: dt.timedelta = dt.timedelta()
-
-    def now(self) -> dt.datetime:
-        return dt.datetime.now(dt.UTC) + self.ahead
-
-    def mono_ms(self) -> int:
-        return time.monotonic_ns() // 1_000_000
 
 
 @dataclass

@@ -77,6 +77,7 @@ class Cells:
 
     `n`: leases. `landlords`: how many different ones. `largest`: leases of the one with the most. `amounts`: what adds up over children and
     is published by way of a mean, stock in m² × rent or the sum of rents, ≥ 0. `fixed`: published in an earlier release and immutable.
+    `sole`: a number for the only landlord of a cell, −1 where there are several or nobody knows; without it nobody is taken for another.
     Raises ValueError for numbers that cannot be so.
     """
 
@@ -85,6 +86,7 @@ class Cells:
     largest: IntArray
     amounts: FloatArray
     fixed: BoolArray
+    sole: IntArray | None = None
 
     def __post_init__(self) -> None:
         if any(column.shape != self.n.shape for column in (self.landlords, self.largest, self.amounts, self.fixed)):
@@ -98,7 +100,7 @@ class Cells:
     def of(cls, table: Table, cell: IntArray, landlord: IntArray, rent: FloatArray, *, fixed: BoolArray | None = None) -> "Cells":
         """Cells from leases (k,): the lowest cell of each in the table, its landlord, and what it adds to the amounts.
 
-        Landlords are counted over the leases of all parts, not added up: one may let in several of them.
+        Landlords are counted over the leases of all parts, not added up: one may let in several of them. Landlord 0 is one unknown.
         """
         order = table.bottom_up()
         if np.isin(cell, [total for total, _ in order]).any():
@@ -108,6 +110,7 @@ class Cells:
             held[at][who] = held[at].get(who, 0) + 1
         amounts = np.bincount(cell, rent, table.size).astype(np.float64)
         filled = np.bincount(cell, minlength=table.size) > 0
+        numbers = {who: -1 if who == 0 else at for at, who in enumerate(np.unique(landlord).tolist())}
         for total, parts in order:
             if filled[total]:
                 continue  # by another of its sums: a quarter of a district is that of its months and of its areas
@@ -122,6 +125,7 @@ class Cells:
             largest=np.array([max(who.values(), default=0) for who in held]),
             amounts=amounts,
             fixed=np.zeros(table.size, np.bool_) if fixed is None else fixed,
+            sole=np.array([numbers[next(iter(who))] if len(who) == 1 else -1 for who in held]),
         )
 
 
@@ -226,8 +230,9 @@ def _unsafe_as_one(cells: Cells, rules: Rules) -> Callable[[Group], bool]:
     """Whether what follows of hidden cells is unsafe.
 
     A sum is when the cells are as one, whoever their landlords are: the same in all of them, at worst. A difference is when the only
-    landlord of the one cell, who knows its number, would know the other's, and that is grave.
+    landlord of the one cell, who knows its number, would know the other's, and that is grave; not when both are the same landlord's.
     """
+    sole = np.full(len(cells.n), -1) if cells.sole is None else cells.sole
     n, landlords, largest = cells.n.tolist(), cells.landlords.tolist(), cells.largest.tolist()
 
     def grave(cell: int) -> bool:
@@ -236,7 +241,9 @@ def _unsafe_as_one(cells: Cells, rules: Rules) -> Callable[[Group], bool]:
     def unsafe(group: Group) -> bool:
         members = [cell for cell, _ in group]
         if any(sign < 0 for _, sign in group):
-            return min(landlords[cell] for cell in members) == 1 and all(grave(cell) for cell in members)
+            whose = {int(sole[cell]) for cell in members}
+            known = len(whose) == 1 and whose != {-1}
+            return not known and min(landlords[cell] for cell in members) == 1 and all(grave(cell) for cell in members)
         leases = sum(n[cell] for cell in members)
         few = leases <= rules.few or max(landlords[cell] for cell in members) < rules.landlords
         return few or sum(largest[cell] for cell in members) > rules.share * leases

@@ -23,7 +23,7 @@ CHANGEABLE: Final = {
 REST: Final = (
     "UPDATE reg.building AS e SET "  # noqa: S608 -- names of ours
     + ", ".join(
-        f"{name} = CASE WHEN '{name}' = ANY (%(named)s::text[]) THEN %({name})s::{kind} ELSE e.{name} END"
+        f"{name} = CASE WHEN '{name}' = ANY (%(named)b::text[]) THEN %({name})s::{kind} ELSE e.{name} END"
         for name, kind in CHANGEABLE.items()
     )
     + " WHERE e.id = %(id)s::uuid RETURNING e.version"
@@ -74,7 +74,8 @@ def _change(wanted: Values, _row: Row, _around: Surroundings) -> Columns:
 
 def _placed(values: Columns) -> Columns:
     lon, lat, datum = values.pop("entrance")
-    return values | {"entrance": _ewkb(door(Place(lon, lat, datum))), "source_x": lon, "source_y": lat, "datum": datum}
+    point = door(Place(lon, lat, datum))
+    return values | {"entrance": _ewkb(point), "source_x": lon, "source_y": lat, "datum": datum, "lon": point.x, "lat": point.y}
 
 
 def _ewkb(shape: Any) -> str:
@@ -107,6 +108,9 @@ BUILDING: Final = Writer(
         "nature": Column("text"),
         "rental": Column("boolean"),
         "retired_on": Column("date"),
+        # in degrees of CGCS2000: distances of visits are measured to them
+        "lon": Column("float8", "public.ST_X(e.entrance)", derived=True),
+        "lat": Column("float8", "public.ST_Y(e.entrance)", derived=True),
     },
     fields=one_each("house_code", "name", "address")
     | {"entrance": ("source_x", "source_y", "datum")}

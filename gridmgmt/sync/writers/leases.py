@@ -14,7 +14,7 @@ from gridmgmt.sync.writers.noun import Column, Columns, Row, Surroundings, Value
 
 ENSURE: Final = (
     "SELECT u.grid_id, u.name, sec.landlord_ensure(u.grid_id, u.name, u.kind)"
-    " FROM unnest(%(grid_id)s::int[], %(name)s::text[], %(kind)s::text[]) AS u(grid_id, name, kind)"
+    " FROM unnest(%(grid_id)b::int[], %(name)b::text[], %(kind)b::text[]) AS u(grid_id, name, kind)"
 )
 
 

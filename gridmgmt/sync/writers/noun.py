@@ -54,11 +54,19 @@ class Surroundings(Protocol):
     """What is around an item while it is planned."""
 
     today: dt.date
-    received_at: dt.datetime
     account_id: int
     demo: bool
     sealer: Sealer
-    grids: frozenset[int]
+
+    @property
+    def received_at(self) -> dt.datetime:
+        """When it came."""
+        ...
+
+    @property
+    def grids(self) -> frozenset[int]:
+        """The grids to which the worker may write."""
+        ...
 
     def find(self, kind: str, identifier: object) -> Row | None:
         """A live row that the worker sees, or one that this push makes."""
@@ -76,6 +84,8 @@ class Column:
     type: str
     read: str = "e.{}"
     write: str = "u.{}"
+    derived: bool = False
+    """Not a column: it follows from others."""
 
 
 def alike(_name: str, one: Any, other: Any) -> bool:
@@ -103,12 +113,18 @@ def nothing(_line: Line, _writes: Sequence[Write], _around: Surroundings) -> Non
 
 
 @dataclass(frozen=True)
-class Writer:
-    """A kind, as a push writes it."""
+class Referred:
+    """A kind that others name: where it is, and what of it is looked at."""
 
     kind: str
     table: str
     columns: Mapping[str, Column]
+
+
+@dataclass(frozen=True)
+class Writer(Referred):
+    """A kind, as a push writes it."""
+
     fields: Mapping[str, tuple[str, ...]]
     """Members of `set` of a correction, and the columns by which two forms are compared."""
     made_of: Mapping[str, tuple[str, ...]]

@@ -14,15 +14,15 @@ from gridmgmt.sync.items import Item
 from gridmgmt.sync.lines import Line
 from gridmgmt.sync.writers.noun import Column, Columns, Row, Surroundings, Values, Write, Writer, one_each, unknown
 
-CLAIM: Final = "SELECT id_bi, canonical FROM sec.residents_claim(%(identity)s::uuid[], %(bi)s::bytea[], %(enc)s::bytea[], %(kv)s::smallint)"
+CLAIM: Final = "SELECT id_bi, canonical FROM sec.residents_claim(%(identity)b::uuid[], %(bi)b::bytea[], %(enc)b::bytea[], %(kv)s::smallint)"
 MAKE: Final = (
-    "SELECT id, version, grid_id, subdistrict_id FROM sec.residents_make(%(id)s::uuid[], %(grid_id)s::int[], %(bi)s::bytea[],"
-    " %(kv)s::smallint, %(name)s::text[], %(sex)s::text[], %(birth_year)s::int[], %(id_mask)s::text[], %(phone_enc)s::bytea[],"
-    " %(phone_mask)s::text[], %(registration)s::text[], %(conflict_open)s::boolean[])"
+    "SELECT id, version, grid_id, subdistrict_id FROM sec.residents_make(%(id)b::uuid[], %(grid_id)b::int[], %(bi)b::bytea[],"
+    " %(kv)s::smallint, %(name)b::text[], %(sex)b::text[], %(birth_year)b::int[], %(id_mask)b::text[], %(phone_enc)b::bytea[],"
+    " %(phone_mask)b::text[], %(registration)b::text[], %(conflict_open)b::boolean[])"
 )
-PHONES: Final = "SELECT sec.person_phone(u.id, u.enc, %(kv)s::smallint) FROM unnest(%(id)s::uuid[], %(enc)s::bytea[]) AS u(id, enc)"
+PHONES: Final = "SELECT sec.person_phone(u.id, u.enc, %(kv)s::smallint) FROM unnest(%(id)b::uuid[], %(enc)b::bytea[]) AS u(id, enc)"
 NAMESAKES: Final = (
-    "SELECT u.seq, p.id FROM unnest(%(seq)s::bigint[], %(grid_id)s::int[], %(name)s::text[], %(born)s::int[])"
+    "SELECT u.seq, p.id FROM unnest(%(seq)b::bigint[], %(grid_id)b::int[], %(name)b::text[], %(born)b::int[])"
     " AS u(seq, grid_id, name, born) JOIN reg.person p ON p.grid_id = u.grid_id AND p.name = u.name AND p.birth_year = u.born"
     " WHERE p.deleted_at IS NULL ORDER BY u.seq, p.id"
 )

@@ -20,22 +20,8 @@ from tests.installed import Installed
 def test_help_lists_every_command_and_each_explains_itself(run: Run) -> None:
     said = run("--help")
     assert said.code == 0
-    for name in (
-        "db",
-        "migrate",
-        "demo",
-        "serve",
-        "import",
-        "export",
-        "layers",
-        "account",
-        "device",
-        "keys",
-        "token",
-        "backup",
-        "restore",
-        "doctor",
-    ):
+    names = "db migrate demo serve import export layers rents jobs account device keys token backup restore doctor"
+    for name in names.split():
         assert f" {name} " in said.out
         assert run(name, "--help").code == 0
     assert "--dry-run" in run("import", "--help").out
@@ -63,6 +49,20 @@ def test_residents_are_counted_with_the_demo_and_then_once_a_month(demo: Run, tm
     told = [int(row["residents"]) for row in rows if row["level"] == "community" and row["residents"]]
     assert 300 < sum(told) < 700  # of some five hundred
     assert {number % 10 for number in told} == {0}
+
+
+def test_jobs_run_by_name_or_when_due_and_are_listed(demo: Run) -> None:
+    assert (demo("jobs", "run").code, demo("jobs", "run", "tidy").code) == (1, 1)
+    by_name = demo("jobs", "run", "audit-months", "residents", "--json")
+    assert (by_name.code, [one["outcome"] for one in json.loads(by_name.out)["jobs"]]) == (0, ["ok", "ok"])
+    due = demo("jobs", "run", "--due", "--json")
+    assert (due.code, due.err) == (0, "")
+    assert {one["job"] for one in json.loads(due.out)["jobs"]} <= {"rents"}
+    listed = json.loads(demo("jobs", "list", "--json").out)["jobs"]
+    assert [(one["name"], one["due"], one["outcome"]) for one in listed] == [
+        (name, False, "ok") for name in ("audit-months", "residents", "rents")
+    ]
+    assert "residents" in demo("jobs", "list").out
 
 
 def test_export_says_what_it_wrote_and_that_it_is_invented(demo: Run, tmp_path: Path) -> None:

@@ -110,3 +110,17 @@ def test_some_residences_are_declared_late_and_some_never(demo: Demo) -> None:
     ((total, declared, late),) = let
     assert 0.80 < declared / total < 0.97
     assert 0.10 < late / total < 0.25
+
+
+def test_each_tenth_rental_building_was_visited_and_each_fifth_manager_reported(demo: Demo) -> None:
+    # A tenth of 26 and of 14 buildings, a fifth of 26 and of 10 managers.
+    assert [demo.one(f"SELECT count(*) FROM reg.{noun}") for noun in ("inspection", "duty_report")] == [3 + 1, 5 + 2]
+    weeks = (TODAY - dt.timedelta(days=60), TODAY)
+    assert demo.one("SELECT count(*) FROM reg.inspection WHERE visited_at NOT BETWEEN %s AND %s", *weeks) == 0
+    wrong = (
+        "SELECT count(*) FROM reg.inspection i JOIN reg.building b ON b.id = i.building_id WHERE abs(i.distance_m - ST_Distance("
+        "ST_Transform(ST_SetSRID(ST_MakePoint(i.lon, i.lat), 4490), 4547), ST_Transform(b.entrance, 4547))) > 0.01"
+        " OR (i.outcome = 'hazard') <> (i.findings <> '{}')"
+    )
+    assert demo.one(wrong) == 0
+    assert demo.one("SELECT count(*) FROM reg.duty_report WHERE (persons IS NOT NULL) <> (kind LIKE 'move%%')") == 0

@@ -1,5 +1,7 @@
 """Rotation of the sealing key."""
 
+import uuid
+
 import psycopg
 from sqlalchemy import text
 
@@ -7,6 +9,7 @@ from gridmgmt.operations.operator import open_register
 from gridmgmt.operations.rotation import rotate
 from gridmgmt.security.keys import add_sealing_version, load_keys
 from gridmgmt.security.sealing import Sealer, follow_keys
+from tests.handhelds import enrolled
 from tests.installed import Installed
 from tests.places import NUMBERS, PEOPLE
 
@@ -42,6 +45,22 @@ def test_damaged_value_is_named_and_left_and_the_others_are_sealed_anew(installe
         )
     done = rotate(installed.register)
     assert (done.damaged, done.resealed, done.left) == ((f"person_secret|{person}",), VALUES - 1, 1)
+
+
+def test_dead_letters_are_sealed_anew_too(installed: Installed) -> None:
+    device, mutation = enrolled(installed.drawn), uuid.uuid4()
+    sealed_body = Sealer.of(load_keys(installed.settings)).seal("dead_letter|body_enc", mutation, '{"seq": 1}')
+    with psycopg.connect(installed.drawn.address.conninfo("postgres")) as superuser:
+        superuser.execute(
+            "INSERT INTO sync.dead_letter (device_id, client_seq, mutation_id, account_id, kind, body_enc, kv, problem)"
+            " VALUES (%s, 1, %s, %s, 'unit', %s, 1, '{}')",
+            [device.id, mutation, device.actor.account_id, sealed_body],
+        )
+    assert rotate(installed.register).resealed == VALUES + 1
+    with psycopg.connect(installed.drawn.address.conninfo("postgres")) as superuser:
+        row = superuser.execute("SELECT kv, body_enc FROM sync.dead_letter").fetchone()
+    assert row is not None
+    assert (row[0], Sealer.of(load_keys(installed.settings)).open("dead_letter|body_enc", mutation, row[1])) == (2, '{"seq": 1}')
 
 
 def test_rotation_leaves_nothing_under_the_old_version_and_every_reveal_opens(installed: Installed) -> None:

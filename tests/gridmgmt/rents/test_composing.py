@@ -11,12 +11,16 @@ from gridmgmt.errors import ConflictError, InvalidError
 from gridmgmt.rents.composing import compose
 from gridmgmt.rents.releases import Figure, Step, figures_of, take_step
 from tests.drawn import Drawn
-from tests.gridmgmt.rents.observed import change, let, operator
+from tests.gridmgmt.rents.observed import change, let, operator, survey
+from tests.places import SOUTH, WEST
 
 FIRST_YEAR = dt.date(2023, 1, 1)
 
 
-def published(drawn: Drawn, quarter: str, *, publish: bool = True) -> dict[tuple[str, str, int, str, str, dt.date], Figure]:
+Said = tuple[str, str, int, str, str, dt.date]
+
+
+def published(drawn: Drawn, quarter: str, *, publish: bool = True) -> dict[Said, Figure]:
     """A quarter composed, and published by two persons; its figures by what they are of."""
     with drawn.database.transaction(operator(drawn)) as session:
         release: uuid.UUID = compose(session, quarter)["id"]
@@ -73,3 +77,34 @@ def test_second_release_continues_the_first_digit_for_digit(drawn: Drawn) -> Non
 def test_quarter_that_has_not_ended_is_refused(drawn: Drawn) -> None:
     with drawn.database.transaction(operator(drawn)) as session, pytest.raises(InvalidError):
         compose(session, "2999Q4")
+
+
+def test_what_one_late_lease_changes_is_not_told_by_two_releases(drawn: Drawn) -> None:
+    """The difference of two numbers of one cell would tell its rent: of two editions, and of windows of twelve months that share some."""
+    change(drawn, "UPDATE reg.building SET built_year = NULL")
+    around = {drawn.places.areas[code] for code in ("440399", WEST, SOUTH)}
+    let(drawn, 60, months=12)
+    first = published(drawn, "2022Q4")
+    survey(drawn, "late", rent_fen=290_000, begins=dt.date(2022, 11, 20), ends=dt.date(2023, 11, 20))
+    edition = published(drawn, "2022Q4")
+    assert {key[:2] for key in told_of(first, around)} >= {("guide", "quarter"), ("index", "month"), ("index", "quarter")}
+    november = {"guide": dt.date(2022, 10, 1), "quarter": dt.date(2022, 10, 1), "month": dt.date(2022, 11, 1)}
+    for key in told_of(first, around):
+        if key[-1] == november["guide" if key[0] == "guide" else key[1]]:
+            assert edition[key].basis != "direct", key
+    # the cells that it is not in say what they said
+    assert {key: edition[key] for key in first if key[0] == "index" and key[-1] < november["guide"]} == {
+        key: one for key, one in first.items() if key[0] == "index" and key[-1] < november["guide"]
+    }
+
+    let(drawn, 60, seed=3, first=12, months=6)
+    second = published(drawn, "2023Q2")  # nothing was published of the quarter between
+    assert any(key[0] == "guide" for key in told_of(second, around))
+    survey(drawn, "later", rent_fen=160_000, begins=dt.date(2022, 12, 20), ends=dt.date(2023, 12, 20))
+    third = published(drawn, "2023Q2")
+    assert not {key for key in told_of(second, around) & told_of(third, around) if key[0] == "guide"}
+
+
+def told_of(said: dict[Said, Figure], areas: set[int]) -> set[Said]:
+    """What was told of these areas' dwellings as their own."""
+    return {key for key, one in said.items() if one.basis == "direct" and key[2] in areas and key[3] == "residential"}

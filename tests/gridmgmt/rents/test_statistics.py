@@ -18,7 +18,7 @@ from gridmgmt.rents.pair_statistics import load_pair_sums, rebuild_pairs
 from gridmgmt.rents.samples import Span
 from gridmgmt.rents.statistics import USES, Cells, load_cells, rebuild
 from tests.drawn import Drawn
-from tests.gridmgmt.rents.observed import ask, change, look, operator, survey
+from tests.gridmgmt.rents.observed import ask, change, let, look, operator, survey
 
 Sums = dict[tuple[int, ...], tuple[int, ...]]
 UNITS = ("tower-101", "tower-102", "village-201", "shop-1", "school-1", "mill-301")
@@ -151,6 +151,13 @@ def test_pairs_follow_whatever_happens(drawn: Drawn) -> None:
         found += len(kept)
         assert pairs_rebuilt(drawn) == kept
     assert found > 24
+
+
+def test_many_observations_at_once_are_paired_as_few_are(drawn: Drawn) -> None:
+    let(drawn, 220)  # in one statement, for which the trigger hashes
+    kept = pairs(drawn)
+    assert sum(int(str(row[4])) for row in kept) > 100
+    assert pairs_rebuilt(drawn) == kept
 
 
 def test_lease_between_two_others_takes_their_pair_apart(drawn: Drawn) -> None:

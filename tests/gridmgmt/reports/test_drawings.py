@@ -69,3 +69,20 @@ def test_missing_period_breaks_the_line_and_its_band() -> None:
     assert len(re.findall(r"<polygon", svg)) == 2
     assert len(re.findall(r'<path d="M[^"]*" fill="none" stroke="#123456"', svg)) == 2
     assert svg.count("<circle") == 1  # what stands alone would not be seen
+
+
+def test_narrow_map_stands_in_the_middle_and_its_names_are_whole_and_apart() -> None:
+    # 40 points wide and 200 tall in a room of 308: two areas of one middle, whose names are wider than they are
+    areas = [Border(shapely.box(0, 0, 200, 1000), "深圳市宝安国际机场" * 4), Border(shapely.box(0, 10, 200, 990), "航城街道")]
+    svg = shade_map([Patch(shapely.box(0, 0, 200, 1000), 1.0)], areas, none="none", width=400, tallest=200)
+    assert re.search(r'<path d="M174\.0 .*?L134\.0 ', svg)
+    (x, y), (other_x, other_y) = {(float(a), float(b)) for a, b in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*font-size="8"', svg)}
+    assert min(x, other_x) >= 8 * 9 * 4 / 2
+    assert abs(y - other_y) >= 8
+
+
+def test_last_date_of_a_chart_is_whole() -> None:
+    points = [Point(dt.date(2024, month, 1), 100.0 + month) for month in (1, 4, 7)]
+    svg = line_chart([Line("all", points, "#123456")], band=None, width=300, height=120)
+    (x,) = re.findall(r'<text x="([\d.]+)"[^>]*>2024-07</text>', svg)
+    assert float(x) + 3.5 * 7 * 0.55 <= 300

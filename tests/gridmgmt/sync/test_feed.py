@@ -15,7 +15,7 @@ from gridmgmt.database import Database
 from gridmgmt.errors import InvalidError
 from gridmgmt.reads import Query
 from gridmgmt.sync.cursors import END, Cursor
-from gridmgmt.sync.feed import PAGES, Asked, Page, Resync, open_reading, pull
+from gridmgmt.sync.feed import PAGES, PLANNED_ONCE, Asked, Page, Resync, open_reading, pull
 from tests import horizon
 from tests.drawn import Drawn
 from tests.gridmgmt.sync.handling import CURSORS, Hand, live, resyncs, run
@@ -311,7 +311,7 @@ def test_pull_needs_one_round_trip_after_its_opening(drawn: Drawn, device: Devic
         await pull(database, device.actor, CURSORS, [Asked(home, None)], limit=500, size=10_000, schema=1)
 
     run(drawn.address, work)
-    assert ran == [2]
+    assert ran == [4]
 
 
 def test_pointers_are_read_by_the_primary_key_under_row_level_security(drawn: Drawn, device: Device, as_superuser: Run) -> None:
@@ -321,9 +321,10 @@ def test_pointers_are_read_by_the_primary_key_under_row_level_security(drawn: Dr
         " FROM generate_series(1, 6) s, generate_series(1, 5000) n"
     )
     as_superuser("ANALYZE sync.change_log")
-    values = (f"{{{home}}}".encode(), b"{310}", b"{0}", b"500")
-    rows = run(drawn.address, lambda database: database.read(device.actor, Query(b"EXPLAIN (COSTS off) " + PAGES, values)))
-    plan = [row[0].decode().strip() for row in rows[0]]
+    prepare = Query(b"PREPARE pages (int[], text[], bigint[], int) AS " + PAGES)
+    execute = Query(f"EXPLAIN (COSTS off) EXECUTE pages ('{{{home}}}', '{{310}}', '{{0}}', 500)".encode())
+    rows = run(drawn.address, lambda database: database.read(device.actor, PLANNED_ONCE, prepare, execute))
+    plan = [row[0].decode().strip() for row in rows[2]]
     scans = [number for number, line in enumerate(plan) if "on change_log g" in line]
     assert len(scans) == 3
     for number in scans:

@@ -15,6 +15,10 @@ POLICY = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(POLICIES))
 EACH = {name: (name,) for name in NAMES}
 
 
+def form(value: int) -> dict[str, Any]:
+    return dict.fromkeys(NAMES, value)
+
+
 @pytest.mark.parametrize(
     ("policy", "present", "wanted", "written"),
     [
@@ -88,11 +92,11 @@ def test_changes_of_others_are_found_form_by_form(history: list[dict[str, int]],
 
 
 def test_change_that_was_taken_back_is_a_change() -> None:
-    assert changed_fields(EACH, {n: dict.fromkeys(NAMES, n % 2) for n in (1, 2, 3)}, 1, 3, ()) == set(NAMES)
+    assert changed_fields(EACH, {n: form(n % 2) for n in (1, 2, 3)}, 1, 3, ()) == set(NAMES)
 
 
 def test_form_that_is_not_seen_may_have_differed_in_everything() -> None:
-    forms = {1: dict.fromkeys(NAMES, 1), 3: dict.fromkeys(NAMES, 1)}
+    forms = {1: form(1), 3: form(1)}
     assert changed_fields(EACH, forms, 1, 3, ()) == set(NAMES)
     assert changed_fields(EACH, forms, 0, 1, ()) == set(NAMES)
     assert changed_fields(EACH, forms, 0, 1, {1}) == set()

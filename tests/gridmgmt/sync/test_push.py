@@ -4,10 +4,11 @@ import uuid
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from gridmgmt.errors import ConflictError, ForbiddenError
 from tests.drawn import Drawn
-from tests.places import NUMBERS, SPARE_NUMBER
+from tests.places import NUMBERS, SPARE_NUMBER, point
 from tests.pushing import Pusher, forms, rows, word
 
 
@@ -17,7 +18,13 @@ def hand(drawn: Drawn) -> Pusher:
 
 
 def unit(hand: Pusher, number: int = 901, **more: Any) -> dict[str, Any]:
-    values = {"floor": 9, "room": str(number), "area_m2": 20.5, "use": "residential", "code": f"4403990010010000001000{number}"}
+    values: dict[str, Any] = {
+        "floor": 9,
+        "room": str(number),
+        "area_m2": 20.5,
+        "use": "residential",
+        "code": f"4403990010010000001000{number}",
+    }
     return hand.create("unit", **{"building_id": hand.drawn.places.buildings["tower"], **values, **more})
 
 
@@ -212,3 +219,57 @@ def test_numbers_of_residents_stand_nowhere_in_the_clear(drawn: Drawn, hand: Pus
         for (text,) in rows(drawn, f"SELECT t::text FROM sync.{table} t"):
             for secret in (*NUMBERS.values(), SPARE_NUMBER, "13912345678", "13800000002"):
                 assert secret not in text, table
+
+
+def test_visits_and_duty_reports_are_added_and_never_changed(drawn: Drawn, hand: Pusher) -> None:
+    lon, lat = point(250, 210)
+    visit = hand.create(
+        "inspection", building_id=drawn.places.buildings["tower"], unit_id=drawn.places.units["tower-101"], kind="patrol", outcome="hazard",
+        visited_at="2026-11-01T08:00:00+08:00", findings=["blocked_exit", "no_lamp"], place={"lon": lon, "lat": lat},
+    )  # fmt: skip
+    report = hand.create(
+        "duty_report", manager_id=drawn.places.managers["zhang-for-village"], kind="notice", happened_on="2026-11-01", persons=2
+    )
+    elsewhere = hand.create(
+        "inspection", building_id=drawn.places.buildings["tower"], unit_id=drawn.places.units["village-201"], kind="patrol", outcome="ok",
+        visited_at="2026-11-01T08:00:00+08:00",
+    )  # fmt: skip
+    hidden = hand.create("duty_report", manager_id=drawn.places.managers["east-for-mill"], kind="notice", happened_on="2026-11-01")
+    again = {**visit, "mutation_id": str(uuid.uuid4()), "seq": 5}
+    hand.seq = 5
+    batch = [
+        visit,
+        report,
+        elsewhere,
+        hidden,
+        again,
+        hand.update("inspection", visit["id"], 1, note="x"),
+        hand.delete("duty_report", report["id"], 1),
+    ]
+    refused = ["unknown-reference", "unknown-reference"]
+    assert hand.statuses(*batch) == ["applied", "applied", *refused, "noop", "invalid-value", "invalid-value"]
+    found = rows(drawn, "SELECT findings, distance_m, grid_id FROM reg.inspection WHERE id = %s", visit["id"])
+    assert found == [(["blocked_exit", "no_lamp"], 10.0, drawn.places.grids["south-west"])]
+
+
+def test_batch_of_fifty_takes_so_many_statements(drawn: Drawn, hand: Pusher) -> None:
+    sent: list[str] = []
+    batch: list[dict[str, Any]] = []
+    for number in range(900, 910):
+        home = unit(hand, number)
+        person = hand.create(
+            "resident", scope=drawn.places.grids["south-west"], name="孙", registration="floating", birth_year=1990 + number % 10
+        )
+        lived = hand.create("residence", resident_id=person["id"], unit_id=home["id"], valid_from="2026-01-01")
+        batch += [home, person, lived, hand.update("unit", home["id"], after=home["seq"], room="x")]
+        batch += [hand.update("residence", lived["id"], after=lived["seq"], basis="own")]
+    engine = drawn.database.engine("field")
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    assert set(hand.statuses(*batch)) == {"applied"}
+    event.remove(engine, "before_cursor_execute", note)
+    # enter, open, constraints; hold units, residents, residences; see the building; grid, namesakes; creations, changes; close, audit
+    assert len(sent) == 3 + 3 + 1 + 2 + 3 + 2 + 2, "\n".join(statement[:90] for statement in sent)
