@@ -77,6 +77,14 @@ class Rider:
         )
 
     async def _exchange(self, method: str, path: str, body: Json | None) -> tuple[int, Mapping[str, str], bytes]:
+        """Once more on a fresh connection when the server has hung up on one that was idle: nothing is done twice."""
+        try:
+            return await self._answered(method, path, body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self._open = {}
+            return await self._answered(method, path, body)
+
+    async def _answered(self, method: str, path: str, body: Json | None) -> tuple[int, Mapping[str, str], bytes]:
         loop = id(asyncio.get_running_loop())  # a connection belongs to the loop that opened it
         if loop not in self._open:
             self._open = {loop: await asyncio.open_connection("127.0.0.1", self.port)}
