@@ -65,8 +65,8 @@ async def _push(riders: Sequence[Rider], size: int, seconds: float) -> float:
         return done
 
     for rider in riders:
-        while (await rider.push(rider.unsent or evening(rider, size)))[0] == 503:
-            await asyncio.sleep(AGAIN)
+        status, _, told = await rider.push(rider.unsent or evening(rider, size))
+        assert status == 200, told
     start = time.perf_counter()
     done = await asyncio.gather(*(one(rider, start + seconds) for rider in riders))
     return sum(done) / (time.perf_counter() - start)

@@ -16,7 +16,7 @@ from tests.drawn import Drawn
 from tests.sync import oracle
 from tests.sync.ground import Ground
 from tests.sync.proxy import Fault
-from tests.sync.values import CHANGES, KINDS, new, poison
+from tests.sync.values import CHANGES, KINDS, SEEN, new, poison
 from tests.sync.world import Gadget, World
 
 DEVICES = st.integers(0, 2)
@@ -60,7 +60,7 @@ class Model(RuleBasedStateMachine):
         for gadget in self.world.gadgets:
             self.world.sync(gadget)
 
-    @rule(device=DEVICES, kind=st.sampled_from(KINDS), dice=DICE)
+    @rule(device=DEVICES, kind=st.sampled_from((*KINDS, *SEEN)), dice=DICE)
     def enter(self, device: int, kind: str, dice: random.Random) -> None:
         """A worker writes down something new."""
         gadget = self._gadget(device)

@@ -9,6 +9,9 @@ from tests.sync.world import Gadget, World
 
 USES: Final = ("residential", "shop", "office", "warehouse", "other")
 KINDS: Final = ("unit", "resident", "residence", "lease", "building")
+"""Of what people write and change."""
+SEEN: Final = ("inspection", "duty_report")
+"""Of what is written once."""
 Values = dict[str, Any]
 
 
@@ -18,6 +21,7 @@ def new(world: World, gadget: Gadget, kind: str, dice: random.Random) -> tuple[i
     units = [row.id for row in world.shown(gadget, "unit")]
     people = [row.id for row in world.shown(gadget, "resident")]
     buildings = [row for row in world.shown(gadget, "building") if "house_code" in row.data]
+    managers = [row.id for row in world.shown(gadget, "manager")]
     number = world.number()
     if grid is None:
         return None
@@ -42,6 +46,11 @@ def new(world: World, gadget: Gadget, kind: str, dice: random.Random) -> tuple[i
     if kind == "residence" and units and people:
         home = {"resident_id": dice.choice(people), "unit_id": dice.choice(units)}
         return grid, home | {"main": dice.random() < 0.5, "basis": "lease", "valid_from": "2024-01-01"}
+    if kind == "inspection" and buildings:
+        seen = {"kind": "patrol", "outcome": dice.choice(("ok", "hazard")), "visited_at": "2026-01-05T09:30:00+00:00", "findings": ["wiring"]}
+        return grid, {"building_id": dice.choice(buildings).id} | seen
+    if kind == "duty_report" and managers:
+        return grid, {"manager_id": dice.choice(managers), "kind": "notice", "happened_on": "2026-01-05", "note": f"n{number}"}
     if kind == "lease" and units:
         year = 2030 + dice.randrange(20)
         term = {"valid_from": f"{year}-01-01", "valid_to": f"{year + 1}-01-01"}
