@@ -14,7 +14,7 @@ from api.problems import declares
 from api.routing import DistrictRoute
 from api.schemas import codes
 from api.schemas.devices import Bootstrap, CodesShown, WipeAcknowledged, decoded
-from gridmgmt.settings import Sync
+from gridmgmt.settings import Sync, Uploads
 from gridmgmt.sync import bootstrap, devices, refreshing
 from gridmgmt.sync.kinds import OLDEST_SCHEMA, SCHEMA
 
@@ -28,7 +28,7 @@ def read_bootstrap(device: DeviceDep, _: SchemaDep, session: ReadSessionDep, set
     return {
         "server_time": dt.datetime.now(dt.UTC),
         "device": devices.find(session, device.actor, device.id),
-        "limits": _limits(settings.sync),
+        "limits": _limits(settings.sync, settings.uploads),
         "schemas": {"min": OLDEST_SCHEMA, "max": SCHEMA},
         "scopes": bootstrap.scopes(session, device.actor),
         "lost": bootstrap.lost(session),
@@ -55,7 +55,7 @@ def acknowledge_wipe(request: Request, body: WipeAcknowledged, database: Databas
         refreshing.acknowledge_wipe(database, body.device_id, body.at, decoded(body.signature))
 
 
-def _limits(told: Sync) -> dict[str, Any]:
+def _limits(told: Sync, files: Uploads) -> dict[str, Any]:
     push = {
         "max_mutations": told.push_mutations,
         "max_bytes": told.push_bytes,
@@ -65,6 +65,7 @@ def _limits(told: Sync) -> dict[str, Any]:
     return {
         "push": push,
         "pull": {"limit": told.pull_items, "max_bytes": told.pull_bytes},
+        "files": {"max_bytes": files.upload_bytes, "min_chunk": files.upload_chunk_least, "max_chunk": files.upload_chunk_most},
         "offline_days": told.offline_days,
         "silent_days": devices.SILENT.days,
         "late_hours": bootstrap.LATE // dt.timedelta(hours=1),

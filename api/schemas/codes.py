@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 import orjson
 
-from api.schemas import buildings, leases, managers, persons, residences, units
+from api.schemas import buildings, duty_reports, files, inspections, leases, managers, persons, residences, units
 
 LISTS: Final[Mapping[str, Any]] = {
     "building.nature": buildings.Nature,
@@ -20,6 +20,10 @@ LISTS: Final[Mapping[str, Any]] = {
     "lease.rent.unit": leases.RentUnit,
     "manager.kind": managers.Kind,
     "manager.state": managers.State,
+    "inspection.kind": inspections.Kind,
+    "inspection.outcome": inspections.Outcome,
+    "duty_report.kind": duty_reports.Kind,
+    "file.content_type": files.ContentType,
 }
 """Kind and member, and the type of its words."""
 

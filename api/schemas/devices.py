@@ -168,11 +168,20 @@ class PullLimits(Answer):
     max_bytes: int
 
 
+class FileLimits(Answer):
+    """How large a file and its pieces are, in bytes; every piece but the last has `min_chunk` at least."""
+
+    max_bytes: int
+    min_chunk: int
+    max_chunk: int
+
+
 class LimitsShown(Answer):
     """What a handheld keeps to. After `offline_days` without contact it locks its data, after `silent_days` a supervisor must let it in."""
 
     push: PushLimits
     pull: PullLimits
+    files: FileLimits
     offline_days: int
     silent_days: int
     late_hours: int

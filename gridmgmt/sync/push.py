@@ -8,6 +8,7 @@ import datetime as dt
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -146,25 +147,18 @@ def _carry(items: Sequence[Item], scene: Scene) -> list[Outcome]:
 
 def _piece_by_piece(items: Sequence[Item], scene: Scene) -> list[Outcome]:
     """The set at once if it can be, else each item for itself; what is refused is rejected."""
-    aliases, done = dict(scene.aliases), dict(scene.done)
-    try:
-        with scene.line.savepoint():
-            return _carry(items, scene)
-    except Unfit:
-        scene.aliases, scene.done = aliases, done
-        scene.own.clear()
+    with suppress(Unfit), scene.attempt():
+        return _carry(items, scene)
     return [_alone(item, scene) for item in items]
 
 
 def _alone(item: Item, scene: Scene) -> Outcome:
-    aliases = dict(scene.aliases)
     for relocating in (False, True):
         scene.relocating = relocating
         try:
-            with scene.line.savepoint():
+            with scene.attempt():
                 return _carry([item], scene)[0]
         except Unfit as unfit:
-            scene.aliases = dict(aliases)
             refused = unfit
             if not (item.kind == "building" and item.op == "update" and "entrance" in item.values and unfit.told.slug == "outside-scope"):
                 break

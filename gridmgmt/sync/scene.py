@@ -3,7 +3,8 @@
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -13,7 +14,7 @@ from gridmgmt.security.sealing import Sealer
 from gridmgmt.sync.items import Batch, Item
 from gridmgmt.sync.kinds import KINDS, ORDER
 from gridmgmt.sync.ledger import Opened
-from gridmgmt.sync.lines import Line
+from gridmgmt.sync.lines import Line, Unfit
 from gridmgmt.sync.merging import Policy
 from gridmgmt.sync.results import Outcome
 from gridmgmt.sync.writers import REFERRED, WRITERS
@@ -79,6 +80,19 @@ class Scene:
     def received_at(self) -> dt.datetime:
         """When the push came."""
         return self.batch.sending.received_at
+
+    @contextmanager
+    def attempt(self) -> Generator[None]:
+        """What is written in the block is undone when it raises Unfit, and so is what was remembered of it."""
+        before = dict(self.aliases), dict(self.done), dict(self.conflicts), dict(self.left_open)
+        own = {identifier: set(versions) for identifier, versions in self.own.items()}
+        try:
+            with self.line.savepoint():
+                yield
+        except Unfit:
+            self.aliases, self.done, self.conflicts, self.left_open = before
+            self.own = defaultdict(set, own)
+            raise
 
     def find(self, kind: str, identifier: object) -> Row | None:
         """A live row that the worker sees, or one that this push makes."""
@@ -208,8 +222,9 @@ class Scene:
         if not ids:
             return
         for identifier, entity, code, state, left in self.line.rows(CONFLICTS, {"ids": ids}):
-            self.conflicts[identifier] = entity, code, state
-            self.left_open[entity] = left
+            # What this push has resolved in an earlier set is written down at its end.
+            self.conflicts.setdefault(identifier, (entity, code, state))
+            self.left_open.setdefault(entity, left)
 
 
 @cache

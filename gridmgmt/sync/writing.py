@@ -36,8 +36,8 @@ def write(outcomes: Sequence[Outcome], scene: Scene) -> None:
         row, last = outcome.row, outcome.after
         if row is not None:
             outcome.version = row.version if last is None else last.version
-            if outcome.writes:
-                scene.own[row.id].add(outcome.version)
+            if outcome.writes and last is not None:
+                scene.own[row.id].add(last.version)
 
 
 def write_one(kind: str, one: Write, scene: Scene) -> None:

@@ -44,7 +44,9 @@ def test_limits_schema_and_grids_are_told(handheld: TestClient, drawn: Drawn) ->
     assert abs(dt.datetime.fromisoformat(said["server_time"]) - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
     assert said["limits"] == {
         "push": {"max_mutations": 200, "max_bytes": 1_048_576, "max_inflated": 8_388_608, "max_item_bytes": 65_536},
-        "pull": {"limit": 500, "max_bytes": 4_194_304}, "offline_days": 7, "silent_days": 30, "late_hours": 72,
+        "pull": {"limit": 500, "max_bytes": 4_194_304},
+        "files": {"max_bytes": 20_971_520, "min_chunk": 524_288, "max_chunk": 5_242_880},
+        "offline_days": 7, "silent_days": 30, "late_hours": 72,
     }  # fmt: skip
     assert said["schema"] == {"min": 1, "max": 1}
     assert [(one["scope_id"], one["until"], one["stand_in"]) for one in said["scopes"]] == [(drawn.places.grids["south-west"], None, False)]
@@ -85,6 +87,7 @@ def test_codes_are_those_that_the_register_takes_and_told_again_only_when_new(ha
     answer = handheld.get("/v1/sync/codes")
     lists = answer.json()["lists"]
     assert lists["unit.use"] == ["residential", "shop", "office", "plant", "warehouse", "other"]
+    assert lists["inspection.outcome"] == ["ok", "hazard", "no_entry"]
     assert lists["resident.sex"] == ["male", "female"]
     assert told(handheld)["codes_etag"] == answer.headers["ETag"]
     assert handheld.get("/v1/sync/codes", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304

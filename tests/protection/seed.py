@@ -234,7 +234,9 @@ INSERT INTO sync.mutation (device_id, client_seq, mutation_id, req_hash, kind, e
 INSERT INTO sync.conflict (code, kind, entity_id, grid_id, subdistrict_id, device_id, client_seq, fields)
   SELECT 'field-conflict', 'unit', id, grid_id, subdistrict_id, device_id, n, '{use}' FROM sent;
 INSERT INTO sync.dead_letter (device_id, client_seq, mutation_id, account_id, grid_id, subdistrict_id, kind, body_enc, kv, problem)
-  SELECT device_id, n, gen_random_uuid(), account_id, grid_id, subdistrict_id, 'unit', '', 1, '{}' FROM sent;
+  SELECT device_id, n, gen_random_uuid(),
+         CASE n % 2 WHEN 0 THEN account_id ELSE (SELECT id FROM reg.account WHERE username = 'w-with-a-community') END,
+         grid_id, subdistrict_id, 'unit', '', 1, '{}' FROM sent;
 INSERT INTO sync.id_alias SELECT gen_random_uuid(), id, 'unit' FROM sent;
 INSERT INTO sync.field_policy (kind, field, policy) VALUES ('seed', 'one', 'manual'), ('seed', 'two', 'max');
 INSERT INTO sync.incident (device_id, code) SELECT id, 'checksum' FROM sync.device;

@@ -47,7 +47,12 @@ def new(world: World, gadget: Gadget, kind: str, dice: random.Random) -> tuple[i
         home = {"resident_id": dice.choice(people), "unit_id": dice.choice(units)}
         return grid, home | {"main": dice.random() < 0.5, "basis": "lease", "valid_from": "2024-01-01"}
     if kind == "inspection" and buildings:
-        seen = {"kind": "patrol", "outcome": dice.choice(("ok", "hazard")), "visited_at": "2026-01-05T09:30:00+00:00", "findings": ["wiring"]}
+        seen = {
+            "kind": "patrol",
+            "outcome": dice.choice(("ok", "hazard")),
+            "visited_at": "2026-01-05T09:30:00+00:00",
+            "findings": ["wiring"],
+        }
         return grid, {"building_id": dice.choice(buildings).id} | seen
     if kind == "duty_report" and managers:
         return grid, {"manager_id": dice.choice(managers), "kind": "notice", "happened_on": "2026-01-05", "note": f"n{number}"}

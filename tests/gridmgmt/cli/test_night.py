@@ -20,11 +20,11 @@ def test_unfinished_files_are_given_up_and_swept_after(run: Run, installed: Inst
     files.append(database, maker, stored, file, photo(500))
     home = installed.settings.places.home
     kept = run("jobs", "run", "files", "--json", variables=installed.variables)
-    assert (kept.code, json.loads(kept.out)[0]["detail"]) == (0, "0 unfinished files given up, 0 swept after")
+    assert (kept.code, json.loads(kept.out)["jobs"][0]["detail"]) == (0, "0 unfinished files given up, 0 swept after")
     assert len(objects(home)) == 1
     as_superuser(installed.drawn.address, b"UPDATE sync.file SET expires_at = now()")
     done = run("jobs", "run", "files", "--json", variables=installed.variables)
-    assert (done.code, json.loads(done.out)[0]["detail"]) == (0, "1 unfinished files given up, 1 swept after")
+    assert (done.code, json.loads(done.out)["jobs"][0]["detail"]) == (0, "1 unfinished files given up, 1 swept after")
     assert objects(home) == []
 
 
@@ -36,5 +36,5 @@ def test_what_handhelds_left_behind_is_let_go(run: Run, installed: Installed) ->
     )
     done = run("jobs", "run", *RETENTION, "--json", variables=installed.variables)
     assert done.code == 0, done.err
-    told = {one["job"]: one["detail"] for one in json.loads(done.out)}
+    told = {one["job"]: one["detail"] for one in json.loads(done.out)["jobs"]}
     assert (set(told), told["sweep-enrolments"], told["prune-feed"]) == (set(RETENTION), "rows let go: 1", "rows let go: 0")

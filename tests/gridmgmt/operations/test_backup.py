@@ -120,7 +120,7 @@ def test_backup_with_a_count_that_differs_replaces_nothing(installed: Installed,
 def test_backup_holds_every_row_and_no_number_in_plain_text(installed: Installed, target: Path) -> None:
     file, manifest = backup(installed.register, target)
     assert file == target
-    assert (manifest.rows["reg.person"], manifest.rows["reg.identity"], manifest.rows["sec.quota"]) == (len(PEOPLE), len(NUMBERS), 2)
+    assert (manifest.rows["reg.person"], manifest.rows["reg.identity"], manifest.rows["sec.quota"]) == (len(PEOPLE), len(NUMBERS), 3)
     assert "sec.ctx_key" not in manifest.rows
     assert manifest.rows["reg.audit"] == count(installed, "SELECT count(*) FROM reg.audit")
     assert manifest.keys == {name: installed.register.keys.fingerprints[name] for name in ("blind-index.key", "sealing-1.key")}

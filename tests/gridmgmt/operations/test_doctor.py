@@ -115,7 +115,7 @@ def test_job_that_was_missed_twice_is_found(installed: Installed, superuser: psy
     superuser.execute("UPDATE reg.account SET created_at = now() - interval '3 days'")
     nightly = [job.name for job in JOBS if job.schedule == "nightly"]
     assert failed(installed)["jobs"].found == f"missed twice or more: {', '.join(nightly)}"
-    done = "INSERT INTO reg.job_run (job, ended_at, outcome) SELECT name, now() + interval '1 day', 'ok' FROM unnest(%s) name"
+    done = "INSERT INTO reg.job_run (job, ended_at, outcome) SELECT name, now() + interval '1 day', 'ok' FROM unnest(%s::text[]) name"
     superuser.execute(done, [nightly[1:]])
     assert failed(installed)["jobs"].found == "missed twice or more: audit-months"
     superuser.execute(done, [nightly[:1]])

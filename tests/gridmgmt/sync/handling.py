@@ -117,7 +117,7 @@ def live(address: Address, scope: int) -> dict[Key, int]:
 
 KINDS_TABLES = (
     ("building", "reg.building"), ("unit", "reg.unit"), ("resident", "reg.person"), ("residence", "reg.residence"), ("lease", "reg.lease"),
-    ("manager", "reg.manager"),
+    ("manager", "reg.manager"), ("inspection", "reg.inspection"), ("duty_report", "reg.duty_report"),
 )  # fmt: skip
 
 

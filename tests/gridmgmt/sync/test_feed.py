@@ -149,9 +149,11 @@ def test_snapshot_holds_what_lives_in_the_scope_and_nothing_else(drawn: Drawn, d
     held, lines = run(drawn.address, work)
     assert held.rows == live(drawn.address, home)
     kinds = [line["kind"] for line in lines if line["type"] == "row"]
-    assert kinds == ["building"] * 2 + ["unit"] * 3 + ["resident"] * 2 + ["residence"] * 3 + ["lease"] * 2 + ["manager"]
-    assert lines[0] == {"type": "begin", "scope": home, "start_cursor": lines[-1]["cursor"], "estimate": 13}
-    assert (lines[-1]["type"], lines[-1]["count"]) == ("end", 13)
+    assert kinds == ["building"] * 2 + ["unit"] * 3 + ["resident"] * 2 + ["residence"] * 3 + ["lease"] * 2 + [
+        *["manager", "inspection", "inspection", "duty_report", "duty_report"]
+    ]
+    assert lines[0] == {"type": "begin", "scope": home, "start_cursor": lines[-1]["cursor"], "estimate": 17}
+    assert (lines[-1]["type"], lines[-1]["count"]) == ("end", 17)
 
 
 def test_change_deletion_and_move_reach_the_device(drawn: Drawn, device: Device, as_superuser: Run) -> None:

@@ -25,7 +25,9 @@ def unit(hand: Pusher, number: int = 901, **more: Any) -> dict[str, Any]:
         "use": "residential",
         "code": f"4403990010010000001000{number}",
     }
-    return hand.create("unit", **{"building_id": hand.drawn.places.buildings["tower"], **values, **more})
+    values["building_id"] = hand.drawn.places.buildings["tower"]
+    values.update(more)
+    return hand.create("unit", **values)
 
 
 def test_another_device_is_refused(drawn: Drawn, hand: Pusher) -> None:
