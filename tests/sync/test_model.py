@@ -14,7 +14,7 @@ from tests.places import KEYS, Places
 from tests.sync.ground import Ground
 from tests.sync.model import Model, Tally
 
-EXAMPLES = 8
+EXAMPLES = 6
 STEPS = 25
 
 
