@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor
 from gridmgmt.models import File
-from gridmgmt.sync.files import Belongs, link
+from gridmgmt.sync.files import Belongs, Kind, link
 from gridmgmt.sync.results import Outcome
 
 
@@ -22,7 +23,7 @@ def attach(session: Session, actor: Actor, outcomes: Sequence[Outcome]) -> None:
         return
     known = {word: _id(word) for outcome in naming for word in outcome.item.files}
     belongs = [
-        Belongs(file, outcome.item.kind, outcome.row.id, outcome.row.grid_id, outcome.row.subdistrict_id)
+        Belongs(file, cast("Kind", outcome.item.kind), outcome.row.id, outcome.row.grid_id, outcome.row.subdistrict_id)
         for outcome in naming
         if outcome.row is not None
         for file in (known[word] for word in outcome.item.files)
