@@ -16,6 +16,7 @@ from clients.handheld.store import Store
 from clients.handheld.sync import Handheld
 from clients.handheld.transport import RefusedError, Transport
 from gridmgmt.security.tokens import Tokens
+from tests import horizon
 from tests.places import KEYS
 from tests.sync import oracle
 from tests.sync.clocks import WanderingClock
@@ -183,10 +184,12 @@ def test_a_worker_decides_a_conflict(world: World) -> None:
     assert meeting is not None
     [letter] = meeting.letters
     assert (letter.result["status"], letter.result["fields"], letter.result["current"]["use"]) == ("conflict", ["use"], "shop")
+    catch_up(world, second)
     assert one(world, second, "unit", unit).data["conflict_open"] is True
     conflict = letter.result["conflict_id"]
     outbox.record(second.store, second.clock, "update", "unit", str(unit), values={"use": "office"}, resolves=conflict)
     world.sync(second)
+    catch_up(world, second)
     row = one(world, second, "unit", unit)
     assert (row.data["use"], row.data["conflict_open"]) == ("office", False)
     assert oracle.one(world, "SELECT state FROM sync.conflict WHERE id = %s", conflict) == "resolved"
@@ -216,6 +219,12 @@ def test_a_revoked_device_is_emptied_at_its_next_contact_and_sends_nothing(world
         mine.handheld.sync()
     assert oracle.one(world, "SELECT count(*) FROM sync.mutation") == 0
     emptied(world, mine)
+
+
+def catch_up(world: World, gadget: Gadget) -> None:
+    """Fetch what was committed by now, whatever else is open in the cluster that all tests share."""
+    horizon.settle(world.drawn.address)
+    world.sync(gadget)
 
 
 def emptied(world: World, gadget: Gadget) -> None:
