@@ -158,14 +158,16 @@ class Model(RuleBasedStateMachine):
         """The district changes a unit or a building."""
         noun = dice.choice(("unit", "building"))
         found = self.world.superuser.execute(f"SELECT id FROM reg.{noun} WHERE deleted_at IS NULL ORDER BY id").fetchall()
-        self.world.office("PATCH", f"/v1/{noun}s/{dice.choice(found)[0]}", CHANGES[noun](dice))
+        if found:
+            self.world.office("PATCH", f"/v1/{noun}s/{dice.choice(found)[0]}", CHANGES[noun](dice))
 
     @rule(dice=DICE)
     def strike_out_in_the_office(self, dice: random.Random) -> None:
         """The district strikes out a residence or a unit."""
         noun = dice.choice(("unit", "residence"))
         found = self.world.superuser.execute(f"SELECT id FROM reg.{noun} WHERE deleted_at IS NULL ORDER BY id").fetchall()
-        self.world.office("DELETE", f"/v1/{noun}s/{dice.choice(found)[0]}")
+        if found:
+            self.world.office("DELETE", f"/v1/{noun}s/{dice.choice(found)[0]}")
 
     @rule(dice=DICE)
     def move_a_building(self, dice: random.Random) -> None:

@@ -125,8 +125,8 @@ class World:
         )
 
     def relocate(self, dice: random.Random) -> None:
-        """The district finds that a building stands elsewhere; everything in it moves along. Not the one in which somebody still writes."""
-        chosen = dice.choice([name for name in ("tower", "shop", "school", "mill") if name in self.drawn.places.buildings])
+        """The district finds that a building stands elsewhere; everything in it moves along."""
+        chosen = dice.choice([name for name in ("tower", "village", "shop", "school", "mill") if name in self.drawn.places.buildings])
         lon, lat = point(dice.choice((120, 620, 1120)), dice.choice((120, 520)))
         self.office("PATCH", f"/v1/buildings/{self.drawn.places.buildings[chosen]}", {"entrance": {"lon": lon, "lat": lat}})
 
@@ -149,10 +149,10 @@ class World:
                 assert round_ < 2 or not meeting.sent
 
     def begin_long(self) -> None:
-        """Somebody writes a unit and does not commit yet: an old transaction whose change comes late."""
+        """Somebody enters a person and does not commit yet: an old transaction whose change comes late. It locks no row of anybody's."""
         if self.long is None:
             self.long = psycopg.connect(self.drawn.address.conninfo("postgres"))
-            self.long.execute(UNIT, [f"{900_000 + self.number():06d}", "late", self.drawn.places.buildings["village"]])
+            self.long.execute(PERSON, [f"晚{self.number()}", self.drawn.places.grids["south-west"]])
 
     def end_long(self, *, commit: bool = True) -> None:
         """And commits at last, or not."""
@@ -314,6 +314,10 @@ class World:
 BUILDING = """
 INSERT INTO reg.building (house_code, name, address, entrance, source_x, source_y, floors_above, nature, rental, recorded_by)
   VALUES ('4403990010020000099', %s, 'Lane', ST_SetSRID(ST_MakePoint(%s, %s), 4490), 114.0, 22.6, 6, 'other', true, 0) RETURNING id
+"""
+PERSON = """
+INSERT INTO reg.person (grid_id, subdistrict_id, name, registration, recorded_by)
+  SELECT id, subdistrict_id, %s, 'floating', 0 FROM reg.grid WHERE id = %s
 """
 UNIT = """
 INSERT INTO reg.unit (building_id, grid_id, subdistrict_id, code, floor, room, area_m2, use, recorded_by)
