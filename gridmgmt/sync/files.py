@@ -18,19 +18,20 @@ from sqlalchemy.orm import Session
 
 from gridmgmt.database import Actor, Database
 from gridmgmt.errors import BusyError, ConflictError, ForbiddenError, GoneError, InvalidError, NotFoundError
-from gridmgmt.models import Building, File, FileLink, Lease, Manager, Person, Residence, Unit
+from gridmgmt.models import Building, DutyReport, File, FileLink, Inspection, Lease, Manager, Person, Residence, Unit
 from gridmgmt.security import audit
 from gridmgmt.settings import Uploads
 from gridmgmt.sync.contents import HEAD, TYPES, type_of
 from gridmgmt.sync.stored import Stored
 
-Kind: TypeAlias = Literal["building", "unit", "resident", "residence", "lease", "manager", "inspection", "event", "report"]
+Kind: TypeAlias = Literal["building", "unit", "resident", "residence", "lease", "manager", "inspection", "duty_report"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """What a file may belong to."""
 PLACED: Final = {
     "building": Building, "unit": Unit, "resident": Person, "residence": Residence, "lease": Lease, "manager": Manager,
+    "inspection": Inspection, "duty_report": DutyReport,
 }  # fmt: skip
-"""Kinds whose rows say where they lie; a file of another kind is linked by whoever takes its record in."""
+"""Their rows say where they lie."""
 BATCH: Final = 500
 
 

@@ -16,6 +16,7 @@ from gridmgmt.database import Actor, Database
 from gridmgmt.errors import ConflictError, ForbiddenError
 from gridmgmt.security import audit
 from gridmgmt.security.sealing import Sealer
+from gridmgmt.sync.attachments import attach
 from gridmgmt.sync.clocks import correct
 from gridmgmt.sync.items import Batch, Item
 from gridmgmt.sync.ledger import Opened, close_push, open_push
@@ -81,6 +82,7 @@ class _Taker:
                 )
                 outcomes = _piece_by_piece(fresh, scene) if piecewise else _carry(fresh, scene)
                 show_present(outcomes, scene)
+                attach(session, self.actor, outcomes)
             close_push(line, self.batch, self.sealer, outcomes, reused)
             detail = {"batch": str(self.batch.batch_id), **Counter(outcome.status for outcome in (*outcomes, *reused))}
             audit.record(session, "push", "sync", self.batch.device, rows=len(outcomes), detail=detail)

@@ -56,6 +56,8 @@ class Outcome:
     grid_id: int | None = None
     current: Any = None
     incident: str | None = None
+    awaited: Sequence[str] = ()
+    """Files that the mutation names and that have not arrived as a whole."""
 
     @property
     def clash(self) -> Clash | None:
@@ -85,8 +87,8 @@ class Outcome:
             out["clock"] = "flagged"
         if self.problem is not None:
             out["problem"] = self.problem
-        if item.files and self.status != "rejected":
-            out["files_pending"] = list(item.files)
+        if self.awaited:
+            out["files_pending"] = list(self.awaited)
         return out
 
 

@@ -21,6 +21,7 @@ from clients.handheld.sync import Handheld, Meeting
 from clients.handheld.transport import RefusedError, Transport, UnreachableError
 from gridmgmt.database import Actor
 from gridmgmt.security.tokens import Tokens
+from tests import horizon
 from tests.drawn import Drawn
 from tests.handhelds import Device, enrolled
 from tests.places import KEYS, point
@@ -142,6 +143,7 @@ class World:
         """Faults end; within three meetings every queue is empty (I8), and what was written meanwhile has come to everybody."""
         self.end_long()
         for round_ in range(3):
+            horizon.settle(self.drawn.address)
             for gadget in self.gadgets:
                 meeting = self.sync(gadget)
                 assert meeting is not None

@@ -195,7 +195,7 @@ def test_link_may_come_before_the_file(drawn: Drawn, maker: Actor, stored: Store
 
 
 def test_link_to_a_grid_of_others_is_refused(drawn: Drawn, maker: Actor) -> None:
-    place = Belongs(uuid.uuid4(), "event", uuid.uuid4(), drawn.places.grids["east-inner"], drawn.places.areas["440399002"])
+    place = Belongs(uuid.uuid4(), "inspection", uuid.uuid4(), drawn.places.grids["east-inner"], drawn.places.areas["440399002"])
     with pytest.raises(InvalidError) as refused, drawn.database.transaction(maker) as session:
         files.link(session, maker, [place])
     assert refused.value.slug == "outside-scope"

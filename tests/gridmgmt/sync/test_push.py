@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import event
 
 from gridmgmt.errors import ConflictError, ForbiddenError
+from gridmgmt.settings import Uploads
+from gridmgmt.sync import files
 from tests.drawn import Drawn
 from tests.places import NUMBERS, SPARE_NUMBER, point
 from tests.pushing import Pusher, forms, rows, word
@@ -252,6 +254,21 @@ def test_visits_and_duty_reports_are_added_and_never_changed(drawn: Drawn, hand:
     assert hand.statuses(*batch) == ["applied", "applied", *refused, "noop", "invalid-value", "invalid-value"]
     found = rows(drawn, "SELECT findings, distance_m, grid_id FROM reg.inspection WHERE id = %s", visit["id"])
     assert found == [(["blocked_exit", "no_lamp"], 10.0, drawn.places.grids["south-west"])]
+
+
+def test_photos_are_linked_to_what_names_them_and_those_on_their_way_are_told(drawn: Drawn, hand: Pusher) -> None:
+    with drawn.database.transaction(hand.device.actor) as session:
+        sent = files.begin(session, hand.device.actor, Uploads(), length=900, said={})
+    late = uuid.uuid4()
+    visit = hand.create(
+        "inspection", building_id=drawn.places.buildings["tower"], kind="patrol", outcome="ok", visited_at="2026-11-01T08:00:00+08:00"
+    )
+    told = hand.results({**visit, "files": [str(sent.id), str(late), "no-id"]}, {**unit(hand, floor="x"), "files": [str(late)]})
+    assert [(one["status"], one.get("files_pending")) for one in told] == [
+        ("applied", [str(sent.id), str(late), "no-id"]), ("rejected", None),
+    ]  # fmt: skip
+    linked = rows(drawn, "SELECT file_id, kind, entity_id::text, grid_id FROM sync.file_link ORDER BY file_id = %s", late)
+    assert linked == [(file, "inspection", visit["id"], drawn.places.grids["south-west"]) for file in (sent.id, late)]
 
 
 def test_batch_of_fifty_takes_so_many_statements(drawn: Drawn, hand: Pusher) -> None:
