@@ -101,7 +101,8 @@ async def _live(receive: Receive, send: Send) -> None:
 
 def serve(listening: socket.socket, folder: Path) -> None:
     """Serve until killed."""
-    (folder / "pid").write_text(str(os.getpid()), encoding="utf-8")
+    (folder / "pid.new").write_text(str(os.getpid()), encoding="utf-8")
+    (folder / "pid.new").rename(folder / "pid")  # whole, or not at all
     spoken = uvicorn.Config(Switch(folder), http=JoiningProtocol, access_log=False, log_level="warning", server_header=False)
     asyncio.run(uvicorn.Server(spoken).serve(sockets=[listening]))
 
