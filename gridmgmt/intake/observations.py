@@ -12,7 +12,7 @@ from gridmgmt.intake.columns import Column
 from gridmgmt.intake.leases import enter_landlords
 from gridmgmt.intake.loading import MOST_WARNINGS, Load
 from gridmgmt.registers.terms import OBSERVATION_SOURCES, RENT_UNITS
-from gridmgmt.rents.observations import measuring
+from gridmgmt.rents.observations import adding, changing
 
 STAGED: Final = ("reference", "source", "unit", "rent", "rent_unit", "area", "begins", "ends", "new_let", "lessor", "related", "sublet")
 
@@ -82,11 +82,11 @@ def load_observations(load: Load) -> None:
     load.run(PLACED)
     load.drop(TROUBLED)
     landlords = enter_landlords(load)
-    ((placed, known),) = load.fetch("SELECT count(*), count(known) FROM pg_temp.placed")
-    load.accepted = load.run(measuring(SAID))
+    ((placed,),) = load.fetch("SELECT count(*) FROM pg_temp.placed")
+    corrected, created = load.run(changing(SAID)), load.run(adding(SAID))
+    load.accepted = corrected + created
     load.unchanged = placed - load.accepted
-    created = placed - known
-    load.counts |= {"created": created, "corrected": load.accepted - created, "landlords": landlords}
+    load.counts |= {"created": created, "corrected": corrected, "landlords": landlords}
     _tell_what_was_set_aside(load)
     load.progress("write", load.rows, load.rows)
 

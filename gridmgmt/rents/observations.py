@@ -70,29 +70,42 @@ OTHERS: Final = """
     FROM reg.rent_observation i WHERE i.source <> 'lease' AND i.deleted_at IS NULL"""
 
 
-def measuring(rows: str) -> str:
-    """The statement that writes what is new or has changed of `rows`: a SELECT with the columns of LEASES."""
-    measured = ",\n".join(
+def measured(rows: str) -> str:
+    """The SELECT that measures `rows`, a SELECT with the columns of LEASES: the columns WRITTEN."""
+    measures = ",\n".join(
         f"CASE WHEN g.reason IS NULL THEN round(({formula}) * {MICRO})::bigint END AS {name}" for name, formula in MEASURES.items()
     )
-    told = ", ".join(f"t.{name}" for name in CHANGED)
-    known = ", ".join(f"k.{name}" for name in CHANGED)
+    return f"""
+        SELECT o.source, o.reference, o.unit_id, u.grid_id, u.subdistrict_id, d.community_id, o.landlord_id, u.use, b.nature AS class,
+               o.new_let, o.related, o.sublet, o.begins, o.ends, o.rent_fen, o.area_m2, g.reason, {measures}
+          FROM ({rows}) o
+          JOIN reg.unit u ON u.id = o.unit_id
+          JOIN reg.building b ON b.id = u.building_id
+          JOIN reg.grid d ON d.id = u.grid_id
+         CROSS JOIN LATERAL (SELECT {GUARD} AS reason) g"""  # noqa: S608 -- words of this file only
+
+
+def changing(rows: str) -> str:
+    """The statement that corrects what is observed already and is told otherwise by `rows` now."""
+    told, known = (", ".join(f"{alias}.{name}" for name in CHANGED) for alias in ("t", "k"))
+    return f"""
+        UPDATE reg.rent_observation k SET ({", ".join(CHANGED)}, deleted_at) = ({told}, NULL)
+          FROM ({measured(rows)}) t
+         WHERE k.source = t.source AND k.reference = t.reference AND (k.deleted_at IS NOT NULL OR ({told}) IS DISTINCT FROM ({known}))
+        """  # noqa: S608 -- words of this file only
+
+
+def adding(rows: str) -> str:
+    """The statement that writes what `rows` tells and was not observed yet.
+
+    Never one statement with `changing`: the triggers that keep the pairs of a unit's rents take what is new and what is corrected apart, and
+    each takes all else for what it was before.
+    """
     return f"""
         INSERT INTO reg.rent_observation ({", ".join(WRITTEN)}, recorded_by)
-        SELECT {", ".join(f"t.{name}" for name in WRITTEN)}, (SELECT sec.actor())
-          FROM (
-            SELECT o.source, o.reference, o.unit_id, u.grid_id, u.subdistrict_id, d.community_id, o.landlord_id, u.use, b.nature AS class,
-                   o.new_let, o.related, o.sublet, o.begins, o.ends, o.rent_fen, o.area_m2, g.reason, {measured}
-              FROM ({rows}) o
-              JOIN reg.unit u ON u.id = o.unit_id
-              JOIN reg.building b ON b.id = u.building_id
-              JOIN reg.grid d ON d.id = u.grid_id
-             CROSS JOIN LATERAL (SELECT {GUARD} AS reason) g
-          ) t
-          LEFT JOIN reg.rent_observation k ON k.source = t.source AND k.reference = t.reference
-         WHERE k.id IS NULL OR k.deleted_at IS NOT NULL OR ({told}) IS DISTINCT FROM ({known})
-        ON CONFLICT (source, reference) DO UPDATE
-           SET ({", ".join(CHANGED)}, deleted_at) = ROW({", ".join(f"excluded.{name}" for name in CHANGED)}, NULL)
+        SELECT {", ".join(f"t.{name}" for name in WRITTEN)}, (SELECT sec.actor()) FROM ({measured(rows)}) t
+         WHERE NOT EXISTS (SELECT FROM reg.rent_observation k WHERE k.source = t.source AND k.reference = t.reference)
+        ON CONFLICT (source, reference) DO NOTHING
         """  # noqa: S608 -- words of this file only
 
 
@@ -115,7 +128,7 @@ def observe(session: Session) -> Observed:
 
     Set-based: what did not change is not written. Raises ConflictError when rents were computed while this transaction was under way.
     """
-    written = sum(_run(session, measuring(rows)) for rows in (LEASES, OTHERS))
+    written = sum(_run(session, statement) for statement in (changing(LEASES), adding(LEASES), changing(OTHERS)))
     return Observed(written, _run(session, GONE))
 
 

@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import text
 
 from gridmgmt.database import Actor
-from gridmgmt.rents.observations import Observed, measuring, observe
+from gridmgmt.rents.observations import Observed, adding, changing, observe
 from gridmgmt.security import accounts
 from tests.drawn import Drawn
 from tests.places import WEST
@@ -55,8 +55,14 @@ def survey(
         "reference": reference, "unit": drawn.places.units[unit], "new_let": new_let, "related": related, "sublet": sublet,
         "begins": begins, "ends": ends, "rent": rent_fen, "area": area,
     }  # fmt: skip
+    tell(drawn, rows, values)
+
+
+def tell(drawn: Drawn, rows: str, values: dict[str, object] | None = None) -> None:
+    """What rows say, a SELECT of sources, references and terms as an intake has it."""
     with drawn.database.transaction(operator(drawn)) as session:
-        session.connection().exec_driver_sql(measuring(rows), values)
+        for statement in (changing(rows), adding(rows)):
+            session.connection().exec_driver_sql(statement, values)
 
 
 def let(drawn: Drawn, per_month: int = 3, *, seed: int = 1, first: int = 0, months: int = 24) -> None:
@@ -79,8 +85,7 @@ def let(drawn: Drawn, per_month: int = 3, *, seed: int = 1, first: int = 0, mont
         SELECT 'survey' AS source, v.name AS reference, v.unit AS unit_id, v.landlord AS landlord_id, TRUE AS new_let, FALSE AS related,
                FALSE AS sublet, v.day AS begins, v.day + 365 AS ends, v.rent AS rent_fen, CAST(50 AS numeric) AS area_m2
           FROM (VALUES {", ".join(rows)}) v (name, unit, landlord, rent, day)"""
-    with drawn.database.transaction(operator(drawn)) as session:
-        session.connection().exec_driver_sql(measuring(statement))
+    tell(drawn, statement)
 
 
 def ask(drawn: Drawn, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from gridmgmt.rents.pair_statistics import load_pair_sums, rebuild_pairs
 from gridmgmt.rents.samples import Span
 from gridmgmt.rents.statistics import USES, Cells, load_cells, rebuild
 from tests.drawn import Drawn
-from tests.gridmgmt.rents.observed import ask, change, let, look, operator, survey
+from tests.gridmgmt.rents.observed import ask, change, let, look, operator, survey, tell
 
 Sums = dict[tuple[int, ...], tuple[int, ...]]
 UNITS = ("tower-101", "tower-102", "village-201", "shop-1", "school-1", "mill-301")
@@ -176,6 +176,21 @@ def test_lease_between_two_others_takes_their_pair_apart(drawn: Drawn) -> None:
         quarters = load_pair_sums(session, "residential", place, Span.between(jan, mar, "quarter"))
     assert (months.first.tolist(), months.second.tolist(), months.n.tolist(), months.sum_u.tolist()) == ([0], [2], [1], [0.223144])
     assert len(quarters.n) == 0  # both in one quarter
+
+
+def test_one_file_corrects_a_rent_and_brings_one_next_to_it(drawn: Drawn) -> None:
+    """40 yuan in January become 44, and the same file tells of 50 in February: ln 44 = 3.784190, ln 50 = 3.912023."""
+    survey(drawn, "S-1", rent_fen=200_000, begins=dt.date(2024, 1, 1))
+    unit = drawn.places.units["tower-101"]
+    said = ", ".join(f"('{name}', {rent}, date '{day}')" for name, rent, day in (("S-1", 220_000, "2024-01-01"), ("S-2", 250_000, "2024-02-01")))
+    tell(
+        drawn,
+        f"""SELECT 'survey' AS source, v.name AS reference, CAST('{unit}' AS uuid) AS unit_id, CAST(NULL AS uuid) AS landlord_id, TRUE AS new_let,
+              FALSE AS related, FALSE AS sublet, v.day AS begins, v.day + 365 AS ends, CAST(v.rent AS bigint) AS rent_fen,
+              CAST(50 AS numeric) AS area_m2 FROM (VALUES {said}) v (name, rent, day)""",
+    )
+    assert [row[4:] for row in pairs(drawn)] == [(1, 127_833, 127_833**2)]
+    assert pairs_rebuilt(drawn) == pairs(drawn)
 
 
 def test_limits_of_the_use_judge_a_group_without_its_own(drawn: Drawn) -> None:
