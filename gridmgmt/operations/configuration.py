@@ -53,6 +53,8 @@ def _parameters(home: Home, *, durable: bool) -> dict[str, str]:
         "work_mem": "16MB",
         "maintenance_work_mem": f"{max(64, min(256, memory // 16))}MB",
         "max_wal_size": "2GB",
+        # beside the one that asked, which works too
+        "max_parallel_workers_per_gather": f"{max(1, min(4, (os.cpu_count() or 2) - 1))}",
         "random_page_cost": "1.1",  # no disk that turns
         "jit": "off",  # compiling costs more than it saves on queries of milliseconds
         "timezone": "UTC",

@@ -99,12 +99,15 @@ def adding(rows: str) -> str:
     """The statement that writes what `rows` tells and was not observed yet.
 
     Never one statement with `changing`: the triggers that keep the pairs of a unit's rents take what is new and what is corrected apart, and
-    each takes all else for what it was before.
+    each takes all else for what it was before. What is new is collected first: looked for while it is written, it would be looked for among
+    itself.
     """
     return f"""
-        INSERT INTO reg.rent_observation ({", ".join(WRITTEN)}, recorded_by)
-        SELECT {", ".join(f"t.{name}" for name in WRITTEN)}, (SELECT sec.actor()) FROM ({measured(rows)}) t
-         WHERE NOT EXISTS (SELECT FROM reg.rent_observation k WHERE k.source = t.source AND k.reference = t.reference)
+        WITH added AS MATERIALIZED (
+          SELECT t.* FROM ({measured(rows)}) t
+           WHERE NOT EXISTS (SELECT FROM reg.rent_observation k WHERE k.source = t.source AND k.reference = t.reference)
+        )
+        INSERT INTO reg.rent_observation ({", ".join(WRITTEN)}, recorded_by) SELECT a.*, (SELECT sec.actor()) FROM added a
         ON CONFLICT (source, reference) DO NOTHING
         """  # noqa: S608 -- words of this file only
 
@@ -128,8 +131,12 @@ def observe(session: Session) -> Observed:
 
     Set-based: what did not change is not written. Raises ConflictError when rents were computed while this transaction was under way.
     """
+    # All of a district is joined by hashing, whatever the planner knows of a table that is being filled.
+    session.connection().exec_driver_sql("SET LOCAL enable_nestloop = off")
     written = sum(_run(session, statement) for statement in (changing(LEASES), adding(LEASES), changing(OTHERS)))
-    return Observed(written, _run(session, GONE))
+    observed = Observed(written, _run(session, GONE))
+    session.connection().exec_driver_sql("SET LOCAL enable_nestloop = DEFAULT")
+    return observed
 
 
 def _run(session: Session, statement: str) -> int:

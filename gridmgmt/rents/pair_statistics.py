@@ -22,7 +22,7 @@ REBUILD: Final = """
               FROM (SELECT o.unit_id, o.use, min(o.community_id) AS community_id, o.month, round(avg(o.log_rent))::bigint AS y
                       FROM reg.rent_observation o
                       LEFT JOIN reg.rent_limit l ON l.subdistrict_id = o.subdistrict_id AND l.use = o.use AND l.class = o.class
-                        AND l.year = extract(year FROM o.month)
+                        AND l.year = date_part('year', o.month)::int
                       LEFT JOIN reg.rent_limit w ON l.use IS NULL AND w.subdistrict_id = 0 AND w.use = o.use AND w.class = '' AND w.year = 0
                      WHERE o.use = %(use)s AND o.reason IS NULL AND o.deleted_at IS NULL
                        AND abs(o.log_rent - coalesce(l.centre, w.centre, o.log_rent)) <= 5 * coalesce(l.spread, w.spread, 1)

@@ -39,22 +39,19 @@ CREATE TABLE reg.rent_pair_statistic (
 CREATE INDEX ix_rent_pair_statistic_community_id ON reg.rent_pair_statistic (community_id);
 """
 
+# Rows `o` that count. The year as an integer, which can be hashed.
 COUNTING = """
-    SELECT o.unit_id, o.use, o.community_id, o.month, o.log_rent
       FROM ({rows}) o
       LEFT JOIN reg.rent_limit l ON l.subdistrict_id = o.subdistrict_id AND l.use = o.use AND l.class = o.class
-        AND l.year = extract(year FROM o.month)
+        AND l.year = date_part('year', o.month)::int
       LEFT JOIN reg.rent_limit w ON l.use IS NULL AND w.subdistrict_id = 0 AND w.use = o.use AND w.class = '' AND w.year = 0
      WHERE o.reason IS NULL AND o.deleted_at IS NULL
        AND abs(o.log_rent - coalesce(l.centre, w.centre, o.log_rent)) <= 5 * coalesce(l.spread, w.spread, 1)"""
 # Several rents of a unit in one month count as one, their geometric mean.
+MEAN = "round(avg(o.log_rent){when})::bigint"
 PAIRING = """
-    SELECT p.community_id, p.use, p.earlier, p.later, {sign} AS sign, p.u
-      FROM (SELECT m.community_id, m.use, lag(m.month) OVER unit AS earlier, m.month AS later, m.y - lag(m.y) OVER unit AS u
-              FROM (SELECT c.unit_id, c.use, min(c.community_id) AS community_id, c.month, round(avg(c.log_rent))::bigint AS y
-                      FROM ({counting}) c GROUP BY c.unit_id, c.use, c.month) m
-            WINDOW unit AS (PARTITION BY m.unit_id, m.use ORDER BY m.month)) p
-     WHERE p.earlier IS NOT NULL"""
+    SELECT {community} AS community_id, m.use, lag(m.month) OVER unit AS earlier, m.month AS later, {sign} AS sign, {y} - lag({y}) OVER unit AS u
+      FROM months m WHERE {y} IS NOT NULL WINDOW unit AS (PARTITION BY m.unit_id, m.use ORDER BY m.month)"""
 CHANGE = """
 -- {what}
 CREATE FUNCTION sec.{name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -64,9 +61,15 @@ BEGIN
     PERFORM set_config('enable_nestloop', 'off', true);
   END IF;
   EXECUTE $statement$
+  WITH months AS MATERIALIZED (
+    SELECT o.unit_id, o.use, o.month, {means}
+      {counting}
+     GROUP BY 1, 2, 3
+  )
   INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)
   SELECT d.community_id, d.use, d.earlier, d.later, sum(d.sign), sum(d.sign * d.u), sum(d.sign * d.u * d.u)
     FROM ({now} UNION ALL {before}) d
+   WHERE d.earlier IS NOT NULL
    GROUP BY 1, 2, 3, 4
   HAVING sum(d.sign) <> 0 OR sum(d.sign * d.u) <> 0 OR sum(d.sign * d.u * d.u) <> 0
   $statement$;
@@ -77,9 +80,15 @@ REVOKE ALL ON FUNCTION sec.{name}() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.{name}() TO reg_owner;
 """
 COLUMNS = "{0}.unit_id, {0}.use, {0}.class, {0}.subdistrict_id, {0}.community_id, {0}.month, {0}.log_rent, {0}.reason, {0}.deleted_at"
-NOW = f"""
-    SELECT {COLUMNS.format("r")} FROM reg.rent_observation r WHERE r.unit_id IN (SELECT t.unit_id FROM new_rows t)"""
-OTHERS = f"{NOW} AND NOT EXISTS (SELECT FROM new_rows t WHERE t.id = r.id)"
+# Each row once, with what it belongs to: the pairs as they are, as they were, or both.
+OTHERS = f"""
+    SELECT {COLUMNS.format("r")}, true AS now, true AS before FROM reg.rent_observation r
+     WHERE r.unit_id IN (SELECT t.unit_id FROM new_rows t) AND NOT EXISTS (SELECT FROM new_rows t WHERE t.id = r.id)
+     UNION ALL SELECT {COLUMNS.format("t")}, true, false FROM new_rows t"""
+MEANS = ", ".join(
+    f"min(o.community_id) FILTER (WHERE o.{when}) AS {when}_community, {MEAN.format(when=f' FILTER (WHERE o.{when})')} AS {when}_y"
+    for when in ("now", "before")
+)
 MANY = "(SELECT greatest(c.reltuples / 20, 100) FROM pg_class c WHERE c.oid = 'reg.rent_observation'::regclass)"
 """Rows from which on hashing the whole table is quicker than looking each up, or surer where the planner knows nothing of the table."""
 TRIGGERS = (
@@ -87,15 +96,21 @@ TRIGGERS = (
     (
         "update",
         "OLD TABLE AS old_rows NEW TABLE AS new_rows",
-        f"{OTHERS} UNION ALL SELECT {COLUMNS.format('t')} FROM old_rows t",
+        f"{OTHERS} UNION ALL SELECT {COLUMNS.format('t')}, false, true FROM old_rows t",
         "Pairs as they are after a correction, less as they were before. An observation never comes to another unit.",
     ),
 )
 
 FILL = f"""
+WITH months AS MATERIALIZED (
+  SELECT o.unit_id, o.use, o.month, min(o.community_id) AS community_id, {MEAN.format(when="")} AS y
+    {COUNTING.format(rows="SELECT * FROM reg.rent_observation")}
+   GROUP BY 1, 2, 3
+)
 INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)
 SELECT d.community_id, d.use, d.earlier, d.later, sum(d.sign), sum(d.u), sum(d.u * d.u)
-  FROM ({PAIRING.format(sign="1", counting=COUNTING.format(rows="SELECT * FROM reg.rent_observation"))}) d
+  FROM ({PAIRING.format(community="m.community_id", sign="1", y="m.y")}) d
+ WHERE d.earlier IS NOT NULL
  GROUP BY 1, 2, 3, 4;
 """
 
@@ -108,10 +123,15 @@ def upgrade() -> None:
         GRANT INSERT, DELETE ON reg.rent_pair_statistic TO app_loader;
     """)
     op.execute(FILL)
-    for verb, tables, before, what in TRIGGERS:
-        now, then = (PAIRING.format(sign=sign, counting=COUNTING.format(rows=rows)) for sign, rows in (("1", NOW), ("-1", before)))
+    now, before = (
+        PAIRING.format(community=f"m.{when}_community", sign=sign, y=f"m.{when}_y") for when, sign in (("now", "1"), ("before", "-1"))
+    )
+    for verb, tables, rows, what in TRIGGERS:
+        counting = COUNTING.format(rows=rows)
         op.execute("SET ROLE sec_definer")
-        op.execute(CHANGE.format(name=f"pair_rents_{verb}", now=now, before=then, what=what, many=MANY))
+        op.execute(
+            CHANGE.format(name=f"pair_rents_{verb}", means=MEANS, counting=counting, now=now, before=before, what=what, many=MANY)
+        )
         op.execute("SET ROLE reg_owner")
         op.execute(
             f"CREATE TRIGGER pair_{verb} AFTER {verb.upper()} ON reg.rent_observation REFERENCING {tables}"
