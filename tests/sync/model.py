@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from clients.handheld import outbox
 from tests.drawn import Drawn
-from tests.sync import oracle
+from tests.sync import district, oracle
 from tests.sync.ground import Ground
 from tests.sync.proxy import Fault
 from tests.sync.values import CHANGES, KINDS, SEEN, new, poison
@@ -170,6 +170,18 @@ class Model(RuleBasedStateMachine):
         found = self.world.superuser.execute(f"SELECT id FROM reg.{noun} WHERE deleted_at IS NULL ORDER BY id").fetchall()
         if found:
             self.world.office("DELETE", f"/v1/{noun}s/{dice.choice(found)[0]}")
+
+    @rule(dice=DICE)
+    def decide_in_the_office(self, dice: random.Random) -> None:
+        """Somebody decides a conflict."""
+        if district.decide(self.world, dice):
+            self.tally.add("DECIDED")
+
+    @rule(late=st.booleans())
+    def tidy_up(self, late: bool) -> None:
+        """A night, or one half a year later: pointers are dropped, and old cursors with them."""
+        if district.tidy(self.world, late=late):
+            self.tally.add("SWEPT")
 
     @rule(dice=DICE)
     def move_a_building(self, dice: random.Random) -> None:
