@@ -127,7 +127,7 @@ def judged_after(table: Table, held: Held, told: list[BoolArray]) -> tuple[Overl
 
 @pytest.fixture(scope="module")
 def districts() -> list[District]:
-    return [district(seed) for seed in range(600)] + [released(seed) for seed in range(400)]
+    return [district(seed) for seed in range(1_400)] + [released(seed) for seed in range(1_000)]
 
 
 PRIME = 2**31 - 1
