@@ -98,9 +98,9 @@ def changing(rows: str) -> str:
 def adding(rows: str) -> str:
     """The statement that writes what `rows` tells and was not observed yet.
 
-    Never one statement with `changing`: the triggers that keep the pairs of a unit's rents take what is new and what is corrected apart, and
-    each takes all else for what it was before. What is new is collected first: looked for while it is written, it would be looked for among
-    itself.
+    Never one statement with `changing`: the triggers that keep the pairs of a unit's rents take what is new and what is corrected apart,
+    and each takes all else for what it was before. What is new is collected first: looked for while it is written, it would be looked for
+    among itself.
     """
     return f"""
         WITH added AS MATERIALIZED (

@@ -176,7 +176,8 @@ class _Making:
         return _table([self.say("area"), *heads], rows, left=1, caption=caption, wide=len(days) > QUARTERS)
 
     def guide_tables(self) -> list[Text]:
-        uses = [use for use in self.issue.uses if self.issue.guides(use)]
+        guided = [use for use in self.issue.uses if self.issue.guides(use)]
+        uses = [use for use in guided if any(cell.value is not None for cell in self.issue.guides(use).values())]
         made: list[Text] = []
         for at in range(0, len(uses), ABREAST):
             abreast = uses[at : at + ABREAST]
@@ -187,9 +188,15 @@ class _Making:
                 rows += [self._guide_row(one, told) for one in self.issue.at("community") if one.parent == subdistrict.id]
             heads = [self.say("code"), self.say("area"), *(self.say(word) for _ in abreast for word in ("low", "middle", "high"))]
             names = [self.use(use) for use in abreast]
-            caption = self.say("guide_caption", uses=("、" if self.language == "zh" else ", ").join(names))
+            caption = self.say("guide_caption", uses=self._listed(names))
             made.append({**_table(heads, rows, left=2, caption=caption), "above": names, "across": 3})
+        silent = [self.use(use) for use in guided if use not in uses]
+        if silent:  # a table of dashes tells less
+            made.append({"kind": "note", "text": self.say("guide_none", uses=self._listed(silent))})
         return made
+
+    def _listed(self, names: Sequence[str]) -> str:
+        return ("、" if self.language == "zh" else ", ").join(names)
 
     def _guide_row(self, place: Place, told: Sequence[Mapping[int, Cell]]) -> list[Text]:
         return [_plain(place.code), _plain(place.name), *(text for guides in told for text in self._band(guides.get(place.id)))]

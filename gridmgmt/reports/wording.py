@@ -61,6 +61,7 @@ WORDS: Final[Terms] = {
     "code": Term("代码", "Code"),
     "guide_tables": Term("各社区指导租金", "Guidance rents of communities"),
     "guide_caption": Term("{uses}（元/平方米·月：低位、中位、高位）", "{uses} (yuan per m² and month: low, middle, high)"),
+    "guide_none": Term("以下用途在任何区域均无可公布的指导租金：{uses}", "No guidance rent can be told anywhere for: {uses}"),
     "legend": Term("符号说明", "Signs"),
     "method": Term("方法说明", "Method"),
     "runs": Term("计算记录", "Runs"),

@@ -129,9 +129,7 @@ def upgrade() -> None:
     for verb, tables, rows, what in TRIGGERS:
         counting = COUNTING.format(rows=rows)
         op.execute("SET ROLE sec_definer")
-        op.execute(
-            CHANGE.format(name=f"pair_rents_{verb}", means=MEANS, counting=counting, now=now, before=before, what=what, many=MANY)
-        )
+        op.execute(CHANGE.format(name=f"pair_rents_{verb}", means=MEANS, counting=counting, now=now, before=before, what=what, many=MANY))
         op.execute("SET ROLE reg_owner")
         op.execute(
             f"CREATE TRIGGER pair_{verb} AFTER {verb.upper()} ON reg.rent_observation REFERENCING {tables}"

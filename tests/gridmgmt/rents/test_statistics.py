@@ -182,11 +182,13 @@ def test_one_file_corrects_a_rent_and_brings_one_next_to_it(drawn: Drawn) -> Non
     """40 yuan in January become 44, and the same file tells of 50 in February: ln 44 = 3.784190, ln 50 = 3.912023."""
     survey(drawn, "S-1", rent_fen=200_000, begins=dt.date(2024, 1, 1))
     unit = drawn.places.units["tower-101"]
-    said = ", ".join(f"('{name}', {rent}, date '{day}')" for name, rent, day in (("S-1", 220_000, "2024-01-01"), ("S-2", 250_000, "2024-02-01")))
+    said = ", ".join(
+        f"('{name}', {rent}, date '{day}')" for name, rent, day in (("S-1", 220_000, "2024-01-01"), ("S-2", 250_000, "2024-02-01"))
+    )
     tell(
         drawn,
-        f"""SELECT 'survey' AS source, v.name AS reference, CAST('{unit}' AS uuid) AS unit_id, CAST(NULL AS uuid) AS landlord_id, TRUE AS new_let,
-              FALSE AS related, FALSE AS sublet, v.day AS begins, v.day + 365 AS ends, CAST(v.rent AS bigint) AS rent_fen,
+        f"""SELECT 'survey' AS source, v.name AS reference, CAST('{unit}' AS uuid) AS unit_id, CAST(NULL AS uuid) AS landlord_id,
+              TRUE AS new_let, FALSE AS related, FALSE AS sublet, v.day AS begins, v.day + 365 AS ends, CAST(v.rent AS bigint) AS rent_fen,
               CAST(50 AS numeric) AS area_m2 FROM (VALUES {said}) v (name, rent, day)""",
     )
     assert [row[4:] for row in pairs(drawn)] == [(1, 127_833, 127_833**2)]

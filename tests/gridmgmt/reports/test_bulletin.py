@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader
 
 from gridmgmt.reports.bulletin import bulletin, change, content_of
-from tests.gridmgmt.reports.issued import DISTRICT, issue, number, quarters
+from tests.gridmgmt.reports.issued import DISTRICT, WEST, issue, number, quarters
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,14 @@ def test_reason_that_has_no_words_is_told_as_too_little_data() -> None:
     cells = [number("guide", DISTRICT, None, reason="collinear")]
     (line,) = content_of(issue(cells=cells), "en")["legend"]["lines"]
     assert line == {"sign": "– 7", "text": "the observations do not determine it"}
+
+
+def test_use_without_any_guidance_rent_is_named_in_place_of_a_table_of_dashes() -> None:
+    hidden = [number("guide", area, None, use="plant") for area in (DISTRICT, WEST)]
+    content = content_of(issue(cells=[number("guide", DISTRICT, "42.00"), *hidden]), "en")
+    assert [table["above"] for table in parts(content, "table") if "above" in table] == [["Residential"]]
+    assert parts(content, "note")[-1]["text"] == "No guidance rent can be told anywhere for: Plant"
+    assert rows(parts(content, "table")[0])[-1][:3] == ["Plant", "–", "– 1"]
 
 
 def test_release_without_figures_of_an_index_still_prints() -> None:
