@@ -45,6 +45,9 @@ def workbook(issue: Issue, language: Language) -> bytes:
         for at, column in enumerate(columns):
             sheet.set_column(at, at, WIDTHS.get(column, 11))
     _note(book, book.add_worksheet(say(language, "method")), heading, content)
+    for sheet in book.worksheets():
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
     book.close()
     return held.getvalue()
 
@@ -97,8 +100,6 @@ def _fill(book: xlsxwriter.Workbook, sheet: Worksheet, heading: str, columns: Se
                 sheet.write_string(last, at, str(value))
     sheet.freeze_panes(2, 2)
     sheet.autofilter(1, 0, last, len(columns) - 1)
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(1)
 
 
