@@ -1,10 +1,12 @@
 """The layer of 300,000 buildings over HTTP: ours with token, role and row-level security, tipg without any, and the statement alone.
 
-tipg is asked for the same features with the same properties. The statement goes through pgbench with the same context, and without HTTP.
+tipg is asked for the same features with the same properties; for tiles as they come, with every column of the table. Two more lines of
+tiles have no goal: `tipg_lean` has the properties that ours has, `tipg_lent` besides our column in Web Mercator. The statement goes through
+pgbench with the same context, and without HTTP.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -63,8 +65,8 @@ class Case:
     statements: Sequence[Query]
     goal: float
     statement_goal: float | None
-    lent: Sequence[str] = ()
-    """The same of tipg with what we keep for drawing: a column in Web Mercator, which its users would have to think of."""
+    further: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """What else tipg is asked for, by the names of the lines: with what we know of drawing, of which its users would have to think."""
 
 
 def measure(stage: Stage) -> Iterator[Figure]:
@@ -82,17 +84,16 @@ def measure(stage: Stage) -> Iterator[Figure]:
             rounds = [
                 (
                     run(port, case.ours, headers=headers, server=server, postmaster=postmaster),
-                    run(other_port, case.peers, server=other, postmaster=postmaster),
-                    run(other_port, case.lent, server=other, postmaster=postmaster) if case.lent else None,
                     _alone(stage, actor, case, postmaster),
+                    *(run(other_port, some, server=other, postmaster=postmaster) for some in (case.peers, *case.further.values())),
                 )
                 for _ in range(ROUNDS)
             ]
-            ours, peers, lent, alone = (max(some, key=_rate) for some in zip(*rounds, strict=True))
+            ours, alone, peers, *others = (max(some, key=_rate) for some in zip(*rounds, strict=True))
             drawn[case.name] = ours.rate
             yield from _compared(f"gis.{case.name}.tipg", ours, peers, case.goal)
-            if lent is not None:
-                yield from _compared(f"gis.{case.name}.tipg_lent", ours, lent, None)
+            for name, other_load in zip(case.further, others, strict=True):
+                yield from _compared(f"gis.{case.name}.{name}", ours, other_load, None)
             yield from _compared(f"gis.{case.name}.statement", ours, alone, case.statement_goal)
     with served(stage, workers=WORKERS) as (port, server):
         for case in cases[-2:]:
@@ -121,8 +122,8 @@ def _alone(stage: Stage, actor: Actor, case: Case, postmaster: int) -> Load:
     return Load(rate, 0.0, (spent(postmaster) - before) / (rate * SECONDS), 0.0)
 
 
-def _rate(load: Load | None) -> float:
-    return 0.0 if load is None else load.rate
+def _rate(load: Load) -> float:
+    return load.rate
 
 
 def _pages(superuser: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Case]:
@@ -149,10 +150,13 @@ def _tiles(superuser: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Case]:
     for level, goal in ((14, 2), (12, 20)):
         found = superuser.execute(COUNTED, {"many": 1 << level, "wanted": IN_TILE * 4 ** (14 - level)}).fetchall()
         ours = [f"{DRAWN}/{level}/{row}/{column}" for column, row in found]
-        theirs = [f"{PEER}/tiles/WebMercatorQuad/{level}/{column}/{row}?properties={told}&geom-column=" for column, row in found]
-        peers, lent = ([one + column for one in theirs] for column in ("geom", "geom_3857"))
+        peers, lent = (
+            [f"{PEER}/tiles/WebMercatorQuad/{level}/{column}/{row}?geom-column={geom}" for column, row in found]
+            for geom in ("geom", "geom_3857")
+        )
+        further = {name: [f"{one}&properties={told}" for one in some] for name, some in (("tipg_lean", peers), ("tipg_lent", lent))}
         drawn = [tile_of(LAYER, quads()["WebMercatorQuad"], level, row, column) for column, row in found]
-        yield Case(f"tile{level}", ours, peers, drawn, goal, TILES, lent)
+        yield Case(f"tile{level}", ours, peers, drawn, goal, TILES, further)
 
 
 def _box(superuser: psycopg.Connection[tuple[Any, ...]], lon: float, lat: float) -> str:

@@ -36,8 +36,8 @@ from api.schemas.rents import (
     Revision,
     Use,
 )
-from gridmgmt.rents import estimates, published, releases
-from gridmgmt.rents.catalogue import DEFAULT, METHODS
+from gridmgmt.rents import published, releases
+from gridmgmt.rents.catalogue import DEFAULT, METHODS, Solved
 from gridmgmt.rents.published import Wish
 from gridmgmt.reports import forms
 from gridmgmt.reports.issue import read_issue
@@ -132,10 +132,12 @@ def estimate_index(
     until: Annotated[Day, Query(alias="to", description="Last period")],
     frequency: Frequency = "month",
     lets: Lets = "all",
-    method: Annotated[estimates.Method, Query(description="Of leases, or of rents of the same units")] = "time_dummy",
+    method: Annotated[Solved, Query(description="Of leases, or of rents of the same units")] = "time_dummy",
 ) -> object:
     """The index of an area as the observations stand now, for the office: nobody has reviewed it, and it is not for publication."""
-    found = estimates.estimate(session, area, use, since, until, frequency=frequency, lets=lets, method=method)
+    from gridmgmt.rents.estimates import estimate  # noqa: PLC0415  # scipy: 24 MB that no other request needs
+
+    found = estimate(session, area, use, since, until, frequency=frequency, lets=lets, method=method)
     return {"area": area, "use": use, "lets": lets, "frequency": frequency, "method": method, "index": found}
 
 

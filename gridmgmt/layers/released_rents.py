@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, Date, Double, FromClause, Integer, Text, cast, func, literal_column, select
+from sqlalchemy import ColumnElement, Date, FromClause, Integer, Text, cast, func, literal_column, select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import Property, Statement
@@ -69,9 +69,9 @@ def figures(
             area.c.level,
             figure.c.use,
             func.to_char(figure.c.period, literal_column("'YYYY\"Q\"Q'", Text), type_=Text).label("quarter"),
-            cast(figure.c.value, Double).label("value"),
-            cast(figure.c.low, Double).label("low"),
-            cast(figure.c.high, Double).label("high"),
+            figure.c.value,  # with its two decimals, also where they are 00: who guesses types by the first features sees no whole number
+            figure.c.low,
+            figure.c.high,
             figure.c.basis,
             figure.c.n_told.label("observations"),
             figure.c.flag,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from sqlalchemy import Date, case, cast, func, null, select, text
+from sqlalchemy import Date, case, cast, null, select, text
 
 from gridmgmt.layers.layer import Layer, Property, Statement
 from gridmgmt.layers.released_rents import AREA, TOLD, figures, in_force, styles
@@ -30,7 +30,7 @@ def _rows(moment: dt.datetime | None) -> Statement:
         )
         .scalar_subquery()
     )
-    return statement.add_columns(func.float8(pair).label("new_lets"))
+    return statement.add_columns(pair.label("new_lets"))
 
 
 LAYER = Layer(

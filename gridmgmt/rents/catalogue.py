@@ -5,9 +5,11 @@ It says what they are and needs none of the arithmetic, so that whoever only tel
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 Parameters = Mapping[str, Any]
+Solved = Literal["time_dummy", "repeat", "case_shiller"]
+"""The methods that can be solved from sums alone."""
 YEARS: Final = 2
 """Length of the rolling window."""
 

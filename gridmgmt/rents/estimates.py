@@ -8,13 +8,13 @@ import datetime as dt
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gridmgmt.errors import InvalidError
+from gridmgmt.rents.catalogue import Solved
 from gridmgmt.rents.computing import LONGEST, area_id, communities_of
 from gridmgmt.rents.methods.hedonic import time_dummy
 from gridmgmt.rents.methods.repeat import bmn, case_shiller
@@ -22,9 +22,6 @@ from gridmgmt.rents.methods.series import EstimationError, IntArray, Reason, Ser
 from gridmgmt.rents.pair_statistics import load_pair_sums
 from gridmgmt.rents.samples import Frequency, Lets, Span
 from gridmgmt.rents.statistics import load_cells
-
-Method = Literal["time_dummy", "repeat", "case_shiller"]
-"""What can be solved from sums alone."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def estimate(
     *,
     frequency: Frequency = "month",
     lets: Lets = "all",
-    method: Method = "time_dummy",
+    method: Solved = "time_dummy",
 ) -> list[Estimate]:
     """The index from the period that holds `first`, which is 100, to that of `last`, from the statistics as they stand.
 
@@ -91,7 +88,7 @@ def _leases(session: Session, use: str, communities: IntArray, span: Span, lets:
     return counts, lambda: time_dummy(cells.moments(period, cells.community, cells.class_ * 2 + cells.new_let, span.periods))
 
 
-def _pairs(session: Session, use: str, communities: IntArray, span: Span, method: Method) -> tuple[IntArray, Callable[[], Series]]:
+def _pairs(session: Session, use: str, communities: IntArray, span: Span, method: Solved) -> tuple[IntArray, Callable[[], Series]]:
     """Ends of pairs in each period, and the index by their sums."""
     sums = load_pair_sums(session, use, communities, span)
     return sums.touching(), lambda: bmn(sums) if method == "repeat" else case_shiller(sums)

@@ -91,6 +91,14 @@ def test_importing_every_module_in_an_empty_environment_reads_and_opens_nothing(
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.parametrize("library", ["scipy", "pyarrow", "pyogrio", "typst"])
+def test_the_server_starts_without_what_few_of_its_answers_need(library: str) -> None:
+    """Each is tens of megabytes of every process that serves."""
+    words = [sys.executable, "-c", "import sys, api.app; print(sys.argv[1] in sys.modules)", library]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_only_the_database_module_commits(trees: Trees) -> None:
     assert {line.split(":")[0] for line in found(trees, SOURCES, lambda node: called(node) == "commit")} == {"gridmgmt/database.py"}
 

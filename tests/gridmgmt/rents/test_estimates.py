@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 
 from gridmgmt.errors import InvalidError, NotFoundError
-from gridmgmt.rents.estimates import Estimate, Method, estimate
+from gridmgmt.rents.catalogue import Solved
+from gridmgmt.rents.estimates import Estimate, estimate
 from gridmgmt.rents.methods.series import Reason
 from tests.drawn import Drawn, drawn, drawn_template
 from tests.gridmgmt.rents.observed import survey
@@ -17,7 +18,7 @@ JANUARY, MARCH = dt.date(2030, 1, 1), dt.date(2030, 3, 1)
 
 
 def asked(
-    drawn: Drawn, code: str, first: dt.date = JANUARY, last: dt.date = MARCH, *, new: bool = False, method: Method = "time_dummy"
+    drawn: Drawn, code: str, first: dt.date = JANUARY, last: dt.date = MARCH, *, new: bool = False, method: Solved = "time_dummy"
 ) -> list[Estimate]:
     with drawn.database.transaction(drawn.places.accounts["district"], read_only=True) as session:
         return estimate(session, code, "residential", first, last, lets="new" if new else "all", method=method)
