@@ -39,7 +39,7 @@ from gridmgmt.sync.stored import Stored
 THREADS_PER_CONNECTION = 4
 """Routes wait for the database in threads; classes of user share them, so there are more threads than connections of one class."""
 
-PUSH_PATIENCE = 0.5
+PUSH_PATIENCE = 0.3
 """Seconds that a push waits for its turn: with the time that it takes itself, whoever is let in is answered within a second."""
 
 
