@@ -18,11 +18,13 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    exists,
     false,
     func,
     literal_column,
     or_,
     select,
+    true,
     union_all,
 )
 
@@ -65,26 +67,30 @@ def page(
     order: Sequence[Key] = (),
     after: Sequence[ColumnElement[Any] | None] | None = None,
     where: Where | None = None,
+    walking: bool = False,
     dense: int = DENSE,
 ) -> Select[Any, str, int, bool]:
     """A page of features that meet all of `where`: at most `limit`, ordered by `order` and then by id, beginning after the key `after`.
 
     The statement gives one row: `features`, GeoJSON texts with commas between; `last`, the key of the last feature as a JSON array where
-    another page may follow;
-    `number_returned`; `more`, whether another page follows. A key holds a value for each of `order` and the id, None for NULL.
+    another page may follow, and behind it whether that page had best be found `walking` (see `_collected`); `number_returned`; `more`,
+    whether another page follows. A key holds a value for each of `order` and the id, None for NULL.
     """
     keys = (*order, Key("id"))
     beyond = () if after is None else (_beyond(rows, keys, after),)
     names = list(dict.fromkeys(("id", "geom", *(key.name for key in keys), *look.properties)))
+    many: ColumnElement[bool] = true() if walking else false()
     # One more than asked tells whether another page follows; it is counted, not built.
-    if where is not None and not order:
-        chosen = _collected(rows, names, beyond, where, count=limit + 1, dense=dense)
-    else:
+    if where is None or order:
         met = () if where is None else where(rows)
         chosen = select(*(rows.c[name] for name in names)).where(*beyond, *met).order_by(*sorting(rows, keys)).limit(limit + 1)
+    elif walking:
+        chosen = _walked(rows, names, beyond, where, count=limit + 1)
+    else:
+        chosen, many = _collected(rows, names, beyond, where, count=limit + 1, dense=dense)
     numbered = _numbered(chosen.subquery("chosen"), keys)
     kept = numbered.c.place <= limit
-    last = func.json_build_array(*(numbered.c[key.name] for key in keys))
+    last = func.json_build_array(*(numbered.c[key.name] for key in keys), many)
     return select(
         func.coalesce(func.string_agg(feature(numbered, look), literal_column("','", Text)).filter(kept), "", type_=Text).label("features"),
         cast(func.max(cast(last, Text)).filter(numbered.c.place == limit), Text).label("last"),
@@ -143,24 +149,30 @@ def _numbered(chosen: FromClause, keys: Sequence[Key]) -> FromClause:
 
 def _collected(
     rows: FromClause, told: Sequence[str], after: Sequence[ColumnElement[bool]], where: Where, *, count: ColumnElement[int], dense: int
-) -> Select[Any]:
-    """The first rows by id that meet conditions.
+) -> tuple[Select[Any], ColumnElement[bool]]:
+    """The first rows by id that meet conditions, and whether more than `dense` meet them.
 
     Left alone, the planner walks the ids and tries the conditions on each row until the page is full, which for a small box is the
-    whole table. So the ids of what meets them are collected first, behind a fence, by the spatial or whatever index. But a client that
+    whole table. So what meets the conditions is collected first, behind a fence, by the spatial or whatever index. But a client that
     pages through everything sends the whole district as its box; when what meets the conditions turns out dense, the collecting
-    stops and the ids are walked after all.
+    stops and the ids are walked after all, and so they are at once for the pages that follow.
     """
-    most = literal_column(str(dense + 1), Integer)
-    hits = select(rows.c.id).where(*after, *where(rows)).limit(most).cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
-    many = select(func.count() > literal_column(str(dense), Integer)).select_from(hits).scalar_subquery()
-    first = select(hits.c.id).where(~many).order_by(hits.c.id).limit(count).subquery("first")
-    collected = select(*(rows.c[name] for name in told)).where(rows.c.id.in_(select(first.c.id)))
+    columns = [rows.c[name] for name in told]
+    hits = select(*columns).where(*after, *where(rows)).limit(literal_column(str(dense + 1), Integer)).cte("hits")
+    hits = hits.prefix_with("MATERIALIZED", dialect="postgresql")
+    many = exists(select(literal_column("1")).select_from(hits).offset(literal_column(str(dense))))
+    first = select(*(hits.c[name] for name in told)).where(~many).order_by(hits.c.id).limit(count).subquery("first")
+    walked = _walked(rows, told, (many, *after), where, count=count).subquery("walked")
+    return select(union_all(select(first), select(walked)).subquery("either")), many
+
+
+def _walked(
+    rows: FromClause, told: Sequence[str], after: Sequence[ColumnElement[bool]], where: Where, *, count: ColumnElement[int]
+) -> Select[Any]:
+    """The same by walking the ids."""
     # OFFSET 0 keeps the conditions out of the walk, so that the planner takes no other index for it.
-    walk = select(*rows.c).where(many, *after).order_by(rows.c.id).offset(literal_column("0")).subquery("walk")
-    walked = select(*(walk.c[name] for name in told)).where(*where(walk)).limit(count)
-    either = union_all(collected, select(walked.subquery("walked"))).subquery("either")
-    return select(either)
+    walk = select(*rows.c).where(*after).order_by(rows.c.id).offset(literal_column("0")).subquery("walk")
+    return select(*(walk.c[name] for name in told)).where(*where(walk)).limit(count)
 
 
 def _beyond(rows: FromClause, keys: Sequence[Key], after: Sequence[ColumnElement[Any] | None]) -> ColumnElement[bool]:

@@ -214,15 +214,15 @@ def _order(asked: Asked, named: dict[str, Property]) -> tuple[Key, ...]:
 
 
 def _with_cursor(asked: Asked, selection: Selection, values: dict[str, Any], named: dict[str, Property]) -> Selection:
-    """The key that the page begins after: one value for each property of the order, and the id."""
+    """The key that the page begins after: one value for each property of the order, and the id; then how it is found."""
     cursor = asked.given.get("cursor")
     if cursor is None:
         return selection
     types = [*(_TYPES[named[key.name].kind] for key in selection.order), _ID[asked.layer.id_type]]
-    sealed = asked.parts.cursors.open(asked.request.scope["path"], cursor, *([_same] * len(types)))
+    *sealed, walking = asked.parts.cursors.open(asked.request.scope["path"], cursor, *([_same] * (len(types) + 1)))
     after = [None if value is None else read("cursor", value, type_) for value, type_ in zip(sealed, types, strict=True)]
     values |= {f"a{place}": value for place, value in enumerate(after)}
-    return replace(selection, after=tuple(value is not None for value in after))
+    return replace(selection, after=tuple(value is not None for value in after), walking=walking)
 
 
 def _same(value: Any) -> Any:
@@ -230,5 +230,5 @@ def _same(value: Any) -> Any:
 
 
 def seal_cursor(asked: Asked, last: bytes) -> str:
-    """The cursor of the page that follows the key, a JSON array."""
+    """The cursor of the page that follows what a page said of its end, a JSON array."""
     return asked.parts.cursors.seal(asked.request.scope["path"], orjson.loads(last))

@@ -65,6 +65,8 @@ class Selection:
     order: tuple[Key, ...] = ()
     after: tuple[bool, ...] | None = None
     """Begins after the key [a0], [a1], …: whether each of its values is there, or NULL."""
+    walking: bool = False
+    """So much meets box and filter that their index is of no use: the page before found that out."""
 
 
 @lru_cache(maxsize=500)
@@ -74,7 +76,13 @@ def page_of(selection: Selection) -> Template:
     after = None if selection.after is None else _key(layer, selection)
     where = conditions(selection)
     statement = page(
-        rows_of(selection), selection.look, limit=bindparam("limit", type_=Integer), order=selection.order, after=after, where=where
+        rows_of(selection),
+        selection.look,
+        limit=bindparam("limit", type_=Integer),
+        order=selection.order,
+        after=after,
+        where=where,
+        walking=selection.walking,
     )
     return Template.of(statement, kept=where is None and not selection.order)
 

@@ -48,19 +48,35 @@ def read(
     after: list[Any] | None = None,
     box: str | None = None,
     order: tuple[Key, ...] = (),
+    walking: bool = False,
     dense: int = 20_000,
     layer: Select[*tuple[Any, ...]] = LAYER,
 ) -> tuple[list[int], Any, int, bool]:
-    """The ids of the page's features, and the rest of its row."""
+    """The ids of the page's features, and the rest of its row; of the end only the key."""
+    ids, end, number, more = read_end(connection, limit, after=after, box=box, order=order, walking=walking, dense=dense, layer=layer)
+    return ids, None if end is None else end[:-1], number, more
+
+
+def read_end(
+    connection: Connection,
+    limit: int,
+    *,
+    after: list[Any] | None = None,
+    box: str | None = None,
+    order: tuple[Key, ...] = (),
+    walking: bool = False,
+    dense: int = 20_000,
+    layer: Select[*tuple[Any, ...]] = LAYER,
+) -> tuple[list[int], Any, int, bool]:
+    """The same with all that is told of the end."""
     key = None if after is None else [None if value is None else literal(value) for value in after]
 
     def where(rows: FromClause) -> list[ColumnElement[bool]]:
         assert box is not None
         return [intersects_box(rows.c.geom, parse_bbox(box))]
 
-    statement = page(
-        layer.subquery("rows"), LOOK, limit=literal(limit), order=order, after=key, where=None if box is None else where, dense=dense
-    )
+    rows, met = layer.subquery("rows"), None if box is None else where
+    statement = page(rows, LOOK, limit=literal(limit), order=order, after=key, where=met, walking=walking, dense=dense)
     features, last, number, more = connection.execute(statement).one()
     return [one["id"] for one in json.loads(f"[{features}]")], json.loads(last or "null"), number, more
 
@@ -134,13 +150,25 @@ def test_an_empty_page_is_empty(trees: Connection) -> None:
     assert read(trees, 4, after=[11]) == ([], None, 0, False)
 
 
-@pytest.mark.parametrize("dense", [0, 20_000], ids=["walked", "collected"])
-def test_a_box_gives_the_same_pages_whichever_way_they_are_found(trees: Connection, dense: int) -> None:
+@pytest.mark.parametrize(("dense", "walking"), [(0, False), (20_000, False), (20_000, True)], ids=["dense", "collected", "walked"])
+def test_a_box_gives_the_same_pages_whichever_way_they_are_found(trees: Connection, dense: int, *, walking: bool) -> None:
     box = "113.8025,22.4,113.8095,22.6"
-    assert read(trees, 3, box=box, dense=dense) == ([3, 5, 7], [7], 3, True)
-    assert read(trees, 3, after=[7], box=box, dense=dense) == ([9], None, 1, False)
-    assert read(trees, 3, box="0,0,1,1", dense=dense) == ([], None, 0, False)
-    assert read(trees, 10, box=EVERYWHERE, dense=dense) == ([1, 3, 5, 7, 9], None, 5, False)
+
+    def found(limit: int, box: str, after: list[Any] | None = None) -> tuple[list[int], Any, int, bool]:
+        return read(trees, limit, box=box, after=after, dense=dense, walking=walking)
+
+    assert found(3, box) == ([3, 5, 7], [7], 3, True)
+    assert found(3, box, [7]) == ([9], None, 1, False)
+    assert found(3, "0,0,1,1") == ([], None, 0, False)
+    assert found(10, EVERYWHERE) == ([1, 3, 5, 7, 9], None, 5, False)
+
+
+def test_a_dense_box_is_walked_from_the_next_page_on(trees: Connection) -> None:
+    """Five trees lie in the box: more than four are dense, more than five are not there."""
+    assert read_end(trees, 2, box=EVERYWHERE, dense=4)[1] == [3, True]
+    assert read_end(trees, 2, box=EVERYWHERE, dense=5)[1] == [3, False]
+    assert read_end(trees, 2, after=[3], box=EVERYWHERE, walking=True)[1] == [7, True]
+    assert read_end(trees, 2)[1] == [3, False]
 
 
 def test_a_layer_s_own_conditions_hold_on_every_page(trees: Connection) -> None:
