@@ -5,8 +5,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
+from api.dependencies import parts_of
 from tests.api.conftest import LogIn
 from tests.places import point
 
@@ -109,6 +111,26 @@ def test_filter_joins_with_box_property_order_and_pages(log_in: LogIn) -> None:
     (west, south), (east, north) = point(10, 10), point(510, 390)
     box = f"{west},{south},{east},{north}"
     assert names(district, GRIDS, filter="code LIKE '%1'", bbox=box, community="440399001001") == ["south-west"]
+
+
+def test_pages_after_a_dense_one_follow_on_without_gap(app: FastAPI, log_in: LogIn) -> None:
+    """A cursor says that the page before found too much to collect: what follows is the same."""
+    district, cursors = log_in("district"), parts_of(Request({"type": "http", "app": app})).cursors
+    asked = urlencode({"filter": "code LIKE '440399001%'", "limit": 1})
+    page = district.get(f"{GRIDS}?{asked}").json()
+    collected = next(link["href"] for link in page["links"] if link["rel"] == "next")
+    address, _, cursor = collected.partition("&cursor=")
+    key, walking = cursors.open(GRIDS, cursor, int, bool)
+    assert not walking
+    seen = [district.get(each).json() for each in (collected, f"{address}&cursor={cursors.seal(GRIDS, [key, True])}")]
+    assert seen[0]["features"] == seen[1]["features"]
+    ends = [next(link["href"] for link in each["links"] if link["rel"] == "next").partition("&cursor=")[2] for each in seen]
+    assert [cursors.open(GRIDS, end, int, bool) for end in ends] == [(key_of(seen[0]), False), (key_of(seen[0]), True)]
+
+
+def key_of(page: Any) -> int:
+    """Of the last feature."""
+    return page["features"][-1]["id"]
 
 
 def test_filter_counts_what_it_finds(log_in: LogIn) -> None:
