@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from api.dependencies import Parts
 from api.envelope import Envelope
-from api.limits import Gate, Limits, Rates
+from api.limits import Buckets, Gate, Limits, Rates
 from api.logs import make_log
 from api.metrics import Metrics
 from api.ogc.routes import ROUTES as OGC
@@ -82,6 +82,7 @@ def create_app(
         snapshots=Turns(settings.sync.snapshots, "as many snapshots are being sent as may be at once", each=SNAPSHOTS_EACH),
         listeners=Turns(settings.sync.listeners, "as many handhelds are waiting as may at once", each=LISTENERS_EACH),
         pushes=Queue(settings.sync.pushes, PUSH_PATIENCE, "as many handhelds are sending as may at once"),
+        pushed=Buckets(settings.sync.push_burst, settings.sync.push_minute),
     )
 
     @asynccontextmanager
