@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from api.dependencies import Parts
 from api.envelope import Envelope
-from api.limits import Gate, Limits, Rates
+from api.limits import Buckets, Gate, Limits, Rates
 from api.logs import make_log
 from api.metrics import Metrics
 from api.ogc.routes import ROUTES as OGC
@@ -41,6 +41,11 @@ THREADS_PER_CONNECTION = 4
 
 PUSH_PATIENCE = 0.3
 """Seconds that a push waits for its turn: with the time that it takes itself, whoever is let in is answered within a second."""
+
+SNAPSHOTS_EACH = 3
+"""Snapshots that one handheld gets at once: one, and two that were cut off where the server has not noticed yet."""
+LISTENERS_EACH = 8
+"""Connections on which one handheld waits for changes at once, those that the network has lost counted too."""
 
 
 def create_app(
@@ -74,9 +79,10 @@ def create_app(
         stored=Stored(settings.places.file_store),
         feed=FeedCursors(keys.context),
         pokes=Pokes(database),
-        snapshots=Turns(settings.sync.snapshots, "as many snapshots are being sent as may be at once"),
-        listeners=Turns(settings.sync.listeners, "as many handhelds are waiting as may at once"),
+        snapshots=Turns(settings.sync.snapshots, "as many snapshots are being sent as may be at once", each=SNAPSHOTS_EACH),
+        listeners=Turns(settings.sync.listeners, "as many handhelds are waiting as may at once", each=LISTENERS_EACH),
         pushes=Queue(settings.sync.pushes, PUSH_PATIENCE, "as many handhelds are sending as may at once"),
+        pushed=Buckets(settings.sync.push_burst, settings.sync.push_minute),
     )
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from api.auth import caller
-from api.limits import Limits, Rates
+from api.limits import Buckets, Limits, Rates
 from api.metrics import Metrics
 from api.paging import Cursors
 from api.shelf import Shelf
@@ -54,6 +54,7 @@ class Parts:
     listeners: Turns
     """Handhelds that wait for changes at once."""
     pushes: Queue
+    pushed: Buckets
     """Pushes of handhelds that are worked on at once."""
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))

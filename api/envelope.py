@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from api.logs import describe
 from api.metrics import Metrics
+from api.ogc.chunks import CutShortError
 from api.problems import unexpected
 
 HEADERS: Final = {
@@ -75,6 +76,9 @@ class Envelope:
             await self._app({**scope, "method": "GET"} if head else scope, receive, sending)
         except ClientDisconnect:
             status = status or 499
+        except CutShortError as cut:
+            route = state.get("route", "(none)")
+            self._log.warning("answer cut short", request_id=request_id, method=scope["method"], route=route, slug=cut.slug)
         except Exception as error:  # noqa: BLE001 -- the one place where everything arrives: told once, without its text
             self._tell(scope, error)
             if not status:

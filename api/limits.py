@@ -3,7 +3,9 @@
 Rates are counted in this process's memory. A request too many is refused before anything is parsed or a connection taken.
 """
 
+import math
 import re
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ LOG_INS: Final = frozenset({"/v1/auth/token", "/v1/devices/enrol", "/v1/sync/wip
 """Whoever asks here is nobody yet, whatever header stands beside it."""
 REFRESHES: Final = "/v1/devices/token"
 """Thousands of handhelds come from the few addresses of a mobile network each quarter of an hour: their route counts refusals alone."""
+MOST_BUCKETS: Final = 50_000
+"""Keys that are remembered before those are forgotten who could ask as if they never had."""
 PATIENCE: Final = 10.0
 """Seconds that a request waits in the queue."""
 
@@ -80,6 +84,29 @@ class Rates:
         except UnauthenticatedError:
             self._limiter.hit(item, *key)
             raise
+
+
+class Buckets:
+    """So many at once, and so many a minute in the long run, for each key: a token bucket, counted in this process's memory."""
+
+    def __init__(self, burst: int, minute: int) -> None:
+        self._burst = burst
+        self._second = minute / 60
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str) -> None:
+        """Count one more. Raises RequestError (429), which says after how many seconds there is room, when it is one too many."""
+        now = time.monotonic()
+        if len(self._left) >= MOST_BUCKETS:
+            self._left = {one: kept for one, kept in self._left.items() if self._filled(kept, now) < self._burst}
+        left = self._filled(self._left.get(key, (self._burst, now)), now)
+        if left < 1:
+            seconds = math.ceil((1 - left) / self._second)
+            raise RequestError("too-many-requests", "too many of them in a short time", headers={"Retry-After": str(seconds)})
+        self._left[key] = left - 1, now
+
+    def _filled(self, kept: tuple[float, float], now: float) -> float:
+        return min(self._burst, kept[0] + (now - kept[1]) * self._second)
 
 
 class Turn:

@@ -1,5 +1,6 @@
 """How many do at once what few may."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -11,20 +12,29 @@ from gridmgmt.errors import BusyError
 class Turns:
     """A number of turns; whoever finds none free is told to come back."""
 
-    def __init__(self, most: int, refusal: str = "as many large files are being made as may be at once") -> None:
+    def __init__(
+        self, most: int, refusal: str = "as many large files are being made as may be at once", *, each: int | None = None
+    ) -> None:
+        """`each`: how many of them one and the same may have, so that nobody has all."""
         self._free = most
         self._refusal = refusal
+        self._each = each
+        self._held: Counter[str] = Counter()
 
     @contextmanager
-    def taken(self) -> Generator[None]:
-        """One turn, until the end of the block. Raises BusyError (503) when none is free."""
-        if not self._free:
+    def taken(self, whose: str = "") -> Generator[None]:
+        """One turn, until the end of the block. Raises BusyError (503) when none is free, or whoever asks has enough."""
+        if not self._free or (self._each is not None and self._held[whose] >= self._each):
             raise BusyError(self._refusal)
         self._free -= 1
+        self._held[whose] += 1
         try:
             yield
         finally:
             self._free += 1
+            self._held[whose] -= 1
+            if not self._held[whose]:
+                del self._held[whose]
 
 
 class Queue:

@@ -29,7 +29,7 @@ NORMAL: Final = 1.0
 
 def measure(stage: Stage) -> Iterator[Figure]:
     """All of it, on a server with two processes."""
-    with served(stage, workers=WORKERS) as (port, _), stage.superuser() as superuser:
+    with served(stage, workers=WORKERS, GRIDMGMT_PUSH_BURST="1000000") as (port, _), stage.superuser() as superuser:
         riders = enrolled(stage, superuser, CROWD, port)
         old = asyncio.run(_cursors(riders[:8]))
         best: dict[int, float] = {}

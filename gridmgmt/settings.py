@@ -125,6 +125,8 @@ class Sync(_Concern):
     push_inflated: Annotated[int, Field(ge=65_536, description="Largest push in bytes, inflated")] = 8_388_608
     push_item_bytes: Annotated[int, Field(ge=1_024, description="Largest mutation in bytes")] = 65_536
     pushes: Annotated[int, Field(ge=1, le=50, description="Pushes that each process works on at once")] = 2
+    push_minute: Annotated[int, Field(ge=1, le=60_000, description="Pushes of one handheld in a minute, in the long run")] = 6
+    push_burst: Annotated[int, Field(ge=1, le=1_000_000, description="Pushes of one handheld at once, before that counts")] = 20
     pull_items: Annotated[int, Field(ge=1, le=5_000, description="Most items of one grid in a pull")] = 500
     pull_bytes: Annotated[int, Field(ge=65_536, description="Largest answer to a pull in bytes")] = 4_194_304
     snapshots: Annotated[int, Field(ge=1, le=100, description="Snapshots that each process sends at once")] = 16

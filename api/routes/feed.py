@@ -53,7 +53,10 @@ async def pull(request: Request, parts: PartsDep, device: ActiveDeviceDep, schem
     if body.wait_s and pulled.is_silent:
         request.state.turn.give_up()
         until = time.monotonic() + body.wait_s
-        with parts.listeners.taken(), parts.pokes.listening([one.scope for one in asked], pulled.state.horizon) as listener:
+        with (
+            parts.listeners.taken(device.actor.device),
+            parts.pokes.listening([one.scope for one in asked], pulled.state.horizon) as listener,
+        ):
             while pulled.is_silent and (left := until - time.monotonic()) > 0:
                 await unless_gone(request, listener.changes(left))
                 pulled = await look()
@@ -85,7 +88,7 @@ async def read_snapshot(
     behind = snapshot.read_after(after, wanted)
 
     async def pieces() -> AsyncGenerator[bytes]:
-        with parts.snapshots.taken():
+        with parts.snapshots.taken(device.actor.device):
             await feed.open_reading(parts.database, device.actor, "snapshot", [scope])
             begun = await snapshot.begin(
                 parts.database, device.actor, parts.feed, scope, kinds=wanted, after=behind, start=start, schema=schema
@@ -133,7 +136,7 @@ async def listen(request: Request, parts: PartsDep, device: ActiveDeviceDep, _: 
 
 
 async def _pokes(parts: Parts, actor: Actor, ends: int) -> AsyncGenerator[bytes]:
-    with parts.listeners.taken():
+    with parts.listeners.taken(actor.device):
         state = await _standing(parts, actor)
         yield b": pull once now\n\n"
         while state is not None:

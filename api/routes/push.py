@@ -79,6 +79,7 @@ async def push_mutations(
         return _told(pushed)
 
     async with parts.pushes.taken():
+        parts.pushed.take(device.actor.device)  # here, so that whoever was told to come back has lost nothing
         try:
             answer = await run_sync(partial(take))
         except ConflictError as error:

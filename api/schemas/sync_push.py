@@ -12,7 +12,7 @@ from api.schemas.base import Answer, Body, EntityId, Int4, Int8, Moment, Name
 from api.schemas.sync_kinds import SHAPES
 from gridmgmt.errors import DistrictError, InvalidError
 from gridmgmt.sync.clocks import Capture
-from gridmgmt.sync.items import LONGEST_KIND, Item, canonical, derived_id, hash_of
+from gridmgmt.sync.items import LONGEST_KIND, Item, canonical, derived_id, hash_of, is_kept
 from gridmgmt.sync.kinds import KINDS as READ
 
 LARGEST: Final = 65_536
@@ -147,6 +147,8 @@ def _read(item: Item, body: Mapping[str, Any], largest: int) -> None:
         raise InvalidError(f"a mutation has at most {largest} bytes", slug="too-large")
     if _UNKEPT.search(written):
         raise InvalidError("the mutation holds a character that cannot be kept")
+    if not is_kept(body):
+        raise InvalidError("the mutation holds a number that cannot be kept, or is nested too deep")
     if item.base_seq is not None and (item.base_version is not None or item.base_seq >= item.seq):
         raise InvalidError("a base is a version or the number of an earlier mutation", field="base")
     if told.op == "delete":

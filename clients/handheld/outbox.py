@@ -18,6 +18,8 @@ from clients.handheld.store import Store
 Op = Literal["create", "update", "delete"]
 KEPT: Final = 7 * 86_400
 """Seconds for which answered mutations are kept: a server that was restored from a backup asks for them again."""
+DEEPEST: Final = 24
+"""Objects and lists in one another: the server reads no body of more than 32 levels, and would refuse the whole batch for ever."""
 LARGEST: Final = 65_536
 """Bytes of one mutation, unless the server's limits say another number."""
 
@@ -176,11 +178,19 @@ def _as_text(mutation: Json, largest: int) -> str:
     try:
         body = json.dumps(mutation, ensure_ascii=False, allow_nan=False)
         size = len(body.encode())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise RecordError("this cannot be sent: a number that is none, or half a character") from None
+    if _levels(mutation) > DEEPEST:
+        raise RecordError("this cannot be sent: it is nested too deep")
     if size > largest:
         raise RecordError("this is too large to be sent")
     return body
+
+
+def _levels(value: object) -> int:
+    """How many objects and lists stand in one another. Of what could be written, so it ends."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else None
+    return 0 if inner is None else 1 + max(map(_levels, inner), default=0)
 
 
 def _maker(store: Store, kind: str, identity: str) -> int:

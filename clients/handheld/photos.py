@@ -16,6 +16,8 @@ PIECE: Final = 512 * 1024
 SPEAKS: Final = {"Tus-Resumable": "1.0.0"}
 NEVER: Final = frozenset({403, 404, 409, 410, 413, 415, 422})
 """Refusals that sending again does not change."""
+LATER: Final = frozenset({"too-many-files"})
+"""Among them, those that a later meeting may not meet."""
 
 
 def attach(store: Store, clock: Clock, kind: str, entity: str, content: bytes, *, filetype: str = "image/jpeg") -> str:
@@ -35,6 +37,8 @@ def send(store: Store, transport: Transport) -> int:
         except RefusedError as refusal:
             if refusal.status not in NEVER:
                 raise
+            if refusal.slug in LATER:
+                continue
             with store.transaction():
                 store.run("UPDATE photo SET refused = ? WHERE id = ?", str(refusal), photo)
         else:
@@ -70,11 +74,11 @@ def _send(store: Store, transport: Transport, photo: str) -> None:
 
 
 def _offset(store: Store, transport: Transport, photo: str) -> int | None:
-    """How far the server has it; None when it does not know it."""
+    """How far the server has it; None when it does not know it, or gave it up while the device was away: then it is begun anew."""
     try:
         told = identity.call(store, transport, "HEAD", f"/v1/files/{photo}", headers=SPEAKS)
     except RefusedError as refusal:
-        if refusal.status == 404:
+        if refusal.status in {404, 410}:
             return None
         raise
     return int(told.headers["upload-offset"])

@@ -43,12 +43,13 @@ class File(Base):
 
 
 class FileLink(Scoped, Base):
-    """A file belongs to a row of this kind, which lay in this grid when somebody said so."""
+    """A file belongs to a row of this kind, and lies where the row lies: whoever loses sight of the one loses sight of the other."""
 
     __tablename__ = "file_link"
     __table_args__ = (
         grid_key("file_link"),
         Index("ix_file_link_grid_id_subdistrict_id", "grid_id", "subdistrict_id"),
+        Index("ix_file_link_entity_id_kind", "entity_id", "kind"),
         {"schema": "sync"},
     )
 

@@ -102,6 +102,7 @@ class Conflict(Base):
         Index("ix_conflict_grid_id_id", "grid_id", "id"),
         Index("ix_conflict_subdistrict_id_id", "subdistrict_id", "id"),
         Index("ix_conflict_entity_id", "entity_id", postgresql_where=text("state = 'open'")),
+        Index("ix_conflict_entity_id_kind", "entity_id", "kind"),
         {"schema": "sync"},
     )
 

@@ -33,6 +33,8 @@ PLACED: Final = {
 }  # fmt: skip
 """Their rows say where they lie."""
 BATCH: Final = 500
+Known: TypeAlias = "Row[uuid.UUID, int, int, dict[str, Any], bytes | None, str, bool]"
+"""What is looked at of a file before one is begun under its id."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,7 @@ def begin(
         raise InvalidError(f"a file has at most {rules.upload_bytes} bytes", field="Upload-Length", slug="too-large")
     known = None if identifier is None else _known(session, identifier)
     if known is not None and (known.account_id != actor.account_id or known.state == "complete" or not known.over):
-        same = (known.account_id, known.length, known.said) == (actor.account_id, length, dict(said))
-        if same and (sha256 is None or known.sha256 in {None, sha256}):
-            return session.get_one(File, identifier)
-        raise ConflictError("the id is used already", field="Upload-Metadata.id", slug="id-taken")
+        return _again(session, actor, known, length=length, said=said, sha256=sha256)
     mine = select(func.count()).select_from(File).where(File.account_id == actor.account_id, File.state == "open")
     if session.scalars(mine).one() >= rules.upload_open:
         raise ConflictError(f"{rules.upload_open} files are unfinished: finish or delete some", slug="too-many-files")
@@ -85,7 +84,11 @@ def begin(
     values = {"length": length, "said": dict(said), "sha256": sha256, "device_id": device, "expires_at": expires}
     if known is None:
         given = {} if identifier is None else {"id": identifier}
-        file = session.scalars(insert(File).values(**given, **values).returning(File)).one()
+        made = session.scalars(insert(File).values(**given, **values).on_conflict_do_nothing().returning(File)).one_or_none()
+        if made is None:  # somebody was faster: perhaps the same request, whose answer was lost
+            known = None if identifier is None else _known(session, identifier)
+            return _again(session, actor, known, length=length, said=said, sha256=sha256)
+        file = made
     else:
         again = {"state": "open", "received": 0, "objects": [], "content_type": None, "swept": False}
         file = session.scalars(update(File).where(File.id == identifier).values(**values, **again).returning(File)).one()
@@ -93,6 +96,14 @@ def begin(
     if place := _place(session, file):
         link(session, actor, [place])
     return file
+
+
+def _again(session: Session, actor: Actor, known: "Known | None", *, length: int, said: Mapping[str, Any], sha256: bytes | None) -> File:
+    """The file that is there, if it is the one that was asked for. Raises ConflictError."""
+    asked = (actor.account_id, length, dict(said))
+    if known is not None and (known.account_id, known.length, known.said) == asked and (sha256 is None or known.sha256 in {None, sha256}):
+        return session.get_one(File, known.id)
+    raise ConflictError("the id is used already", field="Upload-Metadata.id", slug="id-taken")
 
 
 def link(session: Session, actor: Actor, belongs: Sequence[Belongs]) -> None:
@@ -261,9 +272,9 @@ def _elsewhere(received: int) -> ConflictError:
     return ConflictError(f"the file goes on at byte {received}", field="Upload-Offset", slug="offset-mismatch", offset=received)
 
 
-def _known(session: Session, identifier: uuid.UUID) -> Row[int, int, dict[str, Any], bytes | None, str, bool] | None:
+def _known(session: Session, identifier: uuid.UUID) -> "Known | None":
     over = File.state.in_(["refused", "expired"]) | _overdue()
-    kept = select(File.account_id, File.length, File.said, File.sha256, File.state, over.label("over"))
+    kept = select(File.id, File.account_id, File.length, File.said, File.sha256, File.state, over.label("over"))
     return session.execute(kept.where(File.id == identifier)).one_or_none()
 
 

@@ -71,6 +71,15 @@ def canonical(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
+def is_kept(body: Mapping[str, Any]) -> bool:
+    """Whether a database holds all of it: no integer beyond 64 bits, no half characters, no nesting beyond use."""
+    try:
+        orjson.dumps(body)
+    except TypeError:
+        return False
+    return True
+
+
 def hash_of(body: Mapping[str, Any]) -> bytes:
     """SHA-256 of the canonical JSON of an item."""
     return hashlib.sha256(canonical(body)).digest()

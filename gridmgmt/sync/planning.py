@@ -82,6 +82,8 @@ def _create(item: Item, writer: Writer, row: Row | None, scene: Scene) -> Outcom
     values = writer.read(item, None, scene)
     if row is not None:
         return _again(item, writer, row, values)
+    if item.id in scene.aliases:
+        raise _taken()  # of somebody who is out of sight, or of another kind
     number = values.get("identity_number")
     if isinstance(number, Number):
         known = scene.numbers.get(number.index)
@@ -107,17 +109,23 @@ def _again(item: Item, writer: Writer, row: Row, values: Mapping[str, Any]) -> O
     alike = all(writer.same(name, first[name], value) or (name == "phone" and first[name] == writer.told(name, value))
                 for name, value in values.items() if name in first)  # fmt: skip
     if not alike or row.deleted:
-        raise ConflictError("the id is used already, with other content", field="id", slug="id-taken")
+        raise _taken()
     return Outcome(item, "noop", row.id, row=row, after=row.last, grid_id=row.grid_id)
+
+
+def _taken() -> ConflictError:
+    return ConflictError("the id is used already, with other content", field="id", slug="id-taken")
 
 
 def _duplicate(item: Item, writer: Writer, first: Row, values: Mapping[str, Any], scene: Scene) -> Outcome:
     """Somebody entered this human being before: what is said now is a correction of that record by one who read none of its forms."""
     _admit(first.grid_id, item, scene, None)
+    assert item.id is not None
+    if item.id in scene.taken or any((kind, item.id) in scene.rows for kind in ORDER):
+        raise _taken()  # as an alias it would lead others' changes of that row astray
     wanted = {name: values[name] for name in ("name", "registration", "phone") if name in values}
     changed = _changed(writer, first, 0, scene)
     outcome = _correct(Case(item, writer, first, changed, 0, scene), wanted)
-    assert item.id is not None
     outcome.status, outcome.canonical, outcome.unseen = "duplicate_of", first.id, changed
     scene.aliases[item.id] = first.id
     return outcome

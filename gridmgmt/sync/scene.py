@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from gridmgmt.sync.writers import REFERRED, WRITERS
 from gridmgmt.sync.writers.noun import Row
 from gridmgmt.sync.writers.residents import Number, claim, number_in
 
+TAKEN: Final = "SELECT id FROM sec.ids_taken(%(ids)b::uuid[]) AS id"
 SUBDISTRICTS: Final = "SELECT g.id, g.subdistrict_id FROM reg.grid g WHERE g.id = ANY (%(ids)b::int[])"
 OWN: Final = "SELECT entity_id, version FROM sec.own_versions(%(device)s::uuid, %(ids)b::uuid[])"
 POLICIES: Final = (
@@ -61,6 +62,8 @@ class Scene:
     rows: dict[tuple[str, uuid.UUID], Row] = field(default_factory=dict[tuple[str, uuid.UUID], Row])
     numbers: dict[bytes, uuid.UUID | None] = field(default_factory=dict[bytes, uuid.UUID | None])
     """By blind index, which of the worker's residents has the number."""
+    taken: frozenset[uuid.UUID] = frozenset()
+    """Ids, of those that would become aliases, which some row has, perhaps one that the worker does not see."""
     conflicts: dict[uuid.UUID, tuple[uuid.UUID, str, str]] = field(default_factory=dict[uuid.UUID, tuple[uuid.UUID, str, str]])
     left_open: dict[uuid.UUID, int] = field(default_factory=dict[uuid.UUID, int])
     """By entity, how many conflicts about it wait."""
@@ -153,15 +156,20 @@ class Scene:
 
     def _claim(self, items: Sequence[Item]) -> set[uuid.UUID]:
         numbers: list[Number] = []
+        makers: dict[uuid.UUID, bytes] = {}
         for item in items:
             if item.kind == "resident" and item.op == "create":
                 try:
                     number = number_in(item, self)
                 except DistrictError:
                     continue  # told when it is planned
-                if number is not None:
+                if number is not None and item.id is not None:
                     numbers.append(number)
+                    makers[item.id] = number.index
         self.numbers.update(claim(self.line, numbers, self))
+        often = {index for index, count in Counter(number.index for number in numbers).items() if count > 1}
+        doubles = [one for one, index in makers.items() if index in often or self.numbers.get(index) is not None]
+        self.taken = frozenset(row[0] for row in self.line.rows(TAKEN, {"ids": doubles})) if doubles else frozenset()
         return {one for one in self.numbers.values() if one is not None}
 
     def load(self, kind: str, ids: set[uuid.UUID], *, hold: bool) -> None:
@@ -233,7 +241,7 @@ def _loading(kind: str, *, hold: bool) -> tuple[str, tuple[str, ...]]:
     columns = ", ".join(column.read.format(name) for name, column in writer.columns.items())
     flag = "e.conflict_open" if "conflict_open" in KINDS[kind].table.c else "false"
     head = f"SELECT e.id, e.version, e.grid_id, e.subdistrict_id, e.deleted_at IS NOT NULL, {flag}, e.recorded_from, {columns}"
-    tail = " ORDER BY e.id FOR UPDATE OF e" if hold else ""
+    tail = " ORDER BY e.id FOR NO KEY UPDATE OF e" if hold else ""
     return f"{head} FROM {writer.table} AS e WHERE e.id = ANY (%(ids)b::uuid[]){tail}", tuple(writer.columns)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import time
 import zlib
+from contextlib import ExitStack
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from api.app import create_app
+from api.app import LISTENERS_EACH, SNAPSHOTS_EACH, create_app
 from gridmgmt.settings import Settings
 from tests import horizon
 from tests.api.conftest import GENEROUS, LogIn
@@ -278,3 +279,17 @@ def test_snapshot_too_many_is_told_to_come_back(configured: Settings, drawn: Dra
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
         assert 3 <= int(answer.headers["Retry-After"]) <= 7
         assert [handheld.get(f"/v1/sync/snapshot/{home}").status_code for _ in range(20)] == [200] * 20
+
+
+def test_one_handheld_takes_no_more_turns_than_its_own(app: FastAPI, handheld: TestClient, drawn: Drawn, device: Device, home: int) -> None:
+    path, other = f"/v1/sync/snapshot/{home}", speaking(app, handheld, enrolled(drawn))
+    cursor = read(handheld, home)[-1]["cursor"]
+    with ExitStack() as taken:
+        for _ in range(SNAPSHOTS_EACH):
+            taken.enter_context(app.state.parts.snapshots.taken(str(device.id)))
+        for _ in range(LISTENERS_EACH):
+            taken.enter_context(app.state.parts.listeners.taken(str(device.id)))
+        assert [one.get(path).status_code for one in (handheld, other)] == [503, 200]
+        waiting = [one.post(PULL, json=asked((home, cursor), wait_s=1)).status_code for one in (handheld, other)]
+        assert (waiting, handheld.get(EVENTS).status_code) == ([503, 200], 503)
+    assert handheld.get(path).status_code == 200

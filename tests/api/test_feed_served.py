@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import httpx2
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.limits import Limits
+from api.logs import make_log
 from gridmgmt.database import Database
 from gridmgmt.security.context import signer
 from gridmgmt.security.tokens import Tokens
@@ -87,6 +89,23 @@ def test_snapshot_stops_when_the_client_hangs_up(drawn: Drawn, home: int, site: 
         assert turns._free == before - 1
     assert becomes(lambda: turns._free == before, 10)
     assert becomes(lambda: sum(database.usage().values()) == 0, 5)
+
+
+def test_snapshot_that_is_refused_in_its_middle_is_cut_and_no_error_of_ours(
+    drawn: Drawn, configured: Settings, home: int, device: Device
+) -> None:
+    crowd(drawn, home, 30_000)
+    log, database = StringIO(), Database(drawn.address, signer(KEYS.context_kid, KEYS.context), pool_size=4)
+    app = create_app(configured, KEYS, database, limits=GENEROUS, log=make_log(log))
+    with serving(app, database=database, log_level="critical") as (host, port):
+        with Line(host, port, f"GET /v1/sync/snapshot/{home}", device) as line:
+            line.until(b'"type":"row"')
+            as_superuser(drawn, f"UPDATE sync.device SET status = 'revoked' WHERE id = '{device.id}'")
+            with pytest.raises(AssertionError):  # the connection ends before the answer does
+                line.to_the_end()
+        assert becomes(lambda: "answer cut short" in log.getvalue(), 5)
+    assert "unexpected error" not in log.getvalue()
+    assert '"slug": "unauthenticated"' in log.getvalue()
 
 
 def test_listener_is_poked_for_its_own_grids_and_no_others(drawn: Drawn, home: int, site: Site, device: Device) -> None:

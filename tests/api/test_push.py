@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -146,6 +147,21 @@ def test_limits_are_settings(narrow: tuple[FastAPI, TestClient], hand: Pusher) -
     hand.seq = 0
     (result,) = handheld.post("/v1/sync/push", json=envelope(hand, {**change(hand), "was": {"room": "x" * 2_000}})).json()["results"]
     assert result["problem"]["type"] == "/problems/too-large"
+
+
+def test_one_handheld_pushes_so_often_and_the_others_go_on(drawn: Drawn, configured: Settings, hand: Pusher) -> None:
+    rare = replace(configured, sync=Sync(push_burst=3, push_minute=600))
+    with TestClient(create_app(rare, KEYS, drawn.database, limits=GENEROUS)) as client:
+        often, other = (TestClient(client.app, headers=one.device.headers) for one in (hand, Pusher.of(drawn)))
+        often.portal = other.portal = client.portal
+        answers = [often.post("/v1/sync/push", json=envelope(hand)) for _ in range(4)]
+        while answers[-1].status_code == 200:  # a slow machine fills the bucket meanwhile
+            answers.append(often.post("/v1/sync/push", json=envelope(hand)))
+        assert (answers[-1].status_code, answers[-1].json()["type"]) == (429, "/problems/too-many-requests")
+        assert answers[-1].headers["Retry-After"] == "1"
+        assert other.post("/v1/sync/push", json=envelope(hand)).status_code == 403  # not its own, but served
+        time.sleep(0.3)
+        assert often.post("/v1/sync/push", json=envelope(hand)).status_code == 200
 
 
 @pytest.mark.anyio

@@ -48,6 +48,8 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
             push_bytes=1_048_576,
             push_inflated=8_388_608,
             push_item_bytes=65_536,
+            push_minute=6,
+            push_burst=20,
             pull_items=500,
             pull_bytes=4_194_304,
             snapshots=16,
@@ -64,7 +66,8 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         "MAX_BODY": "2048", "TILE_CACHE": "0", "FILE_ROWS": "5", "FILE_BYTES": "2000000", "DEMO_MODE": "true", "TOKEN_LIFETIME": "60",
         "ORIGINS": "https://maps.example,http://localhost:8080", "UPLOAD_BYTES": "9", "UPLOAD_CHUNK_LEAST": "1", "UPLOAD_CHUNK_MOST": "2",
         "UPLOAD_DAYS": "3", "UPLOAD_OPEN": "4", "PUSH_MUTATIONS": "50", "PUSH_BYTES": "70000", "PUSH_INFLATED": "80000",
-        "PUSH_ITEM_BYTES": "2000", "PULL_ITEMS": "20", "PULL_BYTES": "90000", "SNAPSHOTS": "2", "LISTENERS": "9",
+        "PUSH_ITEM_BYTES": "2000", "PUSH_MINUTE": "7", "PUSH_BURST": "8",
+        "PULL_ITEMS": "20", "PULL_BYTES": "90000", "SNAPSHOTS": "2", "LISTENERS": "9",
         "OFFLINE_DAYS": "3", "UPGRADE_URL": "https://apps.example/",
     }  # fmt: skip
     for name, value in given.items():
@@ -80,6 +83,8 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
             push_bytes=70_000,
             push_inflated=80_000,
             push_item_bytes=2_000,
+            push_minute=7,
+            push_burst=8,
             pull_items=20,
             pull_bytes=90_000,
             snapshots=2,

@@ -83,6 +83,7 @@ class Switch:
             database=settings.Database(pool_size=4),
             server=settings.Server(),
             access=settings.Access(demo_mode=True),
+            sync=settings.Sync(push_burst=1_000_000),
         )
         database = Database(Address(make_url(url)), signer(KEYS.context_kid, KEYS.context), pool_size=4)
         app = create_app(made, KEYS, database, limits=GENEROUS)

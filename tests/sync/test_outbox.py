@@ -82,6 +82,16 @@ def test_what_is_no_json_is_refused_where_it_is_written(store: Store, value: obj
     assert outbox.waiting(store) == 0
 
 
+@pytest.mark.parametrize("levels", [outbox.DEEPEST, 100, 5_000])
+def test_what_is_nested_deeper_than_the_server_reads_is_refused_where_it_is_written(store: Store, levels: int) -> None:
+    value: object = "x"
+    for _ in range(levels):
+        value = [value]
+    with pytest.raises(outbox.RecordError):
+        outbox.record(store, CLOCK, "create", "unit", scope_id=GRID, values={"room": value})
+    assert outbox.waiting(store) == 0
+
+
 def test_a_change_names_the_version_that_the_worker_saw(store: Store) -> None:
     pulled(store, 7, room="1", use="other")
     outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "2"})

@@ -17,3 +17,17 @@ def test_a_photo_arrives_though_the_network_breaks(world: World) -> None:
     world.sync(mine, [Fault.NONE, Fault.NONE, Fault.NONE, Fault.DROP_ANSWER, Fault.NONE, Fault.DROP_ANSWER, Fault.DROP_REQUEST])
     assert mine.store.all("SELECT refused FROM photo") == []
     assert oracle.one(world, "SELECT state FROM sync.file WHERE id = %s", photo) == "complete"
+
+
+def test_a_photo_that_the_server_gave_up_is_begun_anew(world: World) -> None:
+    mine = world.gadgets[0]
+    world.sync(mine)
+    photo = photos.attach(mine.store, mine.clock, "unit", str(world.drawn.places.units["tower-101"]), b"\xff\xd8\xff\xe0" + bytes(1000))
+    world.superuser.execute(
+        "INSERT INTO sync.file (id, account_id, length, expires_at, state) SELECT %s, account_id, 1004, now(), 'expired'"
+        " FROM sync.device WHERE id = %s",
+        [photo, mine.device.id],
+    )
+    world.sync(mine)
+    assert mine.store.all("SELECT refused FROM photo") == []
+    assert oracle.one(world, "SELECT state FROM sync.file WHERE id = %s", photo) == "complete"

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,24 @@ def loader(drawn: Drawn) -> Actor:
 def begin(drawn: Drawn, maker: Actor, length: int, identifier: uuid.UUID | None = None) -> File:
     with drawn.database.transaction(maker) as session:
         return files.begin(session, maker, RULES, length=length, said={}, identifier=identifier)
+
+
+def test_same_beginning_twice_at_once_is_one_file(drawn: Drawn, maker: Actor) -> None:
+    """A repetition that overtakes the original must not be told that the id is taken: its sender would give the photo up."""
+    photo, together = uuid.uuid4(), threading.Barrier(2)
+
+    def at_once(length: int) -> uuid.UUID | str:
+        try:
+            with drawn.database.transaction(maker) as session:
+                together.wait(10)
+                return files.begin(session, maker, RULES, length=length, said={}, identifier=photo).id
+        except ConflictError as refusal:
+            return refusal.slug
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(at_once, [900, 900])) == [photo, photo]
+        photo = uuid.uuid4()
+        assert sorted(map(str, pool.map(at_once, [900, 901]))) == sorted([str(photo), "id-taken"])
 
 
 def now(drawn: Drawn, actor: Actor, identifier: uuid.UUID) -> File:

@@ -109,6 +109,8 @@ POISON: list[dict[str, Any]] = [
     {"captured_at": "yesterday"},
     {"base": {"version": 10**20}},
     {"scope_id": 10**12},
+    {"was": {"room": 10**30}, "op": "update", "id": "01900002-0000-7000-8000-000000000002", "set": {"room": "x"}},
+    {"was": {"room": -(10**30)}, "op": "update", "id": "01900002-0000-7000-8000-000000000002", "set": {"room": "x"}},
 ]
 
 

@@ -15,6 +15,7 @@ from tests import horizon
 from tests.drawn import Drawn
 from tests.gridmgmt.sync.handling import Hand, live, resyncs, run
 from tests.handhelds import Device, enrolled
+from tests.pushing import Pusher
 
 
 @pytest.fixture
@@ -181,6 +182,19 @@ def test_person_struck_out_a_month_ago_is_erased_with_every_former_form(drawn: D
         return hand.held
 
     assert ("resident", str(li)) not in run(drawn.address, work).rows
+
+
+def test_letters_about_an_erased_person_go_too(drawn: Drawn, operator: Actor) -> None:
+    hand, li = Pusher.of(drawn), drawn.places.people["li"]
+    double, other, home = hand.create("dragon"), hand.create("dragon"), drawn.places.units["tower-101"]
+    sql(drawn, f"INSERT INTO sync.id_alias (alias, canonical, kind) VALUES ('{double['id']}', '{li}', 'resident')")
+    batch = [hand.update("resident", one, 1, colour="red") for one in (li, double["id"], drawn.places.people["zhang"])]
+    assert [one["status"] for one in hand.results(double, other, *batch, hand.update("unit", home, 1, colour="red"))] == ["rejected"] * 6
+    sql(drawn, f"UPDATE reg.residence SET deleted_at = now() WHERE person_id = '{li}'")
+    sql(drawn, f"UPDATE reg.person SET deleted_at = now() - interval '31 days' WHERE id = '{li}'")
+    assert sweep(drawn.database, operator, retention.erase_people) == 1
+    assert sql(drawn, "SELECT client_seq FROM sync.dead_letter ORDER BY 1") == [(1,), (2,), (5,), (6,)]
+    assert sql(drawn, "SELECT count(*) FROM sync.mutation") == [(6,)]
 
 
 def test_codes_and_decided_conflicts_go_after_their_time(drawn: Drawn, operator: Actor, device: Device, home: int) -> None:
