@@ -13,8 +13,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
@@ -84,10 +84,10 @@ class Database:
                 pool_size=self._size,
                 max_overflow=0,
                 pool_timeout=PATIENCE,
-                pool_pre_ping=True,
                 hide_parameters=True,
                 connect_args={"application_name": f"gridmgmt {scope}", "connect_timeout": PATIENCE},
             )
+            event.listen(self._engines[scope], "checkout", _refuse_dead)
         return self._engines[scope]
 
     @contextmanager
@@ -167,7 +167,6 @@ class Database:
         if scope not in self._pools:
 
             async def look(connection: AsyncConnection) -> None:
-                # Nobody speaks on an idle connection but to say goodbye, so a look at the socket does in place of a round trip.
                 if _has_word(connection):
                     try:
                         await AsyncConnectionPool.check_connection(connection)
@@ -252,7 +251,14 @@ async def _read_only(connection: AsyncConnection) -> None:
     await connection.set_autocommit(False)
 
 
-def _has_word(connection: AsyncConnection) -> bool:
+def _refuse_dead(connection: psycopg.Connection, _record: object, _proxy: object) -> None:
+    """Before a pool lends a connection: a server that went down hung up on all of them, and the pool makes new ones."""
+    if _has_word(connection):
+        raise InvalidatePoolError
+
+
+def _has_word(connection: psycopg.Connection | AsyncConnection) -> bool:
+    """Nobody speaks on an idle connection but to say goodbye, so a look at the socket does in place of a round trip."""
     poll = polling.poll()
     poll.register(connection.fileno(), polling.POLLIN)
     return bool(poll.poll(0))
