@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.turns import Queue
+from gridmgmt.database import Database
 from gridmgmt.errors import BusyError
+from gridmgmt.security.context import signer
 from gridmgmt.settings import Settings, Sync
 from tests.api.conftest import GENEROUS, LogIn
 from tests.drawn import Drawn
@@ -162,6 +165,17 @@ def test_one_handheld_pushes_so_often_and_the_others_go_on(drawn: Drawn, configu
         assert other.post("/v1/sync/push", json=envelope(hand)).status_code == 403  # not its own, but served
         time.sleep(0.3)
         assert often.post("/v1/sync/push", json=envelope(hand)).status_code == 200
+
+
+def test_push_that_finds_no_connection_is_told_to_come_back_and_is_taken_then(drawn: Drawn, configured: Settings, hand: Pusher) -> None:
+    database = Database(drawn.address, signer(KEYS.context_kid, KEYS.context), pool_size=1)
+    app = create_app(configured, KEYS, database, limits=GENEROUS)
+    with TestClient(app) as client, closing(database):
+        handheld, sent = speaking(app, client, hand.device), envelope(hand, change(hand))
+        with database.engine("field").connect():
+            refused = handheld.post("/v1/sync/push", json=sent)
+        assert (refused.status_code, refused.headers["Retry-After"].isdigit()) == (503, True)
+        assert handheld.post("/v1/sync/push", json=sent).json()["results"][0]["status"] == "applied"
 
 
 @pytest.mark.anyio
