@@ -234,6 +234,11 @@ PROMISES: dict[tuple[str, str], Promise] = {
         "UPDATE reg.rent_release SET state = 'superseded' WHERE state = 'published'", "release_state_step"
     ),
     ("reg.rent_release", "note_change"): changes_stamp("rent_release", "note"),
+    ("sync.id_alias", "alias_of_nobody"): refuses(
+        "INSERT INTO sync.id_alias (alias, canonical, kind) SELECT min(id::text)::uuid, max(id::text)::uuid, 'unit' FROM reg.unit"
+        " WHERE deleted_at IS NULL",
+        "pk_person",
+    ),
     ("reg.rent_release_run", "add"): refuses(f"INSERT INTO reg.rent_release_run VALUES ('{RELEASES[1]}', '{RUNS[2]}')", "rents_are_kept"),
     ("reg.rent_figure", "add"): refuses(
         "INSERT INTO reg.rent_figure (release_id, run_id, product, frequency, area_id, use, lets, period, value, basis)"

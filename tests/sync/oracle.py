@@ -10,6 +10,7 @@ from tests.sync.world import Gadget, World
 
 LOOSE = frozenset({"device", "enrolment", "incident"})
 """Tables of schema sync that tell times of contact and not what was written."""
+Rows = dict[tuple[str, str], tuple[int, Json]]
 TAKEN = ("applied", "merged", "noop")
 
 
@@ -32,11 +33,16 @@ def judge(world: World) -> None:
 def agreed(world: World, gadget: Gadget) -> None:
     """A device holds what the server has in its grids, no more and no less (I4, I6); its queue is empty (I8)."""
     assert outbox.waiting(gadget.store) == 0, "something still waits"
-    scopes = sorted(world.scopes(gadget.username))
-    assert held(gadget) == there(world, scopes)
+    apart = differences(held(gadget), there(world, sorted(world.scopes(gadget.username))))
+    assert not apart, apart
 
 
-def held(gadget: Gadget) -> dict[tuple[str, str], tuple[int, Json]]:
+def differences(ours: Rows, theirs: Rows) -> dict[tuple[str, str], tuple[object, object]]:
+    """What the device and the server have of the rows in which they differ."""
+    return {key: (ours.get(key), theirs.get(key)) for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+
+
+def held(gadget: Gadget) -> Rows:
     """Every row of the device, as the server gave it."""
     found = gadget.store.all(
         "SELECT e.kind, e.id, e.version, e.data FROM entity e WHERE e.data IS NOT NULL AND EXISTS"
@@ -45,9 +51,9 @@ def held(gadget: Gadget) -> dict[tuple[str, str], tuple[int, Json]]:
     return {(kind, identity): (version, json.loads(data)) for kind, identity, version, data in found}
 
 
-def there(world: World, scopes: list[int]) -> dict[tuple[str, str], tuple[int, Json]]:
+def there(world: World, scopes: list[int]) -> Rows:
     """Every live row of these grids, as PostgreSQL has it."""
-    told: dict[tuple[str, str], tuple[int, Json]] = {}
+    told: Rows = {}
     for kind in KINDS.values():
         query = f"SELECT e.id::text, e.version, {kind.json} FROM {kind.table.fullname} e WHERE e.grid_id = ANY(%s) AND e.deleted_at IS NULL"
         for identity, version, data in world.superuser.execute(query.encode(), [scopes]):
@@ -192,7 +198,8 @@ def caught_up(world: World, copy: Gadget) -> None:
     gone = [scope_id for (scope_id,) in copy.store.all("SELECT scope_id FROM scope WHERE state = 'leaving'")]
     for scope_id in gone:
         rows.forget_scope(copy.store, scope_id)
-    assert held(copy) == there(world, scopes)
+    apart = differences(held(copy), there(world, scopes))
+    assert not apart, apart
 
 
 def one(world: World, query: str, *values: object) -> Any:
