@@ -4,16 +4,18 @@ Until its last line has come, nothing of it is shown.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
+from zlib import crc32
 
 from clients.handheld import identity
 from clients.handheld.rows import replace_scope
 from clients.handheld.store import Store
 from clients.handheld.transport import RefusedError, Transport, UnreachableError
 
-PORTION: Final = 500
-"""Rows between two commits at most, should the server set no marks."""
+ROW: Final = b'{"type":"row"'
+"""How each line with a row begins."""
 
 
 def fetch(store: Store, transport: Transport, scope_id: int) -> None:
@@ -66,29 +68,42 @@ def _take(store: Store, transport: Transport, scope_id: int) -> None:
     assert found is not None
     asked = {name: value for name, value in zip(("start", "after", "kinds"), found, strict=True) if value is not None}
     path = f"/v1/sync/snapshot/{scope_id}" + (f"?{urlencode(asked)}" if asked else "")
-    held: list[tuple[Any, ...]] = []
+    held: list[bytes] = []
     with transport.lines(path, identity.known(store)) as lines:
         for text in lines:
-            line = json.loads(text)
-            if line["type"] == "row":
-                held.append((scope_id, line["kind"], line["id"], line["version"], json.dumps(line["data"], ensure_ascii=False)))
-                if len(held) >= 2 * PORTION:
-                    _stage(store, scope_id, held, after=f"{line['kind']}:{line['id']}")
-            elif line["type"] == "begin":
-                with store.transaction():
-                    store.run("UPDATE scope SET start = ? WHERE scope_id = ?", line["start_cursor"], scope_id)
-            elif line["type"] == "mark":
-                _stage(store, scope_id, held, after=line["after"])
-            elif line["type"] == "end":
-                _stage(store, scope_id, held, after=None)
-                _show(store, scope_id, line["cursor"])
-                return
+            if text.startswith(ROW):
+                held.append(text)
+                continue
+            match json.loads(text.decode(errors="replace")):
+                case {"type": "begin", "start_cursor": str(start)}:
+                    with store.transaction():
+                        store.run("UPDATE scope SET start = ? WHERE scope_id = ?", start, scope_id)
+                case {"type": "mark", "after": str(after), "crc32": int(told)} if told == _sum(held, after):
+                    _stage(store, scope_id, held, after=after)
+                case {"type": "end", "cursor": str(cursor), "crc32": int(told)} if told == _sum(held, cursor):
+                    _stage(store, scope_id, held, after=None)
+                    _show(store, scope_id, cursor)
+                    return
+                case _:
+                    raise UnreachableError("a line of the snapshot was damaged on its way")
     raise UnreachableError("the snapshot ended without its last line")
 
 
-def _stage(store: Store, scope_id: int, held: list[tuple[Any, ...]], *, after: str | None) -> None:
+def _sum(held: Sequence[bytes], said: str) -> int:
+    """Of the rows since the last mark and of what the line itself says: they are kept before the stream has shown that it is whole."""
+    summed = 0
+    for text in held:
+        summed = crc32(text + b"\n", summed)
+    return crc32(said.encode(), summed)
+
+
+def _stage(store: Store, scope_id: int, held: list[bytes], *, after: str | None) -> None:
+    rows: list[tuple[Any, ...]] = [
+        (scope_id, line["kind"], line["id"], line["version"], json.dumps(line["data"], ensure_ascii=False))
+        for line in map(json.loads, held)
+    ]
     with store.transaction():
-        store.many("INSERT OR REPLACE INTO arriving VALUES (?, ?, ?, ?, ?)", held)
+        store.many("INSERT OR REPLACE INTO arriving VALUES (?, ?, ?, ?, ?)", rows)
         if after is not None:
             store.run("UPDATE scope SET after = ? WHERE scope_id = ?", after, scope_id)
     held.clear()

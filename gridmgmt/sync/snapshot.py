@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 import orjson
 
@@ -96,22 +97,27 @@ async def begin(
 async def lines(database: Database, actor: Actor, cursors: FeedCursors, wanted: Wanted) -> AsyncGenerator[bytes]:
     """The snapshot as lines of JSON (NDJSON), in pieces of about a page. Without the line `end` it is not whole.
 
+    `mark` and `end` carry a sum (CRC-32) of the rows since the mark before, with their line feeds, and of their own `after` or `cursor`: a
+    device keeps what came before the rest of the stream, and with it the sum that gzip has at its end, has come.
     Raises NotFoundError in the middle when the scope is taken from the actor.
     """
     start = cursors.seal(wanted.start)
     yield _line({"type": "begin", "scope": wanted.scope, "start_cursor": start, "estimate": wanted.estimate})
-    count = 0
+    count = summed = 0
     async with aclosing(_rows(database, actor, wanted)) as pages:
         async for kind, rows in pages:
             out: list[bytes] = []
             for number, line in rows:
                 out.append(line)
-                count += 1
+                count, summed = count + 1, crc32(line, summed)
                 if count % MARKED == 0:
-                    out.append(_line({"type": "mark", "after": f"{kind}:{number.decode()}"}))
+                    after = f"{kind}:{number.decode()}"
+                    out.append(_line({"type": "mark", "after": after, "crc32": crc32(after.encode(), summed)}))
+                    summed = 0
             yield b"".join(out)
     _, [(total, checksum)] = await database.read(actor, STATE, total_of(wanted.scope, wanted.kinds))
-    yield _line({"type": "end", "count": int(total or 0), "checksum": (checksum or b"").decode(), "cursor": start})
+    end: dict[str, object] = {"type": "end", "count": int(total or 0), "checksum": (checksum or b"").decode(), "cursor": start}
+    yield _line(end | {"crc32": crc32(start.encode(), summed)})
 
 
 async def _rows(database: Database, actor: Actor, wanted: Wanted) -> AsyncGenerator[tuple[str, list[tuple[bytes, bytes]]]]:

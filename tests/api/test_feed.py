@@ -1,5 +1,6 @@
 """What a handheld reads over HTTP: refusals first, then pulls, snapshots that are cut and gone on with, comparisons and pokes."""
 
+import binascii
 import gzip
 import time
 import zlib
@@ -228,6 +229,21 @@ def test_snapshot_that_was_cut_is_gone_on_with_behind_the_last_mark(handheld: Te
     now = {line["id"]: line["version"] for line in read(handheld, home) if line["type"] == "row"}
     assert held | changed == now
     assert told["checksum"] == rest[-1]["checksum"]
+
+
+def test_marks_and_end_sum_up_what_stands_before_them(handheld: TestClient, drawn: Drawn, home: int) -> None:
+    crowd(drawn, home, 1200)
+    since = bytearray()
+    told: list[tuple[str, bool]] = []
+    for text in handheld.get(f"/v1/sync/snapshot/{home}").content.splitlines(keepends=True):
+        line = orjson.loads(text)
+        if line["type"] == "row":
+            since += text
+        elif line["type"] in {"mark", "end"}:
+            said = line["after" if line["type"] == "mark" else "cursor"]
+            told.append((line["type"], line["crc32"] == binascii.crc32(bytes(since) + said.encode())))
+            since.clear()
+    assert told == [("mark", True), ("mark", True), ("end", True)]
 
 
 def test_packed_snapshot_can_be_unpacked_as_far_as_it_came(handheld: TestClient, drawn: Drawn, home: int) -> None:
