@@ -168,7 +168,7 @@ def _collected(
 
 def _walked(
     rows: FromClause, told: Sequence[str], after: Sequence[ColumnElement[bool]], where: Where, *, count: ColumnElement[int]
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     """The same by walking the ids."""
     # OFFSET 0 keeps the conditions out of the walk, so that the planner takes no other index for it.
     walk = select(*rows.c).where(*after).order_by(rows.c.id).offset(literal_column("0")).subquery("walk")

@@ -58,7 +58,7 @@ def survey(
     tell(drawn, rows, values)
 
 
-def tell(drawn: Drawn, rows: str, values: dict[str, object] | None = None) -> None:
+def tell(drawn: Drawn, rows: str, values: dict[str, Any] | None = None) -> None:
     """What rows say, a SELECT of sources, references and terms as an intake has it."""
     with drawn.database.transaction(operator(drawn)) as session:
         for statement in (changing(rows), adding(rows)):
