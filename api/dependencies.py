@@ -54,8 +54,9 @@ class Parts:
     listeners: Turns
     """Handhelds that wait for changes at once."""
     pushes: Queue
-    pushed: Buckets
     """Pushes of handhelds that are worked on at once."""
+    pushed: Buckets
+    """Pushes of each handheld, those refused left out."""
     extents: Extents = field(default_factory=Extents)
     files: Turns = field(default_factory=lambda: Turns(2))
     """Large files that are made at once; each needs a process."""

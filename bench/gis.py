@@ -7,6 +7,7 @@ pgbench with the same context, and without HTTP.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -39,6 +40,7 @@ ITEMS: Final = f"/ogc/collections/{LAYER.name}/items"
 DRAWN: Final = f"/ogc/collections/{LAYER.name}/tiles/WebMercatorQuad"
 PEER: Final = "/collections/reg.building"
 PEER_ITEMS: Final = f"{PEER}/items?geom-column=geom&properties={','.join(SELECTION.look.properties)}"
+RATE: Final = attrgetter("rate")
 ROUNDS: Final = 3
 """Each side is asked in turn, and its quickest round counts: nobody has the quieter minutes."""
 PLACES: Final = 40
@@ -89,7 +91,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
                 )
                 for _ in range(ROUNDS)
             ]
-            ours, alone, peers, *others = (max(some, key=_rate) for some in zip(*rounds, strict=True))
+            ours, alone, peers, *others = (max(some, key=RATE) for some in zip(*rounds, strict=True))
             drawn[case.name] = ours.rate
             yield from _compared(f"gis.{case.name}.tipg", ours, peers, case.goal)
             for name, other_load in zip(case.further, others, strict=True):
@@ -97,13 +99,13 @@ def measure(stage: Stage) -> Iterator[Figure]:
             yield from _compared(f"gis.{case.name}.statement", ours, alone, case.statement_goal)
     with served(stage, workers=WORKERS) as (port, server):
         for case in cases[-2:]:
-            kept = max((run(port, case.ours, headers=headers, server=server, postmaster=postmaster) for _ in range(ROUNDS)), key=_rate)
+            kept = max((run(port, case.ours, headers=headers, server=server, postmaster=postmaster) for _ in range(ROUNDS)), key=RATE)
             yield Figure(f"gis.{case.name}.kept", kept.rate, drawn[case.name], "1/s, against drawing")
         page = cases[0].ours[0]
         tag = next(line for line in fetch(port, page, headers).split(b"\r\n") if line.lower().startswith(b"etag:")).decode()
         headers += f"If-None-Match:{tag.partition(':')[2]}\r\n"
         several = (run(port, [page], headers=headers, server=server, postmaster=postmaster, status=304) for _ in range(ROUNDS))
-        known = max(several, key=_rate)
+        known = max(several, key=RATE)
         yield Figure("gis.page100.not_modified", known.rate, drawn["page100"], "1/s, against the page")
 
 
@@ -120,10 +122,6 @@ def _alone(stage: Stage, actor: Actor, case: Case, postmaster: int) -> Load:
     before = spent(postmaster)
     rate = run_pgbench(stage, actor, case.statements, seconds=SECONDS)
     return Load(rate, 0.0, (spent(postmaster) - before) / (rate * SECONDS), 0.0)
-
-
-def _rate(load: Load) -> float:
-    return load.rate
 
 
 def _pages(superuser: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Case]:

@@ -13,23 +13,18 @@ from gridmgmt.rents.methods.pairs import PairSums
 from gridmgmt.rents.methods.series import IntArray
 from gridmgmt.rents.observations import MICRO
 from gridmgmt.rents.samples import Span
-from gridmgmt.rents.statistics import NUMBER, fetch
+from gridmgmt.rents.statistics import COUNTED, NUMBER, OF_USE, fetch
 
-REBUILD: Final = """
+REBUILD: Final = f"""
     INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)
     SELECT p.community_id, p.use, p.earlier, p.later, count(*), sum(p.u), sum(p.u * p.u)
       FROM (SELECT m.community_id, m.use, lag(m.month) OVER unit AS earlier, m.month AS later, m.y - lag(m.y) OVER unit AS u
               FROM (SELECT o.unit_id, o.use, min(o.community_id) AS community_id, o.month, round(avg(o.log_rent))::bigint AS y
-                      FROM reg.rent_observation o
-                      LEFT JOIN reg.rent_limit l ON l.subdistrict_id = o.subdistrict_id AND l.use = o.use AND l.class = o.class
-                        AND l.year = date_part('year', o.month)::int
-                      LEFT JOIN reg.rent_limit w ON l.use IS NULL AND w.subdistrict_id = 0 AND w.use = o.use AND w.class = '' AND w.year = 0
-                     WHERE o.use = %(use)s AND o.reason IS NULL AND o.deleted_at IS NULL
-                       AND abs(o.log_rent - coalesce(l.centre, w.centre, o.log_rent)) <= 5 * coalesce(l.spread, w.spread, 1)
+                    {COUNTED.format(rows=OF_USE)}
                      GROUP BY o.unit_id, o.use, o.month) m
             WINDOW unit AS (PARTITION BY m.unit_id, m.use ORDER BY m.month)) p
      WHERE p.earlier IS NOT NULL
-     GROUP BY 1, 2, 3, 4"""
+     GROUP BY 1, 2, 3, 4"""  # noqa: S608 -- words of these files only
 LOAD: Final = """
     SELECT (extract(year FROM earlier) * 12 + extract(month FROM earlier) - 1)::bigint,
            (extract(year FROM later) * 12 + extract(month FROM later) - 1)::bigint,

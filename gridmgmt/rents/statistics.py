@@ -24,7 +24,7 @@ NUMBERS: Final = 2 + 2 * K + K * (K + 1) // 2
 USES: Final = ("residential", "shop", "office", "plant", "warehouse", "other")
 CLASSES: Final = ("self_built", "collective", "factory_dormitory", "commodity", "apartment", "other")
 
-PRESENT: Final = "SELECT * FROM reg.rent_observation"
+OF_USE: Final = "SELECT * FROM reg.rent_observation WHERE use = %(use)s"
 THEN: Final = """
     SELECT {columns} FROM reg.rent_observation WHERE recorded_from <= %(cut)s
      UNION ALL SELECT {columns} FROM reg.rent_observation_past WHERE recorded_from <= %(cut)s AND recorded_to > %(cut)s"""
@@ -37,20 +37,22 @@ def _sums() -> str:
     return "ARRAY[" + ", ".join(f"reg.total({term})" for term in terms) + "]"
 
 
-ADDING: Final = """
-    SELECT o.month, o.community_id, o.use, o.class, o.new_let, count(*)::int AS n, {sums} AS sums
+COUNTED: Final = """
       FROM ({rows}) o
       LEFT JOIN reg.rent_limit l ON l.subdistrict_id = o.subdistrict_id AND l.use = o.use AND l.class = o.class
         AND l.year = date_part('year', o.month)::int
       LEFT JOIN reg.rent_limit w ON l.use IS NULL AND w.subdistrict_id = 0 AND w.use = o.use AND w.class = '' AND w.year = 0
      WHERE o.reason IS NULL AND o.deleted_at IS NULL
-       AND abs(o.log_rent - coalesce(l.centre, w.centre, o.log_rent)) <= 5 * coalesce(l.spread, w.spread, 1)
-     GROUP BY 1, 2, 3, 4, 5"""
+       AND abs(o.log_rent - coalesce(l.centre, w.centre, o.log_rent)) <= 5 * coalesce(l.spread, w.spread, 1)"""
+"""The observations `o` of some rows that count: not set aside, and no gross errors by the limits of their group, or else of their use."""
+ADDING: Final = (
+    "SELECT o.month, o.community_id, o.use, o.class, o.new_let, count(*)::int AS n, {sums} AS sums" + COUNTED + " GROUP BY 1, 2, 3, 4, 5"
+)
 
 
 REBUILD: Final = (
     "SET LOCAL work_mem = '256MB'",  # ninety thousand cells, a kilobyte each, for every process that sums
-    "CREATE TEMP TABLE summed ON COMMIT DROP AS" + ADDING.format(sums=_sums(), rows=PRESENT + " WHERE use = %(use)s"),
+    "CREATE TEMP TABLE summed ON COMMIT DROP AS " + ADDING.format(sums=_sums(), rows=OF_USE),
     "SET LOCAL work_mem = DEFAULT",
     "DELETE FROM reg.rent_statistic WHERE use = %(use)s",
     "INSERT INTO reg.rent_statistic (month, community_id, use, class, new_let, n, sums) SELECT * FROM pg_temp.summed",

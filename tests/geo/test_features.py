@@ -41,19 +41,9 @@ def trees(postgis_connection: Connection) -> Connection:
 LOOK = Look(("树种", "planted"))
 
 
-def read(
-    connection: Connection,
-    limit: int,
-    *,
-    after: list[Any] | None = None,
-    box: str | None = None,
-    order: tuple[Key, ...] = (),
-    walking: bool = False,
-    dense: int = 20_000,
-    layer: Select[*tuple[Any, ...]] = LAYER,
-) -> tuple[list[int], Any, int, bool]:
-    """The ids of the page's features, and the rest of its row; of the end only the key."""
-    ids, end, number, more = read_end(connection, limit, after=after, box=box, order=order, walking=walking, dense=dense, layer=layer)
+def read(connection: Connection, limit: int, **asked: Any) -> tuple[list[int], Any, int, bool]:
+    """The ids of the page's features, and the rest of its row; of the end only the key. Asked as `read_end` is."""
+    ids, end, number, more = read_end(connection, limit, **asked)
     return ids, None if end is None else end[:-1], number, more
 
 
@@ -68,7 +58,7 @@ def read_end(
     dense: int = 20_000,
     layer: Select[*tuple[Any, ...]] = LAYER,
 ) -> tuple[list[int], Any, int, bool]:
-    """The same with all that is told of the end."""
+    """The ids of the page's features, and the rest of its row."""
     key = None if after is None else [None if value is None else literal(value) for value in after]
 
     def where(rows: FromClause) -> list[ColumnElement[bool]]:
