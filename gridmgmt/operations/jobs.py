@@ -99,8 +99,9 @@ def letting_go(one: Sweep) -> Callable[[Register], str]:
 
 JOBS: Final[Sequence[Job]] = (
     Job("audit-months", "nightly", "Makes the partitions of the audit trail a year ahead.", make_months),
-    Job("files", "nightly", "Gives up unfinished uploads whose time is over, and sweeps after them.", sweep_files),
     *(Job(name, "nightly", f"Lets go of {WHAT[name]}.", letting_go(one)) for name, one in RETENTION.items()),
+    # after what is let go, because photos of the erased are
+    Job("files", "nightly", "Gives up unfinished uploads whose time is over, and sweeps after them.", sweep_files),
     Job("residents", "monthly", "Counts the residents of each area for the public layer.", count_month),
     Job("rents", "quarterly", "Computes the rents of the quarter that ended, as a draft to be reviewed.", compute_quarter),
 )

@@ -17,7 +17,7 @@ from gridmgmt.sync.lines import Line
 from gridmgmt.sync.results import Outcome
 
 OPEN: Final = (
-    "SELECT last_seq, stored, taken, bases, aliases, grids, lost FROM sec.push_open(%(device)s::uuid, %(first)s::bigint, %(last)s::bigint,"
+    "SELECT last_seq, stored, taken, bases, aliases, grids, lost FROM sec.push_open(%(device)s::uuid,"
     " %(ids)b::uuid[], %(seqs)b::bigint[], %(bases)b::bigint[], %(refs)b::uuid[])"
 )
 CLOSE: Final = (
@@ -52,8 +52,6 @@ def open_push(line: Line, batch: Batch, items: Sequence[Item]) -> Opened:
     refs = {value for item in items for value in (item.id, *item.values.values()) if isinstance(value, uuid.UUID)}
     values = {
         "device": batch.device,
-        "first": items[0].seq if items else 1,
-        "last": items[-1].seq if items else 0,
         "ids": [item.mutation_id for item in items],
         "seqs": [item.seq for item in items],
         "bases": [item.base_seq for item in items if item.base_seq is not None],

@@ -37,7 +37,8 @@ def erase_people(session: Session) -> int:
     """Erase name, sex, year of birth, masks, phone and number of persons who were struck out 30 days ago. Nightly.
 
     Personal Information Protection Law (个人信息保护法), article 47. Every former form of the row is erased too; that somebody was
-    there, where and when, stays, under the name 已删除, because a name may not be empty.
+    there, where and when, stays, under the name 已删除, because a name may not be empty. Photos of nobody else are given up: the sweep of
+    files deletes them.
     """
     return _call(session, "erase_people")
 
@@ -52,6 +53,11 @@ def sweep_conflicts(session: Session) -> int:
     return _call(session, "sweep_conflicts")
 
 
+def sweep_letters(session: Session) -> int:
+    """Drop dead letters that were closed three years ago. Nightly."""
+    return _call(session, "sweep_letters")
+
+
 RETENTION: Final[Mapping[str, Sweep]] = {
     "compact-feed": compact_feed,
     "prune-feed": prune_feed,
@@ -59,6 +65,7 @@ RETENTION: Final[Mapping[str, Sweep]] = {
     "erase-people": erase_people,
     "sweep-enrolments": sweep_enrolments,
     "sweep-conflicts": sweep_conflicts,
+    "sweep-letters": sweep_letters,
 }
 """Every sweep by its name."""
 WHAT: Final[Mapping[str, str]] = {
@@ -68,6 +75,7 @@ WHAT: Final[Mapping[str, str]] = {
     "erase-people": "what told who persons were, 30 days after they were struck out",
     "sweep-enrolments": "codes for handhelds that expired a month ago",
     "sweep-conflicts": "conflicts that were decided three years ago",
+    "sweep-letters": "dead letters that were closed three years ago",
 }
 """What each lets go of."""
 

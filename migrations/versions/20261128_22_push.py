@@ -19,7 +19,7 @@ PUSH = """
 -- transaction id, so a waiting one does not hold the feed back. The role's statements end after 5 s, so the wait ends before.
 -- Gives what is known of the numbers that the device sends: those taken before with their answers, mutation ids that stand under another
 -- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart.
-CREATE FUNCTION sec.push_open(p_device uuid, p_first bigint, p_last bigint, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
+CREATE FUNCTION sec.push_open(p_device uuid, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
   OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT grids int[], OUT lost jsonb)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE waits text := current_setting('lock_timeout');
@@ -32,7 +32,7 @@ BEGIN
   PERFORM set_config('lock_timeout', waits, true);
   SELECT d.last_seq INTO STRICT last_seq FROM sync.device d WHERE d.id = p_device;
   SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('hash', encode(m.req_hash, 'hex'), 'status', m.status, 'version', m.version,
-           'result', m.result)), '{}') INTO stored FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq BETWEEN p_first AND p_last;
+           'result', m.result)), '{}') INTO stored FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = ANY (p_seqs);
   SELECT coalesce(array_agg(m.mutation_id), '{}') INTO taken FROM unnest(p_ids, p_seqs) AS u(id, seq) JOIN sync.mutation m ON m.mutation_id = u.id
    WHERE m.device_id <> p_device OR m.client_seq <> u.seq;
   SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('status', m.status, 'id', m.entity_id,
@@ -186,6 +186,8 @@ BEGIN
   UPDATE reg.person p SET deleted_at = transaction_timestamp(), conflict_open = false WHERE p.id = p_drop;
   UPDATE sync.id_alias a SET canonical = p_keep WHERE a.canonical = p_drop;
   INSERT INTO sync.id_alias (alias, canonical, kind) VALUES (p_drop, p_keep, 'resident') ON CONFLICT (alias) DO UPDATE SET canonical = excluded.canonical;
+  UPDATE sync.file_link l SET entity_id = p_keep WHERE l.entity_id = p_drop AND l.kind = 'resident' AND NOT EXISTS (
+    SELECT FROM sync.file_link o WHERE (o.file_id, o.kind, o.entity_id, o.linked_by) = (l.file_id, l.kind, p_keep, l.linked_by));
   UPDATE sync.conflict c SET entity_id = p_keep WHERE c.entity_id = p_drop AND c.state = 'open' AND c.code <> 'same-person';
   GET DIAGNOSTICS left_over = ROW_COUNT;
   IF left_over > 0 THEN UPDATE reg.person p SET conflict_open = true WHERE p.id = p_keep AND NOT p.conflict_open; END IF;
@@ -228,12 +230,12 @@ CREATE POLICY field_own_r ON sync.dead_letter FOR SELECT TO app_field USING (acc
 
 GRANTS = """
 REVOKE ALL ON FUNCTION
-  sec.push_open(uuid, bigint, bigint, uuid[], bigint[], bigint[], uuid[]),
+  sec.push_open(uuid, uuid[], bigint[], bigint[], uuid[]),
   sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int),
   sec.own_versions(uuid, uuid[]), sec.residents_claim(uuid[], bytea[], bytea[], smallint),
   sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-  sec.push_open(uuid, bigint, bigint, uuid[], bigint[], bigint[], uuid[]),
+  sec.push_open(uuid, uuid[], bigint[], bigint[], uuid[]),
   sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int),
   sec.own_versions(uuid, uuid[]), sec.residents_claim(uuid[], bytea[], bytea[], smallint),
   sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]) TO app_field;
@@ -308,7 +310,7 @@ def downgrade() -> None:
         DROP FUNCTION sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]);
         DROP FUNCTION sec.residents_claim(uuid[], bytea[], bytea[], smallint); DROP FUNCTION sec.own_versions(uuid, uuid[]);
         DROP FUNCTION sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int);
-        DROP FUNCTION sec.push_open(uuid, bigint, bigint, uuid[], bigint[], bigint[], uuid[]);
+        DROP FUNCTION sec.push_open(uuid, uuid[], bigint[], bigint[], uuid[]);
     """)
     op.execute("SET ROLE reg_owner")
     op.execute(

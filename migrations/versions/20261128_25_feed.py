@@ -231,13 +231,27 @@ BEGIN
   GET DIAGNOSTICS done = ROW_COUNT;
   RETURN done;
 END $$;
+
+-- Dead letters after which somebody looked three years ago. That there was one, sync.mutation tells.
+CREATE FUNCTION sec.sweep_letters(p_most int) RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE done int;
+BEGIN
+  IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
+  DELETE FROM sync.dead_letter l USING (
+      SELECT o.device_id, o.client_seq FROM sync.dead_letter o
+       WHERE o.state = 'closed' AND o.closed_at < clock_timestamp() - interval '3 years' LIMIT p_most) old
+   WHERE l.device_id = old.device_id AND l.client_seq = old.client_seq;
+  GET DIAGNOSTICS done = ROW_COUNT;
+  RETURN done;
+END $$;
 REVOKE ALL ON FUNCTION sec.compact_feed(int), sec.prune_feed(int), sec.shorten_results(int), sec.erase_people(int),
-  sec.sweep_enrolments(int), sec.sweep_conflicts(int) FROM PUBLIC;
+  sec.sweep_enrolments(int), sec.sweep_conflicts(int), sec.sweep_letters(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.compact_feed(int), sec.prune_feed(int), sec.shorten_results(int), sec.erase_people(int),
-  sec.sweep_enrolments(int), sec.sweep_conflicts(int) TO app_loader;
+  sec.sweep_enrolments(int), sec.sweep_conflicts(int), sec.sweep_letters(int) TO app_loader;
 """
 
-DELETES = "reg.identity, sync.enrolment, sync.conflict"
+DELETES = "reg.identity, sync.enrolment, sync.conflict, sync.dead_letter"
 
 
 def upgrade() -> None:
@@ -252,7 +266,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET ROLE sec_definer")
     op.execute("""
-        DROP FUNCTION sec.sweep_conflicts(int), sec.sweep_enrolments(int), sec.erase_people(int), sec.shorten_results(int), sec.prune_feed(int),
+        DROP FUNCTION sec.sweep_letters(int), sec.sweep_conflicts(int), sec.sweep_enrolments(int), sec.erase_people(int), sec.shorten_results(int), sec.prune_feed(int),
           sec.compact_feed(int), sec.checksum_differs(int, jsonb), sec.feed_figures(), sec.feed_lag(), sec.feed_heads(xid8), sec.feed_state(),
           sec.pull_open(text, int[]);
     """)

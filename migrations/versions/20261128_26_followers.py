@@ -1,4 +1,4 @@
-"""What hangs on a row goes where the row goes, an alias is an id that nobody has, and what is erased is erased from letters too.
+"""What hangs on a row goes where the row goes, an alias is an id that nobody has, and what is erased is erased from letters and photos too.
 
 Why: a conflict and a photo stayed in the queue and in the sight of the grid that their row had left; a handheld could make the id of
 somebody whom it does not see an alias of its own resident, and others' changes of that row went astray from then on.
@@ -94,7 +94,7 @@ BEGIN
   UPDATE reg.discrepancy SET ours = NULL, theirs = id::text WHERE person_id = ANY (who);
   UPDATE reg.discrepancy_past SET ours = NULL, theirs = id::text WHERE person_id = ANY (who);
   UPDATE sync.conflict SET base = NULL, theirs = NULL, yours = NULL, resolution = NULL WHERE kind = 'resident' AND entity_id = ANY (who);
-{letters}  UPDATE sync.mutation SET result = NULL WHERE kind = 'resident' AND entity_id = ANY (who) AND result IS NOT NULL;
+{further}  UPDATE sync.mutation SET result = NULL WHERE kind = 'resident' AND entity_id = ANY (who) AND result IS NOT NULL;
   SELECT array_agg(s.identity_id) INTO numbers FROM reg.person_secret s WHERE s.person_id = ANY (who) AND s.identity_id IS NOT NULL;
   UPDATE reg.person_secret SET identity_id = NULL, phone_enc = NULL, req_hash = sha256(uuid_send(person_id)) WHERE person_id = ANY (who);
   DELETE FROM reg.identity i WHERE i.id = ANY (numbers) AND NOT EXISTS (SELECT FROM reg.person_secret s WHERE s.identity_id = i.id);
@@ -106,6 +106,12 @@ LETTERS = """  -- What was said of them and could not be taken, by their own id 
   DELETE FROM sync.dead_letter l USING sync.mutation m
    WHERE l.kind = 'resident' AND m.device_id = l.device_id AND m.client_seq = l.client_seq
      AND (m.entity_id = ANY (who) OR EXISTS (SELECT FROM sync.id_alias a WHERE a.alias = m.entity_id AND a.canonical = ANY (who)));
+"""
+PHOTOS = """  -- Photos of them, but those that show something else too; the nightly sweep of files deletes the bytes.
+  WITH gone AS (DELETE FROM sync.file_link l WHERE l.kind = 'resident' AND l.entity_id = ANY (who) RETURNING l.file_id)
+  UPDATE sync.file f SET state = 'expired', objects = '{}', swept = false FROM (SELECT DISTINCT g.file_id FROM gone g) n
+   WHERE f.id = n.file_id AND NOT EXISTS (
+     SELECT FROM sync.file_link o WHERE o.file_id = f.id AND o.linked_by = f.account_id AND NOT (o.kind = 'resident' AND o.entity_id = ANY (who)));
 """
 
 
@@ -119,9 +125,9 @@ def upgrade() -> None:
             )
     # To have been there and seen it takes nothing from whoever was there before.
     op.execute("INSERT INTO sync.field_policy (kind, field, policy) VALUES ('residence', 'verified', 'client_wins') ON CONFLICT DO NOTHING")
-    op.execute("GRANT DELETE ON sync.dead_letter TO sec_definer")
+    op.execute("GRANT DELETE ON sync.file_link TO sec_definer")
     op.execute("SET ROLE sec_definer")
-    op.execute(UPDATED.format(declare="DECLARE moved bigint;\n", body=APART) + ALIASES + ERASED.format(letters=LETTERS))
+    op.execute(UPDATED.format(declare="DECLARE moved bigint;\n", body=APART) + ALIASES + ERASED.format(further=LETTERS + PHOTOS))
     op.execute("SET ROLE reg_owner")
     op.execute(TRIGGER)
 
@@ -129,9 +135,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TRIGGER alias_of_nobody ON sync.id_alias")
     op.execute("SET ROLE sec_definer")
-    op.execute(UPDATED.format(declare="", body=TOGETHER) + ERASED.format(letters=""))
+    op.execute(UPDATED.format(declare="", body=TOGETHER) + ERASED.format(further=""))
     op.execute("DROP FUNCTION sec.alias_of_nobody(); DROP FUNCTION sec.ids_taken(uuid[]); DROP FUNCTION sec.ids_in_use(uuid[]);")
     op.execute("SET ROLE reg_owner")
-    op.execute("REVOKE DELETE ON sync.dead_letter FROM sec_definer")
+    op.execute("REVOKE DELETE ON sync.file_link FROM sec_definer")
     op.execute("DELETE FROM sync.field_policy WHERE kind = 'residence' AND field = 'verified'")
     op.execute("DROP INDEX sync.ix_file_link_entity_id_kind; DROP INDEX sync.ix_conflict_entity_id_kind;")

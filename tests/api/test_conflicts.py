@@ -103,9 +103,10 @@ def test_phone_of_a_record_that_was_struck_out_is_kept_sealed_and_restored(hand:
 
 
 def twins(hand: Pusher) -> tuple[dict[str, Any], str]:
-    """A record like 张大山's, without a number, and where he lives by it."""
+    """A record like 张大山's, without a number, with a photo, and where he lives by it."""
     places = hand.drawn.places
     made = hand.create("resident", scope=places.grids["south-west"], name="张大山", registration="floating", birth_year=1985)
+    made["files"] = [str(uuid.uuid4())]
     lived = hand.create("residence", resident_id=made["id"], unit_id=places.units["tower-102"], main=False, valid_from="2026-01-01")
     told, _ = hand.results(made, lived)
     return dict(told), lived["id"]
@@ -118,6 +119,7 @@ def test_two_records_of_one_person_are_merged_by_the_office_only(hand: Pusher, o
     assert decide(log_in("community"), told["conflict_id"], take="yours").status_code == 422
     assert decide(log_in("community"), told["conflict_id"], take="merge").status_code == 200
     assert rows(hand.drawn, "SELECT person_id FROM reg.residence WHERE id = %s", lived) == [(zhang,)]
+    assert rows(hand.drawn, "SELECT entity_id FROM sync.file_link") == [(zhang,)]
     assert rows(hand.drawn, "SELECT deleted_at IS NOT NULL FROM reg.person WHERE id = %s", told["id"]) == [(True,)]
     assert hand.statuses(hand.update("resident", told["id"], 1, registration="lodging")) == ["applied"]
     assert rows(hand.drawn, "SELECT registration FROM reg.person WHERE id = %s", zhang) == [("lodging",)]

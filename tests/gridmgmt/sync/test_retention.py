@@ -1,6 +1,8 @@
 """What is let go after its time, and that every device is right afterwards."""
 
+import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,9 +11,13 @@ import pytest
 from gridmgmt.database import Actor, Database
 from gridmgmt.errors import InvalidError
 from gridmgmt.security import accounts
-from gridmgmt.sync import retention
+from gridmgmt.settings import Uploads
+from gridmgmt.sync import files, retention
+from gridmgmt.sync.files import Belongs, Kind
 from gridmgmt.sync.retention import RETENTION, sweep
+from gridmgmt.sync.stored import Stored
 from tests import horizon
+from tests.api.uploads import photo
 from tests.drawn import Drawn
 from tests.gridmgmt.sync.handling import Hand, live, resyncs, run
 from tests.handhelds import Device, enrolled
@@ -195,6 +201,46 @@ def test_letters_about_an_erased_person_go_too(drawn: Drawn, operator: Actor) ->
     assert sweep(drawn.database, operator, retention.erase_people) == 1
     assert sql(drawn, "SELECT client_seq FROM sync.dead_letter ORDER BY 1") == [(1,), (2,), (5,), (6,)]
     assert sql(drawn, "SELECT count(*) FROM sync.mutation") == [(6,)]
+
+
+def test_photos_of_an_erased_person_alone_are_given_up(drawn: Drawn, operator: Actor, tmp_path: Path) -> None:
+    """A photo that shows the home too is kept, and so is one of somebody who is still there."""
+    worker, stored, people = drawn.places.accounts["worker"], Stored(tmp_path), drawn.places.people
+    [(grid, subdistrict)] = sql(drawn, f"SELECT grid_id, subdistrict_id FROM reg.person WHERE id = '{people['li']}'")
+    shown: dict[str, list[tuple[Kind, uuid.UUID]]] = {
+        "alone": [("resident", people["li"])],
+        "home": [("resident", people["li"]), ("unit", drawn.places.units["tower-101"])],
+        "other": [("resident", people["zhang"])],
+    }
+    made: dict[str, uuid.UUID] = {}
+    for name, those in shown.items():
+        with drawn.database.transaction(worker) as session:
+            file = files.begin(session, worker, Uploads(), length=900, said={})
+            files.link(session, worker, [Belongs(file.id, kind, one, grid, subdistrict) for kind, one in those])
+        made[name] = files.append(drawn.database, worker, stored, file, photo(900)).id
+    sql(drawn, "UPDATE sync.file SET swept = true")
+    sql(drawn, f"UPDATE reg.residence SET deleted_at = now() WHERE person_id = '{people['li']}'")
+    sql(drawn, f"UPDATE reg.person SET deleted_at = now() - interval '31 days' WHERE id = '{people['li']}'")
+    assert sweep(drawn.database, operator, retention.erase_people) == 1
+    assert {name: sql(drawn, f"SELECT state, swept FROM sync.file WHERE id = '{one}'") for name, one in made.items()} == {
+        "alone": [("expired", False)],
+        "home": [("complete", True)],
+        "other": [("complete", True)],
+    }
+    assert files.expire_files(drawn.database, operator, stored).swept == 1
+    assert {path.parent.name for path in tmp_path.rglob("*") if path.is_file()} == {str(made["home"]), str(made["other"])}
+    assert sql(drawn, "SELECT kind FROM sync.file_link ORDER BY 1") == [("resident",), ("unit",)]
+
+
+def test_letters_go_three_years_after_they_were_closed(drawn: Drawn, operator: Actor) -> None:
+    hand = Pusher.of(drawn)
+    hand.push(*(hand.create("dragon") for _ in range(3)))
+    for years, seq in ((4, 1), (2, 2)):
+        closed = f"state = 'closed', closed_by = account_id, closed_at = now() - interval '{years} years'"
+        sql(drawn, f"UPDATE sync.dead_letter SET {closed} WHERE client_seq = {seq}")
+    sql(drawn, "UPDATE sync.dead_letter SET created_at = now() - interval '4 years'")
+    assert sweep(drawn.database, operator, retention.sweep_letters) == 1
+    assert sql(drawn, "SELECT client_seq FROM sync.dead_letter ORDER BY 1") == [(2,), (3,)]
 
 
 def test_codes_and_decided_conflicts_go_after_their_time(drawn: Drawn, operator: Actor, device: Device, home: int) -> None:
