@@ -167,9 +167,9 @@ class World:
             self.long = None
 
     def hang_up(self) -> None:
-        """Let PostgreSQL end every session of the server."""
+        """Let PostgreSQL end every session of the server, and wait until they have ended: our own would be lent to whoever is next."""
         ours = "datname = current_database() AND application_name LIKE 'gridmgmt%'"
-        self.superuser.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
+        self.superuser.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {ours}")
 
     def another_history(self) -> None:
         """What a restore does to the feed: every cursor is of another time."""
