@@ -24,7 +24,7 @@ from gridmgmt.sync.queues import few
 from gridmgmt.sync.scene import Scene
 from gridmgmt.sync.writers import WRITERS
 from gridmgmt.sync.writers.noun import Row, Write
-from gridmgmt.sync.writing import DEFERRED_NO_MORE, write_one
+from gridmgmt.sync.writing import write_one
 
 Take = Literal["theirs", "yours", "set", "merge", "apart"]
 
@@ -94,7 +94,6 @@ def resolve(session: Session, actor: Actor, sealer: Sealer, conflict_id: uuid.UU
     person = conflict.code == "same-person"
     if (asked.take in {"merge", "apart"}) != person:
         raise InvalidError("take merge or apart for two records of one person, else theirs, yours or set", field="take")
-    session.connection().exec_driver_sql(DEFERRED_NO_MORE)
     version = (
         _merge(session, actor, conflict)
         if asked.take == "merge"
@@ -164,5 +163,5 @@ def _scene(session: Session, actor: Actor, sealer: Sealer, conflict: Conflict, t
     """As around a push of nothing."""
     now = dt.datetime.now(dt.UTC)
     batch = Batch(conflict.device_id, conflict.id, Sending(now, now), ())
-    nothing = Opened(0, {}, frozenset(), {}, {}, frozenset(), {})
+    nothing = Opened(0, {}, frozenset(), {}, {}, frozenset(), {}, {})
     return Scene(Line(session), batch, nothing, sealer, today, actor.account_id, demo=False)

@@ -43,12 +43,14 @@ class Opened:
     aliases: Mapping[uuid.UUID, uuid.UUID]
     grids: frozenset[int]
     """Those that the worker has now."""
+    subdistricts: Mapping[int, int]
+    """Of these grids and of those lost of late."""
     lost: Mapping[int, dt.datetime]
     """Those lost within the last three days, and when."""
 
 
 def open_push(line: Line, batch: Batch, items: Sequence[Item]) -> Opened:
-    """Wait for this device's turn and look. Raises ConflictError `push-in-progress` when another push of it does not end."""
+    """Wait for this device's turn and look; constraints are checked at once from here on. Raises ConflictError `push-in-progress` when another push of it does not end."""
     refs = {value for item in items for value in (item.id, *item.values.values()) if isinstance(value, uuid.UUID)}
     values = {
         "device": batch.device,
@@ -69,7 +71,8 @@ def open_push(line: Line, batch: Batch, items: Sequence[Item]) -> Opened:
         frozenset(taken),
         {int(seq): one for seq, one in bases.items()},
         {uuid.UUID(alias): uuid.UUID(canonical) for alias, canonical in aliases.items()},
-        frozenset(grids),
+        frozenset(map(int, grids.keys() - lost.keys())),
+        {int(grid): subdistrict for grid, subdistrict in grids.items()},
         {int(grid): dt.datetime.fromisoformat(moment) for grid, moment in lost.items()},
     )
 

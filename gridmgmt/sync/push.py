@@ -25,7 +25,7 @@ from gridmgmt.sync.planning import plan
 from gridmgmt.sync.results import Clash, Outcome, new_id, rejected
 from gridmgmt.sync.scene import Scene
 from gridmgmt.sync.writers.residents import namesakes
-from gridmgmt.sync.writing import DEFERRED_NO_MORE, show_present, write
+from gridmgmt.sync.writing import show_present, write
 
 SMALL: Final = 50
 """PostgreSQL keeps 64 subtransactions of a backend at hand; beyond, everybody slows down."""
@@ -76,7 +76,6 @@ class _Taker:
             _refuse_reused_ids(fresh, opened)
             outcomes: list[Outcome] = []
             if fresh:
-                line.run(DEFERRED_NO_MORE)  # what is checked at the commit would otherwise spoil everything there
                 scene = Scene(
                     line, self.batch, opened, self.sealer, self.today, self.actor.account_id, self.demo, aliases=dict(opened.aliases)
                 )

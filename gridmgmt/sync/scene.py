@@ -22,7 +22,6 @@ from gridmgmt.sync.writers.noun import Row
 from gridmgmt.sync.writers.residents import Number, claim, number_in
 
 TAKEN: Final = "SELECT id FROM sec.ids_taken(%(ids)b::uuid[]) AS id"
-SUBDISTRICTS: Final = "SELECT g.id, g.subdistrict_id FROM reg.grid g WHERE g.id = ANY (%(ids)b::int[])"
 OWN: Final = "SELECT entity_id, version FROM sec.own_versions(%(device)s::uuid, %(ids)b::uuid[])"
 POLICIES: Final = (
     "SELECT DISTINCT ON (p.kind, p.field) p.kind, p.field, p.policy FROM sync.field_policy p ORDER BY p.kind, p.field, p.version DESC"
@@ -71,7 +70,6 @@ class Scene:
     """Whether buildings may leave the worker's grids: by a function, one at a time."""
     touched: list[Row] = field(default_factory=list[Row])
     """Rows that the item being planned refers to."""
-    _subdistricts: dict[int, int] = field(default_factory=dict[int, int])
     _policies: dict[str, dict[str, Policy]] | None = None
 
     @property
@@ -112,9 +110,7 @@ class Scene:
 
     def subdistrict_of(self, grid_id: int) -> int:
         """The subdistrict of a grid of the worker's; 0 for others."""
-        if not self._subdistricts:
-            self._subdistricts = dict(map(tuple, self.line.rows(SUBDISTRICTS, {"ids": list(self.grids)})))
-        return self._subdistricts.get(grid_id, 0)
+        return self.opened.subdistricts.get(grid_id, 0)
 
     def policies(self, kind: str) -> Mapping[str, Policy]:
         """The rules of the kind that hold now."""

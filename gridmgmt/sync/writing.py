@@ -19,7 +19,6 @@ from gridmgmt.sync.writers.buildings import relocate
 from gridmgmt.sync.writers.noun import Write, Writer
 
 SCOPED: Final = {"grid_id": "int", "subdistrict_id": "int", "conflict_open": "boolean"}
-DEFERRED_NO_MORE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
 
 
 def write(outcomes: Sequence[Outcome], scene: Scene) -> None:

@@ -20,7 +20,7 @@ PUSH = """
 -- Gives what is known of the numbers that the device sends: those taken before with their answers, mutation ids that stand under another
 -- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart.
 CREATE FUNCTION sec.push_open(p_device uuid, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
-  OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT grids int[], OUT lost jsonb)
+  OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT grids jsonb, OUT lost jsonb)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE waits text := current_setting('lock_timeout');
 BEGIN
@@ -41,7 +41,8 @@ BEGIN
     FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = ANY (p_bases);
   SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}') INTO aliases FROM sync.id_alias a WHERE a.alias = ANY (p_refs);
   SELECT coalesce(jsonb_object_agg(l.grid_id, l.lost_at), '{}') INTO lost FROM sec.lost_grids() l;
-  SELECT coalesce(array_agg(g), '{}') INTO grids FROM unnest(sec.grids()) g WHERE NOT lost ? g::text;
+  SELECT coalesce(jsonb_object_agg(g.id, g.subdistrict_id), '{}') INTO grids FROM reg.grid g WHERE g.id = ANY (sec.grids());
+  SET CONSTRAINTS ALL IMMEDIATE;  -- what is checked at the commit would spoil everything that is written until then
 END $$;
 
 -- Last statement of a push: what was sent and what became of it. Arrays are of one length, the numbers follow the last one without a gap.
@@ -151,9 +152,11 @@ END $$;
 
 QUEUES = """
 -- Holds a conflict that the caller sees until it is decided, so that two do not decide it at once. No row: it is not there, or not seen.
+-- Constraints are checked at once from here on, while it can be told what is to blame.
 CREATE FUNCTION sec.conflict_hold(p_id uuid) RETURNS SETOF sync.conflict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  SET CONSTRAINTS ALL IMMEDIATE;
   RETURN QUERY SELECT c.* FROM sync.conflict c WHERE c.id = p_id AND sec.may_see(c.grid_id, c.subdistrict_id) FOR UPDATE;
 END $$;
 -- Writes down how it was decided; the row itself was written before, in the same transaction.

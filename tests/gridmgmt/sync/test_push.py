@@ -292,5 +292,5 @@ def test_batch_of_fifty_takes_so_many_statements(drawn: Drawn, hand: Pusher) -> 
     event.listen(engine, "before_cursor_execute", note)
     assert set(hand.statuses(*batch)) == {"applied"}
     event.remove(engine, "before_cursor_execute", note)
-    # enter, open, constraints; hold units, residents, residences; see the building; grid, namesakes; creations, changes; close, audit
-    assert len(sent) == 3 + 3 + 1 + 2 + 3 + 2 + 2, "\n".join(statement[:90] for statement in sent)
+    # enter, open; hold units, residents, residences; see the building; namesakes; creations, changes; close, audit
+    assert len(sent) == 2 + 3 + 1 + 1 + 3 + 2 + 2, "\n".join(statement[:90] for statement in sent)
