@@ -153,6 +153,7 @@ def resend_from(store: Store, expected: int) -> None:
     with store.transaction():
         store.run("UPDATE mutation SET state = 'queued', status = NULL, result = NULL WHERE state = 'done' AND seq >= ?", expected)
         lowest = store.one("SELECT min(seq) FROM mutation WHERE state = 'queued'")
+        store.put(acked_seq=min(store.number("acked_seq"), expected - 1))  # what it does not know has not come back from it
         if lowest is not None and lowest[0] is not None and lowest[0] > expected:
             raise SequenceLostError(f"the server wants number {expected}; the oldest one that is kept is {lowest[0]}")
 

@@ -75,8 +75,9 @@ def _take(store: Store, transport: Transport, scope_id: int) -> None:
                 held.append(text)
                 continue
             match json.loads(text.decode(errors="replace")):
-                case {"type": "begin", "start_cursor": str(start)}:
+                case {"type": "begin", "start_cursor": str(start), "epoch": str(epoch)}:
                     with store.transaction():
+                        _recognise(store, scope_id, epoch)
                         store.run("UPDATE scope SET start = ? WHERE scope_id = ?", start, scope_id)
                 case {"type": "mark", "after": str(after), "crc32": int(told)} if told == _sum(held, after):
                     _stage(store, scope_id, held, after=after)
@@ -87,6 +88,20 @@ def _take(store: Store, transport: Transport, scope_id: int) -> None:
                 case _:
                     raise UnreachableError("a line of the snapshot was damaged on its way")
     raise UnreachableError("the snapshot ended without its last line")
+
+
+def _recognise(store: Store, scope_id: int, epoch: str) -> None:
+    """Which history of the server this is. In another one versions begin again, so every grid is fetched anew, and nothing that this
+    device was answered is certain: see `Handheld.compare_numbers`.
+    """
+    known = store.get("epoch")
+    if epoch == known:
+        return
+    store.put(epoch=epoch)
+    if known is not None:
+        store.put(era=store.number("era") + 1, compare=1)
+        for (other,) in store.all("SELECT scope_id FROM scope WHERE state = 'live' AND scope_id <> ?", scope_id):
+            begin_again(store, other)
 
 
 def _sum(held: Sequence[bytes], said: str) -> int:
@@ -114,10 +129,10 @@ def _show(store: Store, scope_id: int, cursor: str) -> None:
     with store.transaction():
         found = store.one("SELECT kinds FROM scope WHERE scope_id = ?", scope_id)
         assert found is not None
-        era = store.number("era")
-        replace_scope(store, scope_id, era=era, kinds=None if found[0] is None else found[0].split(","))
+        kinds = None if found[0] is None else found[0].split(",")
+        replace_scope(store, scope_id, era=store.number("era"), kinds=kinds)
         store.run(
-            "UPDATE scope SET state = CASE state WHEN 'leaving' THEN state ELSE 'live' END, cursor = ?, ahead = NULL, era = ?,"
+            "UPDATE scope SET state = CASE state WHEN 'leaving' THEN state ELSE 'live' END, cursor = ?, ahead = NULL,"
             " start = NULL, after = NULL, kinds = NULL WHERE scope_id = ?",
-            *(cursor, era, scope_id),
+            *(cursor, scope_id),
         )

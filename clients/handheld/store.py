@@ -21,7 +21,6 @@ CREATE TABLE scope (
   code TEXT, name TEXT,
   cursor TEXT,                 -- up to here everything is applied
   ahead TEXT,                  -- up to here pages are staged
-  era INTEGER,                 -- which history of the server the cursor belongs to
   start TEXT, after TEXT,      -- of a snapshot under way: the cursor it began with, and the last row that is staged
   kinds TEXT                   -- kinds that a snapshot under way is limited to
 );

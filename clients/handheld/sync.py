@@ -140,7 +140,7 @@ class Handheld:
             identity.in_touch(self.store, self.clock)
             for scope in answer["scopes"]:
                 if "snapshot" in scope:
-                    self._doubt(scope, answer)
+                    snapshot.begin_again(self.store, scope["scope_id"], address=scope["snapshot"])
                     continue
                 meeting.received += len(scope["items"])
                 items = [(scope["scope_id"], json.dumps(item, ensure_ascii=False)) for item in scope["items"]]
@@ -157,18 +157,11 @@ class Handheld:
 
     def _show(self) -> None:
         """What was staged is shown together."""
-        eras = dict(self.store.all("SELECT scope_id, era FROM scope"))
+        era = self.store.number("era")
         for scope_id, item in self.store.all("SELECT scope_id, item FROM staged ORDER BY place"):
-            apply_item(self.store, scope_id, json.loads(item), era=eras[scope_id])
+            apply_item(self.store, scope_id, json.loads(item), era=era)
         self.store.run("DELETE FROM staged")
         self.store.run("UPDATE scope SET cursor = ahead, ahead = NULL WHERE ahead IS NOT NULL")
-
-    def _doubt(self, scope: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-        """A grid has to be fetched anew. In another epoch versions begin again: what this device knows of them is of an older era."""
-        era = self.store.number("era")
-        if scope.get("reason") == "epoch" and self.store.one("SELECT 1 FROM scope WHERE scope_id = ? AND era = ?", scope["scope_id"], era):
-            self.store.put(era=era + 1, acked_seq=answer["acked_seq"], compare=1)
-        snapshot.begin_again(self.store, scope["scope_id"], address=scope["snapshot"])
 
     def _fetch(self, meeting: Meeting) -> None:
         """The snapshots that are wanted; then, of a server that came back from a backup, what it does not know any more."""

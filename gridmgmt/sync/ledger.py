@@ -50,7 +50,10 @@ class Opened:
 
 
 def open_push(line: Line, batch: Batch, items: Sequence[Item]) -> Opened:
-    """Wait for this device's turn and look; constraints are checked at once from here on. Raises ConflictError `push-in-progress` when another push of it does not end."""
+    """Wait for this device's turn and look; constraints are checked at once from here on.
+
+    Raises ConflictError `push-in-progress` when another push of it does not end.
+    """
     refs = {value for item in items for value in (item.id, *item.values.values()) if isinstance(value, uuid.UUID)}
     values = {
         "device": batch.device,

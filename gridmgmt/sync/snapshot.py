@@ -102,7 +102,8 @@ async def lines(database: Database, actor: Actor, cursors: FeedCursors, wanted: 
     Raises NotFoundError in the middle when the scope is taken from the actor.
     """
     start = cursors.seal(wanted.start)
-    yield _line({"type": "begin", "scope": wanted.scope, "start_cursor": start, "estimate": wanted.estimate})
+    history = {"epoch": wanted.start.epoch}  # a device may come to another history of the server by a snapshot, before any pull
+    yield _line({"type": "begin", "scope": wanted.scope, "start_cursor": start, **history, "estimate": wanted.estimate})
     count = summed = 0
     async with aclosing(_rows(database, actor, wanted)) as pages:
         async for kind, rows in pages:

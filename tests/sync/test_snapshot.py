@@ -14,7 +14,7 @@ from clients.handheld.transport import Transport, UnreachableError
 
 GRID = 1
 ROWS = [b'{"type":"row","kind":"unit","id":"u%d","version":1,"data":{"room":"10%d"}}' % (n, n) for n in range(4)]
-BEGIN = b'{"type":"begin","scope":1,"start_cursor":"c","estimate":4}'
+BEGIN = b'{"type":"begin","scope":1,"start_cursor":"c","epoch":"1:1:a","estimate":4}'
 
 
 def closing(kind: str, name: str, said: str, rows: list[bytes]) -> bytes:

@@ -52,7 +52,7 @@ class Gadget:
     versions: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])
     acked: tuple[int, int] = (0, 0)
     """Era, and the acknowledgement in it."""
-    horizons: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    horizons: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int])
 
     @property
     def store(self) -> Store:
@@ -235,10 +235,11 @@ class World:
         acked = (store.number("era"), store.number("acked_seq"))
         assert acked >= gadget.acked, "the acknowledgement fell"
         gadget.acked = acked
-        for scope_id, cursor, era in store.all("SELECT scope_id, cursor, era FROM scope WHERE cursor IS NOT NULL"):
-            horizon = (era, int(opened(cursor)["x"]))
-            assert horizon >= gadget.horizons.get(scope_id, (-1, 0)), "a horizon fell"
-            gadget.horizons[scope_id] = horizon
+        for scope_id, cursor in store.all("SELECT scope_id, cursor FROM scope WHERE cursor IS NOT NULL"):
+            told = opened(cursor)
+            history, horizon = (scope_id, told["e"]), int(told["x"])
+            assert horizon >= gadget.horizons.get(history, 0), "a horizon fell"
+            gadget.horizons[history] = horizon
         self._look_at_own(store)
         if complete:
             held = {scope_id for (scope_id,) in store.all("SELECT DISTINCT scope_id FROM member WHERE held")}

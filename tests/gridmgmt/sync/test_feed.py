@@ -152,7 +152,8 @@ def test_snapshot_holds_what_lives_in_the_scope_and_nothing_else(drawn: Drawn, d
     assert kinds == ["building"] * 2 + ["unit"] * 3 + ["resident"] * 2 + ["residence"] * 3 + ["lease"] * 2 + [
         *["manager", "inspection", "inspection", "duty_report", "duty_report"]
     ]
-    assert lines[0] == {"type": "begin", "scope": home, "start_cursor": lines[-1]["cursor"], "estimate": 17}
+    cursor = lines[-1]["cursor"]
+    assert lines[0] == {"type": "begin", "scope": home, "start_cursor": cursor, "epoch": place_of(cursor).epoch, "estimate": 17}
     assert (lines[-1]["type"], lines[-1]["count"]) == ("end", 17)
 
 
