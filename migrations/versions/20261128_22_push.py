@@ -18,7 +18,8 @@ PUSH = """
 -- First statement of a push. One push of a device at a time: a repetition waits behind the original that still runs. An advisory lock takes no
 -- transaction id, so a waiting one does not hold the feed back. The role's statements end after 5 s, so the wait ends before.
 -- Gives what is known of the numbers that the device sends: those taken before with their answers, mutation ids that stand under another
--- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart.
+-- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart. Each number is looked up by
+-- itself (LIMIT 1): a plan that was made while the table was small would go through all that the device ever sent.
 CREATE FUNCTION sec.push_open(p_device uuid, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
   OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT grids jsonb, OUT lost jsonb)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -32,13 +33,14 @@ BEGIN
   PERFORM set_config('lock_timeout', waits, true);
   SELECT d.last_seq INTO STRICT last_seq FROM sync.device d WHERE d.id = p_device;
   SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('hash', encode(m.req_hash, 'hex'), 'status', m.status, 'version', m.version,
-           'result', m.result)), '{}') INTO stored FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = ANY (p_seqs);
-  SELECT coalesce(array_agg(m.mutation_id), '{}') INTO taken FROM unnest(p_ids, p_seqs) AS u(id, seq) JOIN sync.mutation m ON m.mutation_id = u.id
-   WHERE m.device_id <> p_device OR m.client_seq <> u.seq;
+           'result', m.result)), '{}') INTO stored FROM unnest(p_seqs) AS u(seq)
+   CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = u.seq LIMIT 1) m;
+  SELECT coalesce(array_agg(u.id), '{}') INTO taken FROM unnest(p_ids, p_seqs) AS u(id, seq)
+   CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.mutation_id = u.id LIMIT 1) m WHERE m.device_id <> p_device OR m.client_seq <> u.seq;
   SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('status', m.status, 'id', m.entity_id,
            'version', coalesce(m.version, (m.result ->> 'version')::int), 'unseen', coalesce(m.result -> 'merged', '[]') || coalesce(m.result -> 'kept', '[]')
-             || CASE m.status WHEN 'conflict' THEN coalesce(m.result -> 'fields', '[]') ELSE '[]' END)), '{}') INTO bases
-    FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = ANY (p_bases);
+             || CASE m.status WHEN 'conflict' THEN coalesce(m.result -> 'fields', '[]') ELSE '[]' END)), '{}') INTO bases FROM unnest(p_bases) AS u(seq)
+   CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = u.seq LIMIT 1) m;
   SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}') INTO aliases FROM sync.id_alias a WHERE a.alias = ANY (p_refs);
   SELECT coalesce(jsonb_object_agg(l.grid_id, l.lost_at), '{}') INTO lost FROM sec.lost_grids() l;
   SELECT coalesce(jsonb_object_agg(g.id, g.subdistrict_id), '{}') INTO grids FROM reg.grid g WHERE g.id = ANY (sec.grids());
@@ -122,7 +124,8 @@ CREATE FUNCTION sec.residents_make(p_id uuid[], p_grid int[], p_bi bytea[], p_kv
 RETURNS SETOF record LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE made uuid[]; who bigint := sec.uid('field');
 BEGIN
-  IF who IS NULL OR sec.device() IS NULL OR EXISTS (SELECT FROM (SELECT DISTINCT g FROM unnest(p_grid) g) x WHERE NOT sec.may_see(x.g, NULL)) THEN
+  IF who IS NULL OR sec.device() IS NULL
+    OR EXISTS (SELECT FROM (SELECT DISTINCT g FROM unnest(p_grid) g OFFSET 0) x WHERE NOT sec.may_see(x.g, NULL)) THEN  -- once a grid, not a row
     RAISE insufficient_privilege USING MESSAGE = 'not in scope';
   END IF;
   WITH ins AS (
