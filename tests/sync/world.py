@@ -236,8 +236,7 @@ class World:
         assert acked >= gadget.acked, "the acknowledgement fell"
         gadget.acked = acked
         for scope_id, cursor in store.all("SELECT scope_id, cursor FROM scope WHERE cursor IS NOT NULL"):
-            told = opened(cursor)
-            history, horizon = (scope_id, told["e"]), int(told["x"])
+            history, horizon = (scope_id, opened(cursor)["e"]), int(opened(cursor)["x"])
             assert horizon >= gadget.horizons.get(history, 0), "a horizon fell"
             gadget.horizons[history] = horizon
         self._look_at_own(store)
