@@ -146,11 +146,16 @@ def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
 
 
 def resend_from(store: Store, expected: int) -> None:
-    """The server knows less than it answered, or than this device thinks: queue again what it asks for.
+    """The server knows less than it answered: it came back from a backup. Queue again what it asks for.
 
-    Raises SequenceLostError when the device does not keep that number any more.
+    The versions on which all of that was based are of a history that the server has lost; the same numbers may stand for what nobody here
+    has read. Only the first form of a row is the same in every history, so that one is named as base. Raises SequenceLostError when the device does not keep that number any more.
     """
     with store.transaction():
+        store.run(
+            "UPDATE mutation SET body = json_set(body, '$.base.version', 1) WHERE seq >= ? AND json_extract(body, '$.base.version') > 1",
+            expected,
+        )
         store.run("UPDATE mutation SET state = 'queued', status = NULL, result = NULL WHERE state = 'done' AND seq >= ?", expected)
         lowest = store.one("SELECT min(seq) FROM mutation WHERE state = 'queued'")
         store.put(acked_seq=min(store.number("acked_seq"), expected - 1))  # what it does not know has not come back from it
