@@ -1,4 +1,4 @@
-"""Which handheld asks: the headers of /v1/sync, and how the device stands. `DeviceDep` and `SchemaDep` are declared here and only here."""
+"""Which handheld asks: the headers of /v1/sync, and how the device stands. Dependencies for both are declared here and only here."""
 
 import re
 import uuid
@@ -59,19 +59,27 @@ ActiveDeviceDep = Annotated[Handheld, Depends(_active)]
 
 
 async def _schema(
-    settings: SettingsDep,
     x_schema_version: Annotated[str | None, Header(description="Version of what travels that the device speaks")] = None,
 ) -> int:
     if x_schema_version is None or not _NUMBER.fullmatch(x_schema_version):
         raise RequestError("malformed-request", "send X-Schema-Version as an integer", field="X-Schema-Version")
     version = int(x_schema_version)
-    if version < OLDEST_SCHEMA:
-        said, upgrade = "this version is not spoken any more: update the app", settings.sync.upgrade_url
-        raise RequestError("schema-too-old", said, field="X-Schema-Version", min=OLDEST_SCHEMA, max=SCHEMA, upgrade_url=upgrade)
     if version > SCHEMA:
         raise RequestError("malformed-request", f"the newest version is {SCHEMA}", field="X-Schema-Version", min=OLDEST_SCHEMA, max=SCHEMA)
     return version
 
 
-SchemaDep = Annotated[int, Depends(_schema)]
-"""The version that the device speaks: 409 when too old, 400 when missing, not a number or newer than the server."""
+SentSchemaDep = Annotated[int, Depends(_schema)]
+"""The version of what a device sends: 400 when missing, not a number or newer than the server. An old one is no reason to lose anything:
+what cannot be read any more becomes a letter."""
+
+
+async def _spoken(settings: SettingsDep, version: SentSchemaDep) -> int:
+    if version < OLDEST_SCHEMA:
+        said, upgrade = "this version is not spoken any more: update the app", settings.sync.upgrade_url
+        raise RequestError("schema-too-old", said, field="X-Schema-Version", min=OLDEST_SCHEMA, max=SCHEMA, upgrade_url=upgrade)
+    return version
+
+
+SchemaDep = Annotated[int, Depends(_spoken)]
+"""The version that the device speaks: 409 when too old, else as above."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 
 from api.clock import TodayDep
 from api.dependencies import REGISTER_ROLES, ActorDep, SealerDep, SessionDep, allow
@@ -13,7 +13,7 @@ from api.idempotency import IdempotencyKeyDep, hash_of
 from api.paging import PageDep
 from api.problems import declares
 from api.routing import PersonalRoute
-from api.schemas.base import INT8, EntityId, Listing
+from api.schemas.base import EntityId, Listing
 from api.schemas.filters import AreaFilter
 from api.schemas.sync_push import dressed, read_set
 from api.schemas.sync_queues import (
@@ -47,7 +47,6 @@ OFFICE = [Depends(allow("district"))]
 RESOLVES = declares(
     "not-found", "already-resolved", "idempotency-key-reused", "unknown-field", "unknown-reference", "outside-scope", "conflict"
 )
-Seq = Annotated[int, Path(ge=1, le=INT8)]
 
 
 @router.get("/conflicts", response_model=Listing[ConflictShown])
@@ -98,17 +97,17 @@ def list_letters(
     return told | {"items": [_letter(row) for row in told["items"]]}
 
 
-@router.get("/letters/{device_id}/{seq}", response_model=LetterOpened, responses=declares("not-found"))
-def read_letter(session: SessionDep, actor: ActorDep, sealer: SealerDep, device_id: EntityId, seq: Seq) -> object:
+@router.get("/letters/{mutation_id}", response_model=LetterOpened, responses=declares("not-found"))
+def read_letter(session: SessionDep, actor: ActorDep, sealer: SealerDep, mutation_id: EntityId) -> object:
     """One of them, opened."""
-    opened = letters.read(session, actor, sealer, device_id, seq)
+    opened = letters.read(session, actor, sealer, mutation_id)
     return _letter(opened.letter) | {"body": opened.body}
 
 
-@router.post("/letters/{device_id}/{seq}/close", response_model=LetterShown, responses=declares("not-found", "already-resolved"))
-def close_letter(session: SessionDep, actor: ActorDep, device_id: EntityId, seq: Seq, body: LetterClosing) -> object:
+@router.post("/letters/{mutation_id}/close", response_model=LetterShown, responses=declares("not-found", "already-resolved"))
+def close_letter(session: SessionDep, actor: ActorDep, mutation_id: EntityId, body: LetterClosing) -> object:
     """Somebody has looked after it."""
-    return _letter(letters.close(session, actor, device_id, seq, note=body.note))
+    return _letter(letters.close(session, actor, mutation_id, note=body.note))
 
 
 @router.get("/policies", response_model=list[PolicyShown])

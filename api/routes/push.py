@@ -13,7 +13,7 @@ from starlette.types import Message
 from api.clock import TodayDep
 from api.compression import GzipRoute, packed
 from api.dependencies import PartsDep, SealerDep
-from api.device_access import DEVICE_PROBLEMS, DeviceDep, SchemaDep
+from api.device_access import DEVICE_PROBLEMS, DeviceDep, SentSchemaDep
 from api.problems import RequestError, declares
 from api.routing import Handler
 from api.schemas.sync_push import Push, PushAnswer, dressed, read_items
@@ -64,7 +64,7 @@ PROBLEMS = ("sequence-gap", "push-in-progress", "batch-too-large", "too-large", 
     responses={200: {"model": PushAnswer, "description": "What became of each"}, **declares(*DEVICE_PROBLEMS, *PROBLEMS)},
 )
 async def push_mutations(
-    request: Request, parts: PartsDep, device: DeviceDep, schema: SchemaDep, sealer: SealerDep, today: TodayDep, body: Push
+    request: Request, parts: PartsDep, device: DeviceDep, schema: SentSchemaDep, sealer: SealerDep, today: TodayDep, body: Push
 ) -> Response:
     """Take mutations in order, exactly once; answer when they are kept. A repetition is answered from the record."""
     limits = parts.settings.sync

@@ -132,8 +132,8 @@ class DeadLetter(Base):
 
     __tablename__ = "dead_letter"
     __table_args__ = (
-        UniqueConstraint("mutation_id"),
         _in_grid("dead_letter"),
+        Index("ix_dead_letter_device_id", "device_id", "client_seq"),
         Index("ix_dead_letter_grid_id", "grid_id", "created_at"),
         Index("ix_dead_letter_subdistrict_id", "subdistrict_id", "created_at"),
         Index("ix_dead_letter_kv", "kv"),
@@ -141,9 +141,9 @@ class DeadLetter(Base):
         {"schema": "sync"},
     )
 
-    device_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("sync.device.id"), primary_key=True)
-    client_seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    mutation_id: Mapped[uuid.UUID]
+    mutation_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    device_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("sync.device.id"))
+    client_seq: Mapped[int] = mapped_column(BigInteger)
     account_id: Mapped[int] = mapped_column(ForeignKey("reg.account.id"))
     grid_id: Mapped[int | None]
     subdistrict_id: Mapped[int | None]

@@ -85,6 +85,11 @@ def hash_of(body: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(canonical(body)).digest()
 
 
+def letter_id(device: uuid.UUID, item: Item) -> uuid.UUID:
+    """The id of the letter of an item that stands under a number of something else: the same for the same content."""
+    return uuid.uuid5(device, f"{item.seq}:{item.req_hash.hex()}")
+
+
 def derived_id(device: uuid.UUID, seq: int) -> uuid.UUID:
     """The mutation id of an item that brings none that can be used: the same each time it is sent."""
     return uuid.uuid5(device, str(seq))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gridmgmt.errors import ConflictError, DistrictError, ForbiddenError, InvalidError, NotFoundError
@@ -220,19 +220,19 @@ def _resolved(item: Item, row: Row, scene: Scene) -> str | None:
     """The code of the open conflict that the item says it resolves. Raises InvalidError for one about something else."""
     if item.resolves is None:
         return None
-    entity, code, state = scene.conflicts.get(item.resolves, (None, "", ""))
-    if entity != row.id:
+    conflict = scene.conflicts.get(item.resolves)
+    if conflict is None or conflict.about != row.id:
         raise InvalidError("there is no such conflict about this row, or none that you may see", field="resolves", slug="unknown-reference")
-    return code if state == "open" else None
+    return conflict.code if conflict.state == "open" else None
 
 
 def _settle(item: Item, outcome: Outcome, row: Row, scene: Scene) -> None:
     assert item.resolves is not None
     outcome.resolved = item.resolves
-    entity, code, _ = scene.conflicts[item.resolves]
-    scene.conflicts[item.resolves] = entity, code, "resolved"
+    scene.conflicts[item.resolves] = replace(scene.conflicts[item.resolves], state="resolved")
     scene.left_open[row.id] -= 1
-    if scene.left_open[row.id] <= 0 and row.conflict_open:
+    made = any(clash.entity_id == row.id and clash.state == "open" for done in scene.done.values() for clash in done.clashes)
+    if scene.left_open[row.id] <= 0 and not made and row.conflict_open:
         row.conflict_open = False
         if outcome.writes:
             row.last.columns["conflict_open"] = False
@@ -255,7 +255,9 @@ def _since(item: Item, writer: Writer, row: Row, scene: Scene) -> tuple[Collecti
         raise InvalidError("there is no such mutation before this one", field="base.seq")
     if scene.true_id(known.about) != row.id:
         raise InvalidError("the mutation is about another row", field="base.seq")
-    unseen = () if item.resolves is not None else known.unseen
+    conflict = None if item.resolves is None else scene.conflicts.get(item.resolves)
+    decided = conflict.fields if conflict is not None and conflict.state == "open" else frozenset[str]()
+    unseen = {name for name in known.unseen if name not in decided}  # whoever decides has both values before him
     if item.base_seq in row.seqs or row.made:
         return unseen, None
     base = known.version or 0

@@ -18,7 +18,7 @@ from gridmgmt.security import audit
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.sync.attachments import attach
 from gridmgmt.sync.clocks import correct
-from gridmgmt.sync.items import Batch, Item
+from gridmgmt.sync.items import Batch, Item, letter_id
 from gridmgmt.sync.ledger import Opened, close_push, open_push
 from gridmgmt.sync.lines import Line, Unfit
 from gridmgmt.sync.planning import plan
@@ -71,7 +71,7 @@ class _Taker:
         with self.database.transaction(self.actor) as session:
             line = Line(session)
             opened = open_push(line, self.batch, items)
-            told, reused, fresh = _known(items, opened)
+            told, reused, fresh = _known(items, opened, self.batch.device)
             _require_next(fresh, opened)
             _refuse_reused_ids(fresh, opened)
             outcomes: list[Outcome] = []
@@ -89,7 +89,7 @@ class _Taker:
         return Pushed(opened.last_seq + len(outcomes), [told[item.seq] for item in items])
 
 
-def _known(items: Sequence[Item], opened: Opened) -> tuple[dict[int, Mapping[str, Any]], list[Outcome], list[Item]]:
+def _known(items: Sequence[Item], opened: Opened, device: uuid.UUID) -> tuple[dict[int, Mapping[str, Any]], list[Outcome], list[Item]]:
     """Answers to what was taken before, what stands under a number of something else, and what is new."""
     told: dict[int, Mapping[str, Any]] = {}
     reused: list[Outcome] = []
@@ -101,13 +101,21 @@ def _known(items: Sequence[Item], opened: Opened) -> tuple[dict[int, Mapping[str
         stored = opened.stored.get(item.seq)
         if stored is None or stored["hash"] != item.req_hash.hex():
             error = ConflictError("the number was used for another mutation", field="seq", slug="seq-reused")
+            item.mutation_id = letter_id(device, item)  # each of several under one number is kept, and a repetition once
             outcome = rejected(item, error, grid_id=min(opened.grids, default=None))
             outcome.incident = "seq-reused"
             reused.append(outcome)
         else:
-            result = stored["result"] or {"seq": item.seq, "status": stored["status"], "version": stored["version"]}
-            told[item.seq] = {**result, "replayed": True}
+            told[item.seq] = {**(stored["result"] or _left_of(item, stored)), "replayed": True}
     return told, reused, fresh
+
+
+def _left_of(item: Item, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What is still known of a result that is not told in full any more."""
+    left = {"seq": item.seq, "status": stored["status"], "id": stored["id"], "version": stored["version"]}
+    if stored["status"] == "duplicate_of":
+        left |= {"id": None if item.id is None else str(item.id), "canonical_id": stored["id"]}
+    return {name: value for name, value in left.items() if value is not None}
 
 
 def _require_next(fresh: Sequence[Item], opened: Opened) -> None:

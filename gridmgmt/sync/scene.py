@@ -27,7 +27,8 @@ POLICIES: Final = (
     "SELECT DISTINCT ON (p.kind, p.field) p.kind, p.field, p.policy FROM sync.field_policy p ORDER BY p.kind, p.field, p.version DESC"
 )
 CONFLICTS: Final = (
-    "SELECT c.id, c.entity_id, c.code, c.state, (SELECT count(*) FROM sync.conflict o WHERE o.entity_id = c.entity_id AND o.state = 'open')"
+    "SELECT c.id, c.entity_id, c.code, c.state, c.fields,"
+    " (SELECT count(*) FROM sync.conflict o WHERE o.entity_id = c.entity_id AND o.state = 'open')"
     " FROM sync.conflict c WHERE c.id = ANY (%(ids)b::uuid[])"
 )
 
@@ -40,6 +41,16 @@ class Known:
     about: uuid.UUID | None
     version: int | None
     unseen: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A conflict that an item says it resolves: about which row, which fields of it, and whether somebody decided before."""
+
+    about: uuid.UUID
+    code: str
+    state: str
+    fields: frozenset[str]
 
 
 @dataclass
@@ -63,7 +74,7 @@ class Scene:
     """By blind index, which of the worker's residents has the number."""
     taken: frozenset[uuid.UUID] = frozenset()
     """Ids, of those that would become aliases, which some row has, perhaps one that the worker does not see."""
-    conflicts: dict[uuid.UUID, tuple[uuid.UUID, str, str]] = field(default_factory=dict[uuid.UUID, tuple[uuid.UUID, str, str]])
+    conflicts: dict[uuid.UUID, Waiting] = field(default_factory=dict[uuid.UUID, Waiting])
     left_open: dict[uuid.UUID, int] = field(default_factory=dict[uuid.UUID, int])
     """By entity, how many conflicts about it wait."""
     relocating: bool = False
@@ -225,9 +236,9 @@ class Scene:
         ids = [item.resolves for item in items if item.resolves is not None]
         if not ids:
             return
-        for identifier, entity, code, state, left in self.line.rows(CONFLICTS, {"ids": ids}):
+        for identifier, entity, code, state, fields, left in self.line.rows(CONFLICTS, {"ids": ids}):
             # What this push has resolved in an earlier set is written down at its end.
-            self.conflicts.setdefault(identifier, (entity, code, state))
+            self.conflicts.setdefault(identifier, Waiting(entity, code, state, frozenset(fields)))
             self.left_open.setdefault(entity, left)
 
 

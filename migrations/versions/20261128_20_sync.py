@@ -129,8 +129,7 @@ CREATE TABLE sync.dead_letter (
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   closed_by bigint,
   closed_at timestamptz,
-  CONSTRAINT pk_dead_letter PRIMARY KEY (device_id, client_seq),
-  CONSTRAINT uq_dead_letter_mutation_id UNIQUE (mutation_id),
+  CONSTRAINT pk_dead_letter PRIMARY KEY (mutation_id),
   CONSTRAINT fk_dead_letter_device_id FOREIGN KEY (device_id) REFERENCES sync.device (id),
   CONSTRAINT fk_dead_letter_account_id FOREIGN KEY (account_id) REFERENCES reg.account (id),
   CONSTRAINT fk_dead_letter_closed_by FOREIGN KEY (closed_by) REFERENCES reg.account (id),
@@ -140,6 +139,8 @@ CREATE TABLE sync.dead_letter (
 );
 -- dead_letter.body_enc: The mutation as JSON, sealed: bound to dead_letter|body_enc|mutation_id. It may hold an identity number.
 -- Serve the queue of a grid and of a subdistrict, and the rotation of keys.
+-- dead_letter.client_seq: A number that a device used for several mutations has several letters.
+CREATE INDEX ix_dead_letter_device_id ON sync.dead_letter (device_id, client_seq);
 CREATE INDEX ix_dead_letter_grid_id ON sync.dead_letter (grid_id, created_at);
 CREATE INDEX ix_dead_letter_subdistrict_id ON sync.dead_letter (subdistrict_id, created_at);
 CREATE INDEX ix_dead_letter_kv ON sync.dead_letter (kv);
@@ -200,8 +201,9 @@ ALTER TABLE reg.grid_assignment ADD COLUMN ended_at timestamptz;
 END = """
 CREATE FUNCTION reg.note_end() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN NEW.ended_at := clock_timestamp(); RETURN NEW; END $$;
-CREATE TRIGGER note_end BEFORE UPDATE OF valid_to ON reg.grid_assignment
-  FOR EACH ROW WHEN (NEW.valid_to IS DISTINCT FROM OLD.valid_to) EXECUTE FUNCTION reg.note_end();
+-- Whoever corrects the end of what has ended long ago takes nothing away today.
+CREATE TRIGGER note_end BEFORE UPDATE OF valid_to ON reg.grid_assignment FOR EACH ROW
+  WHEN (NEW.valid_to IS DISTINCT FROM OLD.valid_to AND (OLD.valid_to IS NULL OR OLD.valid_to > reg.today())) EXECUTE FUNCTION reg.note_end();
 """
 
 LOG = """

@@ -32,8 +32,8 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended(p_device::text, 0));
   PERFORM set_config('lock_timeout', waits, true);
   SELECT d.last_seq INTO STRICT last_seq FROM sync.device d WHERE d.id = p_device;
-  SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('hash', encode(m.req_hash, 'hex'), 'status', m.status, 'version', m.version,
-           'result', m.result)), '{}') INTO stored FROM unnest(p_seqs) AS u(seq)
+  SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('hash', encode(m.req_hash, 'hex'), 'status', m.status, 'id', m.entity_id,
+           'version', m.version, 'result', m.result)), '{}') INTO stored FROM unnest(p_seqs) AS u(seq)
    CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = u.seq LIMIT 1) m;
   SELECT coalesce(array_agg(u.id), '{}') INTO taken FROM unnest(p_ids, p_seqs) AS u(id, seq)
    CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.mutation_id = u.id LIMIT 1) m WHERE m.device_id <> p_device OR m.client_seq <> u.seq;
@@ -200,11 +200,11 @@ BEGIN
   RETURN (SELECT p.version FROM reg.person p WHERE p.id = p_keep);
 END $$;
 -- Somebody has looked after a dead letter that he sees, or that he sent.
-CREATE FUNCTION sec.letter_close(p_device uuid, p_seq bigint, p_note text) RETURNS boolean
+CREATE FUNCTION sec.letter_close(p_mutation uuid, p_note text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE sync.dead_letter l SET state = 'closed', closed_by = sec.actor(), closed_at = clock_timestamp(), note = p_note
-   WHERE l.device_id = p_device AND l.client_seq = p_seq AND l.state = 'open'
+   WHERE l.mutation_id = p_mutation AND l.state = 'open'
      AND (sec.may_see(l.grid_id, l.subdistrict_id) OR l.account_id = sec.uid('field'));
   RETURN FOUND;
 END $$;
@@ -221,9 +221,9 @@ BEGIN
   RETURN made;
 END $$;
 REVOKE ALL ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid, uuid),
-  sec.letter_close(uuid, bigint, text), sec.policy_set(text, text, text) FROM PUBLIC;
+  sec.letter_close(uuid, text), sec.policy_set(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid, uuid),
-  sec.letter_close(uuid, bigint, text) TO app_field, app_subdistrict, app_district;
+  sec.letter_close(uuid, text) TO app_field, app_subdistrict, app_district;
 GRANT EXECUTE ON FUNCTION sec.policy_set(text, text, text) TO app_district;
 """
 LETTER = """
@@ -311,7 +311,7 @@ def downgrade() -> None:
     op.execute("SET ROLE sec_definer")
     op.execute(SEALED.format(letters="", branch=""))
     op.execute("""
-        DROP FUNCTION sec.policy_set(text, text, text); DROP FUNCTION sec.letter_close(uuid, bigint, text);
+        DROP FUNCTION sec.policy_set(text, text, text); DROP FUNCTION sec.letter_close(uuid, text);
         DROP FUNCTION sec.residents_merge(uuid, uuid); DROP FUNCTION sec.conflict_close(uuid, jsonb, text, bytea); DROP FUNCTION sec.conflict_hold(uuid);
         DROP FUNCTION sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]);
         DROP FUNCTION sec.residents_claim(uuid[], bytea[], bytea[], smallint); DROP FUNCTION sec.own_versions(uuid, uuid[]);

@@ -239,9 +239,9 @@ DECLARE done int;
 BEGIN
   IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
   DELETE FROM sync.dead_letter l USING (
-      SELECT o.device_id, o.client_seq FROM sync.dead_letter o
+      SELECT o.mutation_id FROM sync.dead_letter o
        WHERE o.state = 'closed' AND o.closed_at < clock_timestamp() - interval '3 years' LIMIT p_most) old
-   WHERE l.device_id = old.device_id AND l.client_seq = old.client_seq;
+   WHERE l.mutation_id = old.mutation_id;
   GET DIAGNOSTICS done = ROW_COUNT;
   RETURN done;
 END $$;

@@ -104,7 +104,7 @@ END $$;
 """
 LETTERS = """  -- What was said of them and could not be taken, by their own id or by one that stands for them; that it was said, sync.mutation tells.
   DELETE FROM sync.dead_letter l USING sync.mutation m
-   WHERE l.kind = 'resident' AND m.device_id = l.device_id AND m.client_seq = l.client_seq
+   WHERE l.kind = 'resident' AND m.mutation_id = l.mutation_id
      AND (m.entity_id = ANY (who) OR EXISTS (SELECT FROM sync.id_alias a WHERE a.alias = m.entity_id AND a.canonical = ANY (who)));
 """
 PHOTOS = """  -- Photos of them, but those that show something else too; the nightly sweep of files deletes the bytes.

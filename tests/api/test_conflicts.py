@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from gridmgmt.registers.masks import mask_number
 from tests.api.conftest import LogIn
 from tests.drawn import Drawn
 from tests.places import SPARE_NUMBER
@@ -147,8 +148,9 @@ def bad(hand: Pusher) -> dict[str, Any]:
 
 
 def test_letter_is_opened_for_its_sender_and_the_office_and_shows_no_number(hand: Pusher, office: TestClient, log_in: LogIn) -> None:
-    hand.push(bad(hand))
-    path = f"/v1/sync/letters/{hand.device.id}/1"
+    letter = bad(hand)
+    hand.push(letter)
+    path = f"/v1/sync/letters/{letter['mutation_id']}"
     assert log_in("worker-east").get(path).status_code == 404
     for reader in (log_in("worker"), log_in("subdistrict"), office):
         told = reader.get(path).json()
@@ -162,9 +164,33 @@ def test_letter_is_opened_for_its_sender_and_the_office_and_shows_no_number(hand
         assert "body" not in reader.get("/v1/sync/letters").json()["items"][0]
 
 
+def test_letter_shows_no_number_in_whatever_form_it_was_sent(hand: Pusher, office: TestClient) -> None:
+    """A porter's mistake or a worker's: a number that is no text, one in a member of its own, one in a note."""
+    whole, phone = int(SPARE_NUMBER), 13912345678
+    odd = {"identity_number": whole, "phone": {"of": [phone, str(phone)]}, "name": f"孙 {SPARE_NUMBER}, {phone}, 4403990010010000001"}
+    letter = hand.create("resident", scope=hand.drawn.places.grids["south-west"], registration="floating", **odd)
+    hand.push(letter)
+    told = office.get(f"/v1/sync/letters/{letter['mutation_id']}").json()["body"]["set"]
+    masked = {"identity_number": mask_number(str(whole)), "phone": {"of": ["139****5678"] * 2}}
+    assert told == {"registration": "floating", "name": "孙 000001********0061, 139****5678, 4403990010010000001"} | masked
+
+
+def test_every_letter_under_a_number_that_was_used_again_is_kept(hand: Pusher, office: TestClient) -> None:
+    first = bad(hand)
+    others = [{**bad(hand), "seq": 1} for _ in range(2)]
+    assert hand.statuses(first) == ["invalid-value"]
+    for other in (*others, others[0]):
+        assert hand.statuses(other) == ["seq-reused"]
+    items = office.get("/v1/sync/letters").json()["items"]
+    assert [one["client_seq"] for one in items] == [1, 1, 1]
+    bodies = [office.get(f"/v1/sync/letters/{one['mutation_id']}").json()["body"]["id"] for one in items]
+    assert bodies == [one["id"] for one in (first, *others)]
+
+
 def test_letter_is_closed_once(hand: Pusher, office: TestClient, log_in: LogIn) -> None:
-    hand.push(bad(hand))
-    path = f"/v1/sync/letters/{hand.device.id}/1/close"
+    letter = bad(hand)
+    hand.push(letter)
+    path = f"/v1/sync/letters/{letter['mutation_id']}/close"
     assert log_in("worker-east").post(path, json={"note": "n"}).status_code == 404
     closed = office.post(path, json={"note": "entered by hand"}).json()
     assert (closed["state"], closed["note"]) == ("closed", "entered by hand")
@@ -196,5 +222,5 @@ def test_policy_of_a_field_is_set_by_the_district_and_holds_from_then_on(hand: P
 
 
 def test_unknown_letters_and_conflicts_are_not_found(office: TestClient) -> None:
-    assert office.get(f"/v1/sync/letters/{uuid.uuid4()}/1").status_code == 404
+    assert office.get(f"/v1/sync/letters/{uuid.uuid4()}").status_code == 404
     assert decide(office, uuid.uuid4(), take="theirs").status_code == 404

@@ -122,7 +122,7 @@ PIECES = "application/offset+octet-stream"
 ONE = LAYER | {"fid": str(MADE)}
 WHY = {"purpose": "correction", "reason": "asked at the counter"}
 AREA = {"name": "n", "level": "community", "parent": WEST, "valid_from": "2024-01-01", "geometry": square(0, 0)}
-LETTER = {"device_id": str(SPARE), "seq": "1"}
+LETTER = {"mutation_id": str(SPARE)}
 PUSH = {"device_id": str(SPARE), "batch_id": str(SPARE), "sent_at_device": "2026-01-01T00:00:00Z", "mutations": []}
 GRID = {"name": "g", "community": SOUTH, "valid_from": "2024-01-01"}
 UNSIGNED, NOON = "A" * 86, "2026-01-01T12:00:00Z"
@@ -278,8 +278,8 @@ CASES: tuple[Case, ...] = (
     Case("GET", "/v1/sync/conflicts/{conflict_id}", UNKNOWN, parameters={"conflict_id": str(SPARE)}),
     Case("POST", "/v1/sync/conflicts/{conflict_id}/resolve", KEYLESS, body=says(take="theirs"), parameters={"conflict_id": str(SPARE)}),
     Case("GET", "/v1/sync/letters", LISTS),
-    Case("GET", "/v1/sync/letters/{device_id}/{seq}", UNKNOWN, parameters=LETTER),
-    Case("POST", "/v1/sync/letters/{device_id}/{seq}/close", UNKNOWN, body=says(note="n"), parameters=LETTER),
+    Case("GET", "/v1/sync/letters/{mutation_id}", UNKNOWN, parameters=LETTER),
+    Case("POST", "/v1/sync/letters/{mutation_id}/close", UNKNOWN, body=says(note="n"), parameters=LETTER),
     Case("GET", "/v1/sync/policies", LISTS),
     Case("POST", "/v1/sync/policies", OFFICE_MAKES, body=says(kind="unit", field="use", policy="client_wins")),
     # units, after those who lived there

@@ -56,6 +56,14 @@ def test_revoked_handheld_is_told_to_wipe(app: FastAPI, client: TestClient, draw
     assert (revoked.status_code, revoked.json()["wipe"]) == (403, True)
 
 
+def test_outdated_app_hands_in_what_it_holds(app: FastAPI, handheld: TestClient, hand: Pusher) -> None:
+    """It gets nothing that it could not read, and what it sends and we cannot read becomes a letter."""
+    old = {"X-Schema-Version": "0"}
+    told = handheld.post("/v1/sync/push", json=envelope(hand, change(hand), hand.create("dragon")), headers=old).json()
+    assert [one["status"] for one in told["results"]] == ["applied", "rejected"]
+    assert handheld.post("/v1/sync/pull", json={"scopes": []}, headers=old).status_code == 409
+
+
 def test_draining_handheld_hands_in_what_it_holds(app: FastAPI, client: TestClient, drawn: Drawn) -> None:
     hand = Pusher(drawn, enrolled(drawn, status="draining"))
     answer = speaking(app, client, hand.device).post("/v1/sync/push", json=envelope(hand, change(hand)))

@@ -201,7 +201,6 @@ SINGLES = {
     "uq_access_key_key_hash": "UPDATE reg.access_key SET key_hash = sha256('')",
     "uq_account_username": "UPDATE reg.account SET username = 'x'",
     "uq_building_house_code": "UPDATE reg.building SET house_code = repeat('1', 19)",
-    "uq_dead_letter_mutation_id": "UPDATE sync.dead_letter SET mutation_id = '00000000-0000-7000-8000-000000000001'",
     "uq_device_public_key": "UPDATE sync.device SET public_key = sha256('')",
     "uq_mutation_mutation_id": "UPDATE sync.mutation SET mutation_id = '00000000-0000-7000-8000-000000000001'",
     "uq_discrepancy_person_id_grid_id_field_theirs": "INSERT INTO"
