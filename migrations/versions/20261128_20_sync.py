@@ -137,9 +137,8 @@ CREATE TABLE sync.dead_letter (
   CONSTRAINT ck_dead_letter_state CHECK (state IN ('open', 'closed')),
   CONSTRAINT ck_dead_letter_closed CHECK ((state = 'closed') = (closed_at IS NOT NULL) AND (closed_at IS NULL) = (closed_by IS NULL))
 );
--- dead_letter.body_enc: The mutation as JSON, sealed: bound to dead_letter|body_enc|mutation_id. It may hold an identity number.
+-- dead_letter.client_seq: A number that a device used again has several letters. body_enc: The mutation as JSON, sealed: bound to dead_letter|body_enc|mutation_id. It may hold an identity number.
 -- Serve the queue of a grid and of a subdistrict, and the rotation of keys.
--- dead_letter.client_seq: A number that a device used for several mutations has several letters.
 CREATE INDEX ix_dead_letter_device_id ON sync.dead_letter (device_id, client_seq);
 CREATE INDEX ix_dead_letter_grid_id ON sync.dead_letter (grid_id, created_at);
 CREATE INDEX ix_dead_letter_subdistrict_id ON sync.dead_letter (subdistrict_id, created_at);
@@ -339,8 +338,8 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION sec.lost_grids(); DROP FUNCTION sec.is_late(); DROP FUNCTION sec.device();")
     op.execute("SET ROLE reg_owner")
     op.execute("REVOKE DELETE ON sync.change_log FROM sec_definer")
-    op.execute("DROP TRIGGER note_end ON reg.grid_assignment; DROP FUNCTION reg.note_end();")
-    op.execute("ALTER TABLE reg.grid_assignment DROP COLUMN ended_at; ALTER TABLE sync.change_log DROP COLUMN version;")
+    op.execute("DROP TRIGGER note_end ON reg.grid_assignment; DROP FUNCTION reg.note_end(); ALTER TABLE reg.grid_assignment DROP COLUMN ended_at;")
+    op.execute("ALTER TABLE sync.change_log DROP COLUMN version;")
     for noun in FLAGGED:
         op.execute(f"ALTER TABLE reg.{noun} DROP COLUMN conflict_open")
         op.execute(f"ALTER TABLE reg.{noun}_past DROP COLUMN conflict_open")
