@@ -42,6 +42,7 @@ def short(value: object) -> str:
         ({"filter": "approximate = 'maybe'"}, "filter"),
         ({"filter": "valid_from = 'yesterday'"}, "filter"),
         ({"filter": "name LIKE 'a\\'"}, "filter"),
+        ({"filter": "name LIKE 'a\\\\'"}, "filter"),
         ({"filter": "NOT " * 300 + "approximate"}, "filter"),
         ({"filter": "S_INTERSECTS(geometry, POINT(22.65 114.04))"}, "filter"),
         ({"filter": "S_INTERSECTS(geometry, POLYGON((0 0,1 1,0 1,1 0,0 0)))"}, "filter"),

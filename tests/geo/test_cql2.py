@@ -121,6 +121,35 @@ def test_coordinates_stand_in_the_order_of_their_reference_system(houses: Connec
     assert found(houses, told, exchange=EXCHANGES[uri]) == [1]
 
 
+@pytest.mark.parametrize(
+    ("told", "means"),
+    [
+        (r"'O\'Brien楼'", "O'Brien楼"), ("'O''Brien楼'", "O'Brien楼"), (r"'\''", "'"), (r"'a\''''", "a''"), (r"'A\tB'", "A\tB"),
+        (r"'\a\b\t\n\v\f\r'", "\a\b\t\n\v\f\r"), (r"'A\\B'", r"A\B"), (r"'\\t'", r"\t"), (r"'\\\''", r"\'"), (r"'50\%\_'", r"50\%\_"),
+        (r"'C:\dir'", r"C:\dir"),
+    ],
+    ids=short,
+)  # fmt: skip
+def test_backslash_in_a_text_escapes_a_quote_itself_and_what_cannot_be_seen(told: str, means: str) -> None:
+    assert parse_text(f"name = {told}")["args"][1] == means
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (r"name = 'O\'Brien楼'", "O'Brien楼"), (r"name LIKE 'O\'B%'", "O'Brien楼"), (r"name LIKE '%\'%'", "O'Brien楼"),
+        (r"name = 'A\tB'", "A\tB"), (r"name LIKE 'A\t_'", "A\tB"), (r"name = 'A\\B'", r"A\B"), (r"name LIKE 'A\\\\B'", r"A\B"),
+        (r"name LIKE 'A\\%'", "A%"),
+    ],
+    ids=short,
+)  # fmt: skip
+def test_text_with_a_backslash_finds(houses: Connection, told: str, expected: str) -> None:
+    for number, name in enumerate(("O'Brien楼", "A\tB", r"A\B", "A%"), 10):
+        houses.execute(HOUSE.insert().values(id=number, name=name))
+    meant, values = read_filter(told, QUERYABLES)
+    assert list(houses.scalars(select(HOUSE.c.name).where(meant(HOUSE)), values)) == [expected]
+
+
 def test_whole_number_beyond_floats_is_taken_exactly() -> None:
     told = '{"op":"=","args":[{"property":"floors"},9007199254740993]}'
     assert read_filter("floors = 9007199254740993", QUERYABLES)[1] == {"f0": 9007199254740993}
