@@ -143,7 +143,8 @@ class _Reader:
         if word in _SHAPES and (self._now.text == "(" or self._now.word == "Z"):
             self._skip("Z")
             return {"type": _SHAPES[word], "coordinates": self._coordinates(_SHAPES[word])}
-        if word == "GEOMETRYCOLLECTION" and self._now.text == "(":
+        if word == "GEOMETRYCOLLECTION" and (self._now.text == "(" or self._now.word == "Z"):
+            self._skip("Z")
             return {"type": "GeometryCollection", "geometries": self._listed(lambda: self._deeper(self._operand))}
         if self._now.text != "(" or self._now.kind != "sign":
             return {"property": token.text}

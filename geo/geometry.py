@@ -180,17 +180,18 @@ def _flatten(coordinates: Any, depth: int, max_vertices: int) -> list[list[list[
 def _position(position: Any, *, drop_z: bool) -> tuple[float, float]:
     if not is_list(position) or len(position) < 2 or is_list(position[0]):
         raise GeometryError("type", "a position is a list of longitude and latitude")
-    if len(position) > (4 if drop_z else 2):
+    if len(position) > 2 and not drop_z:
         raise _three_dimensional()
-    lon, lat = position[0], position[1]
-    for number in (lon, lat):
+    if len(position) > 4:
+        raise GeometryError("type", "a position has two numbers, or three or four with a height and a measure")
+    for number in position:
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise GeometryError("number", f"a coordinate is not a number: {_shown(number)}")
         if isinstance(number, float) and not math.isfinite(number):
             raise GeometryError("not-finite", "a coordinate is not a finite number")
         if abs(number) > 1e15:
             raise GeometryError("range", "a coordinate is too large for a place on earth")
-    return float(lon), float(lat)
+    return float(position[0]), float(position[1])
 
 
 def _require_ring(ring: list[tuple[float, float]]) -> None:

@@ -96,6 +96,12 @@ def found(connection: Connection, told: str, *, language: Language = "cql2-text"
         ("S_OVERLAPS(geometry, BBOX(114.005, 22.5, 114.03, 22.51))", [1]),
         ("S_INTERSECTS(geometry, GEOMETRYCOLLECTION(POINT(114.005 22.505), LINESTRING(114.065 22.505, 114.066 22.505)))", [1, 4]),
         ("S_DISJOINT(GEOMETRYCOLLECTION(POINT(114.005 22.505), POINT(114.065 22.505)), geometry)", [2, 3]),
+        ("S_INTERSECTS(geometry, POINT(114.005 22.505 7))", [1]), ("S_INTERSECTS(geometry, POINT Z (114.005 22.505 7))", [1]),
+        ("S_CROSSES(geometry, LINESTRING Z (114.005 22.505 1, 114.025 22.505 2))", [1, 2]),
+        ("S_INTERSECTS(geometry, GEOMETRYCOLLECTION Z (POINT Z (114.005 22.505 7), POINT(114.065 22.505 7)))", [1, 4]),
+        ("S_TOUCHES(geometry, GEOMETRYCOLLECTION(POINT(114 22.505), MULTIPOINT(114.03 22.505, 114.07 22.6)))", [1, 2]),
+        ("S_CROSSES(GEOMETRYCOLLECTION(LINESTRING(114.005 22.505, 114.015 22.505), LINESTRING(114 22.6, 115 22.6)), geometry)", [1]),
+        ("S_WITHIN(geometry, GEOMETRYCOLLECTION(BBOX(113, 22, 114.015, 23), BBOX(114.02, 22, 114.025, 23)))", [1]),
         # 0.01 degrees of longitude at 22.505 N are 1,029 m; the gaps between the squares are as wide.
         ("DWITHIN(geometry, POINT(114.015 22.505), 600, meters)", [1, 2]), ("DWITHIN(geometry, POINT(114.015 22.505), 0.5, 'km')", []),
         ("S_DWITHIN(geometry, POINT(114.0 22.505), 1030)", [1]),
