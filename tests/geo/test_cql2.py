@@ -156,6 +156,18 @@ def test_text_with_a_backslash_finds(houses: Connection, told: str, expected: st
     assert list(houses.scalars(select(HOUSE.c.name).where(meant(HOUSE)), values)) == [expected]
 
 
+def test_casei_folds_letters_as_unicode_does(houses: Connection) -> None:
+    names = ("ÄÖstraße", "äöSTRASSE", "ÄÖSTRAẞE", "ΣΊΣΥΦΟΣ", "σίσυφος", "ﬁn")
+    for number, name in enumerate(names, 10):
+        houses.execute(HOUSE.insert().values(id=number, name=name))
+    for told, expected in (
+        ("CASEI(name) = CASEI('äöSTRASSE')", [10, 11, 12]), ("CASEI(name) LIKE CASEI('%öSTRASS_')", [10, 11, 12]),
+        ("CASEI('äöstraße') = CASEI(name)", [10, 11, 12]), ("CASEI(name) LIKE CASEI('Σίσυφος')", [13, 14]),
+        ("CASEI(name) IN (CASEI('σίσυφοσ'), CASEI('FIN'))", [13, 14, 15]), ("CASEI(name) <> CASEI('FIN') AND name LIKE 'ﬁ%'", []),
+    ):  # fmt: skip
+        assert found(houses, told) == expected, told
+
+
 def test_whole_number_beyond_floats_is_taken_exactly() -> None:
     told = '{"op":"=","args":[{"property":"floors"},9007199254740993]}'
     assert read_filter("floors = 9007199254740993", QUERYABLES)[1] == {"f0": 9007199254740993}
