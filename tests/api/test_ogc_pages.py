@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests.api.conftest import LogIn
@@ -80,6 +81,18 @@ def test_pages_are_told_in_the_language_that_is_asked_for(client: TestClient) ->
         assert '<html lang="zh-CN">' in page(client, f"/ogc/{path}" + switch[1].replace("&amp;", "&"), **{"Accept-Language": "en"})
         refused = client.get(f"/ogc/{path}?lang=de")
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "lang")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        ("zh;q=0.1,en", "en"), ("zh;q=0.1, en;q=0.2", "en"), ("en;q=0.5,zh-Hans-CN;q=0.5", "en"), ("en;q=0", "zh-CN"),
+        ("de,en;q=0.1", "en"),
+        ("de", "zh-CN"), ("*", "zh-CN"), ("en;q=x", "zh-CN"), ("EN-gb", "en"), ("zh,en", "zh-CN"), ("english,zhou", "zh-CN"), ("", "zh-CN"),
+    ],
+)  # fmt: skip
+def test_language_is_the_one_that_weighs_most(client: TestClient, wanted: str, language: str) -> None:
+    assert f'<html lang="{language}">' in page(client, "/ogc/", **{"Accept-Language": wanted})
 
 
 def test_programs_get_json_unless_they_ask_for_pages(client: TestClient) -> None:
