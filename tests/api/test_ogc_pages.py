@@ -116,6 +116,18 @@ def test_features_stand_in_a_table_and_on_a_map(client: TestClient) -> None:
     assert '<div id="map"' not in page(client, f"/ogc/collections/communities/items?crs={other}")
 
 
+def test_words_of_closed_lists_are_told_in_the_language_of_the_page(client: TestClient, log_in: LogIn, drawn: Drawn) -> None:
+    district, tower = log_in("district"), drawn.places.buildings["tower"]
+    for path in ("?name=tower", f"/{tower}"):
+        address = f"/ogc/collections/buildings/items{path}"
+        chinese, english = page(district, address), page(district, address, **{"Accept-Language": "en"})
+        assert re.search(r"<td>商品房\s*</td>", chinese)
+        assert re.search(r"<td>Commodity housing\s*</td>", english)
+        assert not re.search(r"<td>commodity", chinese + english)
+    assert district.get(f"/ogc/collections/buildings/items/{tower}").json()["properties"]["nature"] == "commodity"
+    assert "commodity" in district.get("/ogc/collections/buildings/items?name=tower&f=csv").text
+
+
 def test_page_without_features_says_so(client: TestClient) -> None:
     text = page(client, "/ogc/collections/communities/items?bbox=0,0,1,1")
     assert "没有符合条件的要素" in text
