@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,13 @@ def test_file_names_its_reference_system_and_text_has_the_order_of_its_axes(log_
         [first, *_] = rows(log_in("district"), form, asked[1:], tmp_path, address=grids)
         expected = corner[::-1] if form in MADE and EXCHANGES[stated].swapped else corner
         assert tuple(shapely.get_coordinates(first["geometry"])[0]) == pytest.approx(expected, rel=0.01)
+
+
+def test_geopackage_is_of_a_version_that_gdal_of_debian_knows(log_in: LogIn, tmp_path: Path) -> None:
+    path = tmp_path / "read.gpkg"
+    path.write_bytes(fetch(log_in("district"), "gpkg"))
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (10_300,)
 
 
 def test_types_are_kept(log_in: LogIn, tmp_path: Path) -> None:
