@@ -1,7 +1,7 @@
 """The server's own protocol, but head and body of an answer leave in one write: each write is a call to the kernel.
 
 uvicorn writes them one after the other, and the loop hands each to the kernel at once. Held until the loop's next turn, most answers
-are one call and one packet.
+are one call and one packet. And addresses that uvicorn's parser cannot read are cut, so that they are refused as other long ones are.
 """
 
 import asyncio
@@ -13,6 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MOST_HELD: Final = 65_536
 """Bytes; with more nobody waits for the loop, so that a stream is slowed down by its client as ever."""
 
+MOST_READ: Final = 65_535
+"""Bytes of an address that the parser reads: more than is served anywhere (api/limits.py)."""
+
 
 class JoiningProtocol(HttpToolsProtocol):
     """What `uvicorn --http api.joining:JoiningProtocol` speaks."""
@@ -20,6 +23,12 @@ class JoiningProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Write through a `JoiningTransport`."""
         super().connection_made(JoiningTransport(cast("asyncio.Transport", transport), self.loop))
+
+    def on_url(self, url: bytes) -> None:
+        """Keep what can be read. Of an address with a host before its path the rest might be short enough: it stays, to be refused."""
+        super().on_url(url)
+        if self.url.startswith(b"/"):
+            self.url = self.url[:MOST_READ]
 
 
 class JoiningTransport(asyncio.Transport):

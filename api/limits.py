@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import RequestError, answer_to
+from api.problems import RequestError, answer_to, is_ogc
 from gridmgmt.errors import BusyError, DistrictError, UnauthenticatedError
 
 OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -50,6 +50,8 @@ class Limits:
     """Bytes of a piece of an uploaded file."""
     target: int = 8_000
     """Bytes of a path with its query."""
+    ogc_target: int = 65_000
+    """The same below /ogc, where a filter may hold a polygon of 2,000 vertices. The server's parser reads 65,535 and takes no more."""
     at_once: int = 64
     queue: int = 128
     pieces_at_once: int = 32
@@ -157,7 +159,7 @@ class Gate:
             await answer_to(request, BusyError("too many requests at once"))(scope, receive, send)
 
     def _check(self, request: Request) -> None:
-        _check_target(request.scope, self._limits.target)
+        _check_target(request.scope, self._limits.ogc_target if is_ogc(request.scope["path"]) else self._limits.target)
         length = request.headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             raise RequestError("malformed-request", "Content-Length is not a number")
@@ -224,7 +226,8 @@ def _check_target(scope: Scope, longest: int) -> None:
     path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")
     query: bytes = scope["query_string"]
     if len(path) + len(query) > longest:
-        raise RequestError("malformed-request", f"the address is longer than {longest} bytes")
+        name = unquote_to_bytes(max(query.split(b"&"), key=len).partition(b"=")[0]).decode("utf-8", "replace")[:100]
+        raise RequestError("malformed-request", f"the address is longer than {longest} bytes", field=name or None)
     if (b"%" in path and _BAD_PATH.search(path)) or b"\\" in path or b"//" in path:
         raise RequestError("malformed-request", "the path holds an encoded separator or a control character")
     if b"%" in query and _BAD_QUERY.search(query):

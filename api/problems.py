@@ -195,6 +195,11 @@ def status_of(error: DistrictError) -> int:
     return kind.status if kind is not None else next((status for cls, status in STATUSES.items() if isinstance(error, cls)), 500)
 
 
+def is_ogc(path: str) -> bool:
+    """Whether a path belongs to the interface of OGC, which answers 400 to whatever is wrong with a parameter."""
+    return path == "/ogc" or path.startswith("/ogc/")
+
+
 def answer_to(request: Request, error: DistrictError) -> Response:
     """The problem that a domain error is answered with."""
     told = error.facts.get("errors")  # where more than one field is to blame
@@ -202,7 +207,7 @@ def answer_to(request: Request, error: DistrictError) -> Response:
     headers = error.headers if isinstance(error, RequestError) else None
     facts = {name: value for name, value in error.facts.items() if name != "errors"}
     slug, status = error.slug, status_of(error)
-    if status == HTTPStatus.UNPROCESSABLE_ENTITY and _is_ogc(request):
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and is_ogc(request.url.path):
         slug, status = "invalid-parameter", 400
     return problem(request, slug, error.detail, status=status, errors=errors, headers=headers, **facts)
 
@@ -265,7 +270,7 @@ def _validation(request: Request, error: Exception) -> Response:
         if one["type"] == "json_invalid":
             return problem(request, "malformed-request", "the body is not valid JSON")
         faults.append({"field": ".".join(where[1:]) or where[0], "reason": _reason(one)})
-    slug = "invalid-parameter" if _is_ogc(request) else "invalid-value"
+    slug = "invalid-parameter" if is_ogc(request.url.path) else "invalid-value"
     return problem(request, slug, "; ".join(f"{fault['field']}: {fault['reason']}" for fault in faults[:5]), errors=faults)
 
 
@@ -286,10 +291,6 @@ _DETAILS: Final = {
 def _reason(error: Mapping[str, Any]) -> str:
     """Pydantic's message without its prefix; it never quotes what was sent."""
     return str(error["msg"]).removeprefix("Value error, ")
-
-
-def _is_ogc(request: Request) -> bool:
-    return request.url.path == "/ogc" or request.url.path.startswith("/ogc/")
 
 
 def _challenge(request: Request) -> str:

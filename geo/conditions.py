@@ -242,8 +242,8 @@ def _timed(node: Temporal, rows: FromClause) -> ColumnElement[bool]:
 
 def _scalar(scalar: Scalar, rows: FromClause) -> ColumnElement[Any]:
     plain = rows.c[scalar.name] if isinstance(scalar, Named) else _bound(scalar)
-    # Without the collation named, a column's own would decide, and "C" knows no letters beyond A to Z.
-    return func.lower(collate(plain, "default"), type_=Text) if scalar.folded else plain
+    # Only ICU knows letters that fold to two: the upper case of ß is SS. The capital ẞ has no other, so lower case comes first.
+    return func.lower(func.upper(func.lower(collate(plain, "und-x-icu"))), type_=Text) if scalar.folded else plain
 
 
 def _bound(value: Value) -> ColumnElement[Any]:

@@ -32,7 +32,17 @@ from geo.conditions import (
     Value,
     condition,
 )
-from geo.cql2_literals import INFINITE, LiteralError, beginning, read_day, read_distance, read_place, read_scalar, surroundings
+from geo.cql2_literals import (
+    INFINITE,
+    LiteralError,
+    beginning,
+    read_collection,
+    read_day,
+    read_distance,
+    read_place,
+    read_scalar,
+    surroundings,
+)
 from geo.cql2_text import DEEPEST, CQL2SyntaxError, parse_text
 from geo.crs import LONLAT, Exchange
 from geo.geometry import is_list, is_object
@@ -186,10 +196,11 @@ class _Reader:
         if not (is_object(place) and place.get("type") == "GeometryCollection"):
             return self._related(name, place)
         parts = place.get("geometries")
-        if operator not in {"s_intersects", "s_disjoint"}:
-            raise FilterError(f"{operator} takes no collection of geometries; combine conditions")
         if not is_list(parts) or not 1 <= len(parts) <= MOST_NODES:
             raise FilterError(f"a collection of geometries has 1 to {MOST_NODES} parts")
+        if operator not in {"s_intersects", "s_disjoint"}:
+            shape = read_collection(operator, parts, self._exchange)
+            return Spatial(name, self._keep(shape.wkb_hex(), "string").name)
         return Junction("or" if name == "s_intersects" else "and", tuple(self._related(name, part) for part in parts))
 
     def _related(self, operator: str, place: Any) -> Spatial:

@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -30,6 +31,8 @@ _UNITS: Final = ((1.0, ("m", "meter", "meters", "metre", "metres")), (1e3, ("km"
 _METRES: Final = {name: metres for metres, names in _UNITS for name in names}
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})", re.ASCII)
+_TOGETHER: Final = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)
+"""By the dimension of the parts."""
 _METRIC: Final = next(one for one in EXCHANGES.values() if one.srid == METRIC)
 
 
@@ -100,13 +103,28 @@ def read_day(told: Any, *, bare: bool = False) -> str:
 
 
 def read_place(told: Any, exchange: Exchange) -> tuple[Place, bool]:
-    """A geometry or a bbox, and whether it is a rectangle of meridians and parallels. Raises LiteralError with the place of a fault."""
+    """A geometry or a bbox without its heights, and whether it is a rectangle of meridians and parallels.
+
+    Raises LiteralError with the place of a fault.
+    """
     try:
         if is_object(told) and len(told) == 1 and "bbox" in told:
             return _read_box(told["bbox"], exchange)
-        shape = build(told, max_vertices=MAX_VERTICES)
+        shape = build(told, max_vertices=MAX_VERTICES, drop_z=True)
         return Place(check(_moved(shape, exchange), kinds=frozenset(DEPTHS))), False
     except (GeometryError, BBoxError) as error:
+        raise LiteralError(str(error)) from None
+
+
+def read_collection(operator: str, parts: Sequence[Any], exchange: Exchange) -> Place:
+    """Several geometries as the one that they make together. Raises LiteralError unless all are points, all lines, or all areas apart."""
+    shapes = shapely.get_parts([read_place(part, exchange)[0].shape for part in parts])
+    dimensions = set(shapely.get_dimensions(shapes).tolist())
+    if len(dimensions) > 1:
+        raise LiteralError(f"{operator} takes collections of points, of lines or of areas, not of several kinds; combine conditions")
+    try:
+        return Place(check(_TOGETHER[dimensions.pop()](shapes), kinds=frozenset(DEPTHS)))
+    except GeometryError as error:
         raise LiteralError(str(error)) from None
 
 

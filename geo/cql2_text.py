@@ -18,13 +18,15 @@ LONGEST_NUMBER: Final = 40
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-    |(?P<string>'(?:[^']|'')*')
+    |(?P<string>'(?:[^'\\]|''|\\[\s\S])*')
     |(?P<quoted>"[^"]+")
     |(?P<word>[^\W\d][\w:.]*)
     |(?P<sign><>|<=|>=|[<>=(),+-])
     |(?P<end>\Z))""",
     re.VERBOSE,
 )
+_ESCAPE: Final = re.compile(r"''|\\(['\\abtnvfr])")
+_ESCAPED: Final = dict(zip("abtnvfr", "\a\b\t\n\v\f\r", strict=True))
 _COMPARISONS: Final = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _WORDS: Final = frozenset({"AND", "OR", "NOT", "LIKE", "BETWEEN", "IN", "IS", "NULL"})
 _SHAPES: Final = {kind.upper(): kind for kind in DEPTHS}
@@ -123,7 +125,7 @@ class _Reader:
                 return inner
             case "string":
                 self._next()
-                return token.text[1:-1].replace("''", "'")
+                return _ESCAPE.sub(_unescaped, token.text[1:-1])
             case "quoted":
                 self._next()
                 return {"property": token.text[1:-1]}
@@ -141,7 +143,8 @@ class _Reader:
         if word in _SHAPES and (self._now.text == "(" or self._now.word == "Z"):
             self._skip("Z")
             return {"type": _SHAPES[word], "coordinates": self._coordinates(_SHAPES[word])}
-        if word == "GEOMETRYCOLLECTION" and self._now.text == "(":
+        if word == "GEOMETRYCOLLECTION" and (self._now.text == "(" or self._now.word == "Z"):
+            self._skip("Z")
             return {"type": "GeometryCollection", "geometries": self._listed(lambda: self._deeper(self._operand))}
         if self._now.text != "(" or self._now.kind != "sign":
             return {"property": token.text}
@@ -236,6 +239,12 @@ class _Reader:
     def _fault(self, message: str) -> CQL2SyntaxError:
         there = "the end" if self._now.kind == "end" else f"character {self._now.place + 1}, {self._now.text[:20]!r}"
         return CQL2SyntaxError(f"{message} at {there}")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """The character that is meant. A backslash before any other stays, so that `like` can read escapes of its own."""
+    letter = found[1] or "'"
+    return _ESCAPED.get(letter, letter)
 
 
 def _negated(told: dict[str, Any], *, negated: bool) -> dict[str, Any]:

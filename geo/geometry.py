@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Final, TypeGuard
 
 import numpy as np
@@ -79,7 +80,7 @@ def build(document: Any, *, kinds: Collection[str] = frozenset(DEPTHS), max_vert
     if "crs" in document:  # GeoJSON of 2008: passed over, coordinates would be taken for what they are not
         raise GeometryError("crs", "a geometry names no reference system; leave crs out")
     parts = _flatten(document.get("coordinates"), DEPTHS[kind], max_vertices)
-    lines = [[_position(position, drop_z=drop_z) for position in line] for line in parts[-1]]
+    lines = [_line(line, drop_z=drop_z) for line in parts[-1]]
     if kind in AREAS:
         for ring in lines:
             _require_ring(ring)
@@ -96,9 +97,8 @@ def check(
     """The same geometry with its rings wound as RFC 7946 wants, once it is known to be acceptable. Raises GeometryError otherwise."""
     if geometry.geom_type not in kinds:
         raise GeometryError("type", f"a geometry of type {geometry.geom_type} is not taken here; send one of {', '.join(sorted(kinds))}")
-    count = int(shapely.get_num_coordinates(geometry))
-    if count > max_vertices:
-        raise _too_many(max_vertices)
+    if int(shapely.get_num_coordinates(geometry)) > max_vertices:
+        raise _too_many(max_vertices, shapely.get_coordinates(geometry)[max_vertices].tolist())
     if geometry.is_empty or any(part.is_empty for part in shapely.get_parts(geometry)):
         raise GeometryError("empty", "the geometry is empty")
     if geometry.has_z:
@@ -171,26 +171,52 @@ def _flatten(coordinates: Any, depth: int, max_vertices: int) -> list[list[list[
                 raise GeometryError("empty", "the geometry has an empty part")
             total += len(members)
         if total > max_vertices:
-            raise _too_many(max_vertices)
+            raise _too_many(max_vertices, _beginning(next(islice(chain.from_iterable(lists), max_vertices, None))))
         levels.append(lists)
         lists = [member for members in lists for member in members]
     return levels
 
 
+def _beginning(part: Any) -> tuple[float, float] | None:
+    """The first position of a part of coordinates, None where that is none."""
+    while is_list(part) and part and is_list(part[0]):
+        part = part[0]
+    try:
+        return _position(part, drop_z=True)
+    except GeometryError:
+        return None
+
+
+def _line(positions: Sequence[Any], *, drop_z: bool) -> list[tuple[float, float]]:
+    read: list[tuple[float, float]] = []
+    try:
+        for position in positions:
+            read.append(_position(position, drop_z=drop_z))  # noqa: PERF401 -- what was read before a fault is wanted
+    except GeometryError as error:
+        if error.reason not in {"not-finite", "number"}:
+            raise
+        near = read[-1] if read else next(filter(None, map(_beginning, positions)), None)
+        if near is None:
+            raise
+        raise GeometryError(error.reason, f"{error.message}; its neighbour lies", *near) from None
+    return read
+
+
 def _position(position: Any, *, drop_z: bool) -> tuple[float, float]:
     if not is_list(position) or len(position) < 2 or is_list(position[0]):
         raise GeometryError("type", "a position is a list of longitude and latitude")
-    if len(position) > (4 if drop_z else 2):
+    if len(position) > 2 and not drop_z:
         raise _three_dimensional()
-    lon, lat = position[0], position[1]
-    for number in (lon, lat):
+    if len(position) > 4:
+        raise GeometryError("type", "a position has two numbers, or three or four with a height and a measure")
+    for number in position:
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise GeometryError("number", f"a coordinate is not a number: {_shown(number)}")
         if isinstance(number, float) and not math.isfinite(number):
             raise GeometryError("not-finite", "a coordinate is not a finite number")
         if abs(number) > 1e15:
             raise GeometryError("range", "a coordinate is too large for a place on earth")
-    return float(lon), float(lat)
+    return float(position[0]), float(position[1])
 
 
 def _require_ring(ring: list[tuple[float, float]]) -> None:
@@ -251,8 +277,11 @@ def _shown(value: Any) -> str:
     return repr(value[:40]) if isinstance(value, str) else type(value).__name__
 
 
-def _too_many(max_vertices: int) -> GeometryError:
-    return GeometryError("too-many-vertices", f"the geometry has more than {max_vertices:,} vertices")
+def _too_many(max_vertices: int, beyond: Sequence[float] | None) -> GeometryError:
+    message = f"the geometry has more than {max_vertices:,} vertices"
+    if beyond is None:
+        return GeometryError("too-many-vertices", message)
+    return GeometryError("too-many-vertices", f"{message}; the first beyond lies", beyond[0], beyond[1])
 
 
 def _three_dimensional() -> GeometryError:

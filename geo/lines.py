@@ -30,14 +30,16 @@ def feature_line(row: FromClause, look: Look) -> ColumnElement[str]:
 
 
 def csv_line(row: FromClause, look: Look, texts: Sequence[str]) -> ColumnElement[str]:
-    """A line of CSV (RFC 4180): id, properties, longitude, latitude and WKT, easting or longitude first.
+    """A line of CSV (RFC 4180): id, properties, longitude, latitude, and WKT with its axes in the authority's order.
 
     `texts` names the properties that hold text: those stand in quotation marks and are no formula to a spreadsheet.
     """
     cells = [_plain(row.c.id), *(_quoted(row.c[name]) if name in texts else _plain(row.c[name]) for name in look.properties)]
     point = func.ST_PointOnSurface(row.c.geom)
     degrees = [_plain(func.round(cast(side(point), Numeric), _number(7))) for side in (func.ST_X, func.ST_Y)]
-    shape = _marked(func.ST_AsText(_placed(row.c.geom, look.exchange), _number(look.exchange.digits)))
+    placed = _placed(row.c.geom, look.exchange)
+    turned = func.ST_FlipCoordinates(placed) if look.exchange.swapped else placed
+    shape = _marked(func.ST_AsText(turned, _number(look.exchange.digits)))
     line: ColumnElement[str] = func.concat_ws(literal_column("','", Text), *cells, *degrees, shape, type_=Text)
     return line + literal_column("E'\\r\\n'", Text)
 

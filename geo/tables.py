@@ -24,7 +24,7 @@ class Table:
     fields: tuple[tuple[str, str], ...]
     shape: Shape
     crs: str
-    """As GDAL reads it: `EPSG:4490`."""
+    """As GDAL reads it: `EPSG:4547`."""
     projjson: Mapping[str, Any]
     """The same for GeoParquet."""
 

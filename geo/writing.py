@@ -33,6 +33,8 @@ TYPES: Final[Mapping[str, pa.DataType]] = {
     "boolean": pa.bool_(),
     "date": pa.date32(),
 }
+VERSIONS: Final[Mapping[str, Mapping[str, str]]] = {"gpkg": {"VERSION": "1.3"}}
+"""Options of a whole file. GDAL before 3.7 warns of each GeoPackage newer than this, and nothing here needs one."""
 DRIVERS: Final[Mapping[str, str]] = {"gpkg": "GPKG", "fgb": "FlatGeobuf"}
 SHAPES: Final[Mapping[str, str]] = {"any": "Unknown", "point": "Point", "multipolygon": "MultiPolygon"}
 
@@ -131,6 +133,7 @@ def _write_with_gdal(path: Path, table: Table, batches: _Batches, chosen: Iterab
             geometry_name=GEOMETRY,
             geometry_type=SHAPES[table.shape],
             crs=table.crs,
+            dataset_options=VERSIONS.get(table.form),
             layer_options=options,
         )
     except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError) as error:

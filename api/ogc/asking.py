@@ -23,7 +23,7 @@ from api.auth import caller, may_write
 from api.dependencies import Parts, parts_of
 from api.ogc.links import NOTICE
 from api.problems import RequestError, refused
-from api.schemas.base import Moment, read_digits
+from api.schemas.base import INT8, Moment, read_digits
 from gridmgmt.database import Actor
 from gridmgmt.errors import DistrictError, ForbiddenError, InvalidError
 from gridmgmt.layers import find_layer
@@ -33,7 +33,16 @@ Value = TypeVar("Value")
 
 LANGUAGES: Final = ("zh", "en")
 MOMENT: Final[TypeAdapter[dt.datetime]] = TypeAdapter(Moment)
-COUNT: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, BeforeValidator(read_digits), Field(ge=1)])
+
+
+def _read_count(value: object) -> object:
+    """Whoever wants more than any number holds wants everything."""
+    many = isinstance(value, str) and len(value) > len(str(INT8)) - 1 and value.isascii() and value.isdigit() and value[0] != "0"
+    return INT8 if many else read_digits(value)
+
+
+COUNT: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, BeforeValidator(_read_count), Field(ge=1)])
+"""How many at most."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Whole layers as files, with the parameters of a page. Without `limit` a file holds everything that the caller may see.
 
 GeoJSON text sequences and CSV leave as PostgreSQL reads the rows; GeoPackage, FlatGeobuf and GeoParquet are made first. Coordinates in
-GeoJSON are in the authority's order; in the other files longitude or easting comes first, as GIS programs take it there.
+text are in the authority's order; in the files that are made longitude or easting comes first, as the specification of each has it.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -18,7 +18,7 @@ from api.ogc.links import NOTICE
 from api.ogc.spools import pieces, spool
 from api.ogc.tags import etag_of, headers_of, unless_known
 from api.ogc.wanted import read_page
-from geo.crs import CRS84, LONLAT, STORAGE, Exchange
+from geo.crs import CRS84, LONLAT, Exchange
 from geo.tables import Form, Table
 from gridmgmt.errors import InvalidError
 from gridmgmt.layers.bulk import fields_of, heading_of, lines_of
@@ -53,7 +53,7 @@ async def read_file(asked: Asked, form: str) -> Response:
     assert now is not None
     exchange = selection.look.exchange
     # Weak: the stamp was read before the rows, and a GeoPackage tells when it was made.
-    headers = headers_of(asked, exchange if form == "geojsonseq" or not exchange.swapped else None, "W/" + etag_of(asked, now))
+    headers = headers_of(asked, exchange, "W/" + etag_of(asked, now))
     headers["Content-Disposition"] = f'attachment; filename="{selection.layer}.{form}"'
     if asked.request.state.head:
         return ChunkResponse(_nothing(), headers=headers, media_type=FILES[form])
@@ -67,8 +67,8 @@ async def read_file(asked: Asked, form: str) -> Response:
         form=cast("Form", form),
         fields=fields_of(selection, notice),
         shape=asked.layer.shape,
-        crs=_code(asked, exchange),
-        projjson=CRS.from_user_input(_code(asked, exchange)).to_json_dict(),
+        crs=_code(exchange),
+        projjson=CRS.from_user_input(_code(exchange)).to_json_dict(),
     )
     with asked.parts.files.taken():
         async with aclosing(_lines(asked, lines_of(selection, "table", notice).bind(**values))) as lines:
@@ -97,10 +97,8 @@ async def _require_few(asked: Asked, selection: Selection, values: Mapping[str, 
         raise InvalidError(f"the file would have more than {most} features: ask for fewer by limit, bbox or filter", field="limit")
 
 
-def _code(asked: Asked, exchange: Exchange) -> str:
-    """The reference system as programs name it. What is not asked for is what the register holds."""
-    if "crs" not in asked.given:
-        return f"EPSG:{STORAGE}"
+def _code(exchange: Exchange) -> str:
+    """The reference system as programs name it."""
     return CRS84 if exchange is LONLAT else f"EPSG:{exchange.uri.rpartition('/')[2]}"
 
 

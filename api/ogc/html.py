@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.ogc.asking import LANGUAGES, Asked
 from api.ogc.links import NOTICE
+from api.ogc.negotiation import read_ranges
 
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "service": ("网格与楼栋", "Grids and buildings"),
@@ -66,12 +67,12 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def read_language(asked: Asked) -> str:
-    """`lang`, else the first of Accept-Language that is spoken here, else Chinese."""
+    """`lang`, else what Accept-Language wants most of what is spoken here, the first among equals, else Chinese."""
     if "lang" in asked.given:
         return asked.given["lang"]
-    wanted = asked.request.headers.get("accept-language", "")[:200].lower().split(",")
-    spoken = (part.strip()[:2] for part in wanted)
-    return next((one for one in spoken if one in LANGUAGES), "zh")
+    wanted = read_ranges(asked.request.headers.get("accept-language", "")[:200])
+    spoken = [(weight, -place, tag.partition("-")[0]) for tag, weight, place in wanted if weight > 0]
+    return max((one for one in spoken if one[2] in LANGUAGES), default=(0, 0, "zh"))[2]
 
 
 def render(asked: Asked, template: str, page: Mapping[str, Any], **more: Any) -> bytes:

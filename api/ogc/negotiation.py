@@ -35,10 +35,15 @@ def choose(asked: Asked, offered: Mapping[str, str]) -> str:
     return found
 
 
+def read_ranges(header: str) -> list[tuple[str, float, int]]:
+    """What a header such as Accept takes, in lower case, with the weight of each (RFC 9110, 12.4.2) and its place."""
+    return [_read_range(part, place) for place, part in enumerate(header.split(","))]
+
+
 @lru_cache(maxsize=1000)
 def _best(accept: str, offered: tuple[tuple[str, str], ...]) -> str | None:
     """The offered one with the highest quality; what stands first in the header, and then what is offered first, among equals."""
-    ranges = [_read_range(part, place) for place, part in enumerate(accept.split(","))]
+    ranges = read_ranges(accept)
     best: tuple[float, int, int] | None = None
     name = None
     for place, (one, media_type) in enumerate(offered):

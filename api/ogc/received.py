@@ -22,6 +22,8 @@ from gridmgmt.registers.areas import refused
 TAKEN: Final = frozenset({"application/geo+json", "application/json"})
 MEMBERS: Final = frozenset({"type", "id", "geometry", "properties", "links", "bbox", "notice"})
 """Members of a feature as it is shown; the last three are told, never taken."""
+COORDINATES: Final = ("geometry", "coordinates")
+"""A number that is none is refused there with its place."""
 SHOWN: Final = 2e-7
 """Degrees within which a geometry is the one that was shown, which has seven decimals of a degree or three of a metre."""
 
@@ -125,7 +127,7 @@ def _require_media_type(asked: Asked, like: str, taken: Collection[str]) -> None
 
 
 async def _read_object(asked: Asked) -> Mapping[str, Any]:
-    body: Any = await StrictRequest(asked.request.scope, asked.request.receive).json()
+    body: Any = await StrictRequest(asked.request.scope, asked.request.receive).json(measured=COORDINATES)
     if not is_object(body):
         raise InvalidError("the body is a JSON object", field="body")
     return body

@@ -10,6 +10,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from api.ogc.asking import COUNT, MOMENT, Asked, read
+from api.paging import name_of_list
 from api.schemas.base import AnyDay, AnyMoment, EntityId, Flag
 from geo.bbox import BBoxError, parse_bbox
 from geo.cql2 import FilterError, Language, read_filter
@@ -219,7 +220,7 @@ def _with_cursor(asked: Asked, selection: Selection, values: dict[str, Any], nam
     if cursor is None:
         return selection
     types = [*(_TYPES[named[key.name].kind] for key in selection.order), _ID[asked.layer.id_type]]
-    *sealed, walking = asked.parts.cursors.open(asked.request.scope["path"], cursor, *([_same] * (len(types) + 1)))
+    *sealed, walking = asked.parts.cursors.open(_listed(asked), cursor, *([_same] * (len(types) + 1)))
     after = [None if value is None else read("cursor", value, type_) for value, type_ in zip(sealed, types, strict=True)]
     values |= {f"a{place}": value for place, value in enumerate(after)}
     return replace(selection, after=tuple(value is not None for value in after), walking=walking)
@@ -231,4 +232,8 @@ def _same(value: Any) -> Any:
 
 def seal_cursor(asked: Asked, last: bytes) -> str:
     """The cursor of the page that follows what a page said of its end, a JSON array."""
-    return asked.parts.cursors.seal(asked.request.scope["path"], orjson.loads(last))
+    return asked.parts.cursors.seal(_listed(asked), orjson.loads(last))
+
+
+def _listed(asked: Asked) -> str:
+    return name_of_list(asked.request.scope["path"], asked.given.items())

@@ -18,7 +18,7 @@ INT8: Final = 9_223_372_036_854_775_807
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,18})", re.ASCII)
 
 
@@ -66,8 +66,21 @@ def _written_uuid(value: object) -> object:
 
 def _written_moment(value: object) -> object:
     if isinstance(value, dt.datetime) or (isinstance(value, str) and _MOMENT.fullmatch(value)):
-        return value  # pydantic alone would take a number for seconds since 1970
+        # pydantic alone would take a number for seconds since 1970, and no leap second
+        return _leap(value) if isinstance(value, str) and value[16:19] == ":60" else value
     raise ValueError("is not a time of the form 2024-01-31T08:00:00Z")
+
+
+def _leap(text: str) -> dt.datetime:
+    """A leap second as the second after it. It ends a day of UTC (RFC 3339, 5.7)."""
+    try:
+        after = dt.datetime.fromisoformat(f"{text[:17]}59{text[19:]}".upper()) + dt.timedelta(seconds=1)
+        time = after.astimezone(dt.UTC).time().replace(microsecond=0)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
+    if time != dt.time(0):
+        raise ValueError("has a second 60 that is no leap second")
+    return after
 
 
 def _with_zone(moment: dt.datetime) -> dt.datetime:

@@ -9,7 +9,7 @@ from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import REGISTER_ROLES, Layer, Property, Statement, Writable
 from gridmgmt.layers.style import Shade, Style
 from gridmgmt.models import Building
-from gridmgmt.registers.terms import NATURES as TERMS
+from gridmgmt.registers.terms import NATURES
 
 COLOURS: Final = {
     "self_built": "#c2572d",
@@ -19,7 +19,6 @@ COLOURS: Final = {
     "apartment": "#2b9c83",
     "other": "#8c8c8c",
 }
-NATURES: Final = tuple(COLOURS)
 
 
 def _rows(moment: dt.datetime | None) -> Statement:
@@ -38,7 +37,7 @@ LAYER = Layer(
         Property("house_code", "string", "House code, nineteen digits", "房屋编码"),
         Property("name", "string", "Name", "楼栋名称"),
         Property("address", "string", "Address", "地址"),
-        Property("nature", "string", "Nature", "房屋性质", values=NATURES),
+        Property("nature", "string", "Nature", "房屋性质", terms=NATURES),
         Property("rental", "boolean", "Whether it is let", "是否出租"),
         Property("floors_above", "integer", "Floors above ground", "地上层数"),
         Property("built_year", "integer", "Year of construction", "建成年份"),
@@ -58,7 +57,7 @@ LAYER = Layer(
             title_zh="房屋性质",
             colour="#8c8c8c",
             property="nature",
-            shades=tuple(Shade(word, colour, TERMS[word].en.capitalize(), TERMS[word].zh) for word, colour in COLOURS.items()),
+            shades=tuple(Shade(word, colour, NATURES[word].en.capitalize(), NATURES[word].zh) for word, colour in COLOURS.items()),
         ),
         Style(
             name="rental",

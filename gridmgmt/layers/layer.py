@@ -3,13 +3,14 @@
 import datetime as dt
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select
 
 from gridmgmt.database import Actor
 from gridmgmt.layers.style import Style
+from gridmgmt.registers.terms import Terms
 
 Statement = Select[*tuple[Any, ...]]
 """A SELECT of `id`, `geom`, the layer's properties and the ends of its period, as geo/features.py reads it."""
@@ -28,8 +29,13 @@ class Property:
     title: str
     title_zh: str
     format: Literal["date"] | None = None
-    values: tuple[str, ...] = ()
-    """All values that it can have, where the table lists them in a CHECK."""
+    terms: Terms = field(default_factory=dict, hash=False)
+    """All values that it can have, where the table lists them in a CHECK, and how people call them."""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The same without their names."""
+        return tuple(self.terms)
 
     @property
     def kind(self) -> str:

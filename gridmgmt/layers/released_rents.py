@@ -14,6 +14,8 @@ from gridmgmt.history.beliefs import known
 from gridmgmt.layers.layer import Property, Statement
 from gridmgmt.layers.style import Shade, Style
 from gridmgmt.models import Area, RentFigure, RentRelease
+from gridmgmt.registers.terms import LEVELS, Term, Terms
+from gridmgmt.registers.terms import USES as TERMS
 
 USES: Final[Mapping[str, tuple[str, str]]] = {
     "residential": ("Dwellings", "住宅"),
@@ -22,17 +24,27 @@ USES: Final[Mapping[str, tuple[str, str]]] = {
     "plant": ("Plants", "厂房"),
     "warehouse": ("Warehouses", "仓库"),
 }
+BASES: Final[Terms] = {
+    "direct": Term("本区域合同", "its own leases"),
+    "model": Term("模型估计", "model"),
+    "none": Term("无数据", "no number"),
+}
+FLAGS: Final[Terms] = {
+    "few": Term("观测较少", "few observations"),
+    "held_back": Term("暂缓发布", "held back"),
+    "review": Term("复核提示", "marked for review"),
+}
 AREA: Final = (
     Property("code", "string", "Code, six to twelve digits", "区域代码"),
     Property("name", "string", "Name", "名称"),
-    Property("level", "string", "Level of the area", "层级", values=("district", "subdistrict", "community")),
-    Property("use", "string", "What is let", "用途", values=(*USES, "other")),
+    Property("level", "string", "Level of the area", "层级", terms=LEVELS),
+    Property("use", "string", "What is let", "用途", terms=TERMS),
     Property("quarter", "string", "Quarter, 2011Q4", "季度"),
 )
 TOLD: Final = (
-    Property("basis", "string", "Whether it rests on the area's own leases or on a model", "依据", values=("direct", "model", "none")),
+    Property("basis", "string", "Whether it rests on the area's own leases or on a model", "依据", terms=BASES),
     Property("observations", "integer", "Leases that it rests on, rounded to fives", "样本数（取整到五）"),
-    Property("flag", "string", "What a reader should know", "提示", values=("few", "held_back", "review")),
+    Property("flag", "string", "What a reader should know", "提示", terms=FLAGS),
     Property("reason", "string", "Why there is no number", "无数据原因"),
 )
 

@@ -13,6 +13,7 @@ from gridmgmt.layers.layer import Layer, Property, Statement
 from gridmgmt.layers.style import Shade, Style
 from gridmgmt.models import Area
 from gridmgmt.models.counts import ResidentCount
+from gridmgmt.registers.terms import LEVELS
 
 
 def _rows(moment: dt.datetime | None) -> Statement:
@@ -53,7 +54,7 @@ LAYER = Layer(
     properties=(
         Property("code", "string", "Code, nine or twelve digits", "街道或社区代码"),
         Property("name", "string", "Name", "名称"),
-        Property("level", "string", "Level of the area", "层级", values=("subdistrict", "community")),
+        Property("level", "string", "Level of the area", "层级", terms={name: LEVELS[name] for name in ("subdistrict", "community")}),
         Property("residents", "integer", "Residents, rounded to tens; nothing where they are few", "实有人口数（取整到十，过少不公布）"),
         Property("floating", "integer", "Of these, floating population, rounded to tens", "其中流动人口数（取整到十）"),
         Property("residents_per_km2", "number", "Residents a square kilometre", "每平方公里实有人口"),

@@ -117,6 +117,25 @@ def test_fault_of_a_geometry_has_its_place_in_degrees_whatever_it_was_sent_in(lo
         assert (answer.json()["lon"], answer.json()["lat"]) == pytest.approx(place, abs=1e-7)
 
 
+def test_number_that_is_none_is_refused_where_it_stands(log_in: LogIn, drawn: Drawn) -> None:
+    worker = log_in("worker")
+    drawing = square(300, 300, 10)
+    drawing["coordinates"][0][2][1] = math.nan
+    before = drawing["coordinates"][0][1]
+    many = ring(2_001)
+    for geometry, place in ((drawing, before), (many, many["coordinates"][0][2_000])):
+        for answer in (create(worker, feature(geometry)), update(worker, at(drawn, "tower"), {"geometry": geometry})):
+            assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "geometry"), answer.text
+            assert [answer.json()["lon"], answer.json()["lat"]] == pytest.approx(place)
+    for body, field in (
+        ({"properties": {"floors_above": math.nan}}, "properties.floors_above"), ({"bbox": [1, math.inf]}, "bbox.1"), (math.nan, "body"),
+        ({"geometry": spot(300, 300) | {"bbox": [math.nan]}}, "geometry.bbox.0"),
+    ):  # fmt: skip
+        answer = update(worker, at(drawn, "tower"), body)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
+        assert "is no number" in answer.json()["detail"]
+
+
 def test_what_is_no_json_or_no_geojson_is_refused(log_in: LogIn, drawn: Drawn) -> None:
     worker = log_in("worker")
     nan = json.dumps(feature()).replace("6", "NaN")

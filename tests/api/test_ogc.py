@@ -71,6 +71,9 @@ def test_feature_of_another_grid_is_told_like_one_that_never_was(log_in: LogIn, 
         ("datetime=yesterday", "datetime"),
         ("datetime=2020-02-30", "datetime"), ("datetime=2020-01-02/2020-01-01", "datetime"),
         ("datetime=2020-01-01/2020-01-02/2020-01-03", "datetime"), ("datetime=", "datetime"), ("datetime=2020-01-01T/..", "datetime"),
+        ("datetime=2016-12-31T23:58:60Z", "datetime"), ("datetime=2016-12-31T23:59:61Z", "datetime"),
+        ("datetime=2016-12-31T23:59:60%2B08:00", "datetime"), ("datetime=9999-12-31T23:59:60Z", "datetime"),
+        ("as_of=2016-12-31T23:59:60", "as_of"),
         ("approximate=maybe", "approximate"), ("valid_from=today", "valid_from"), ("version=1", "version"), ("geom=1", "geom"),
         ("Limit=1", "Limit"), ("limit=1&limit=2", "limit"),
     ],
@@ -80,6 +83,15 @@ def test_bad_parameter_is_400_and_named(client: TestClient, query: str, paramete
     assert answer.status_code == 400
     assert answer.json()["type"] == "/problems/invalid-parameter"
     assert [error["field"] for error in answer.json()["errors"]] == [parameter]
+
+
+@pytest.mark.parametrize("digits", [5, 18, 19, 20, 30, 5_000])
+def test_limit_beyond_the_largest_is_taken_for_it_whatever_its_length(client: TestClient, digits: int) -> None:
+    for form in ("json", "csv"):
+        answer = client.get(f"/ogc/collections/communities/items?limit={'9' * digits}&f={form}")
+        assert answer.status_code == 200, answer.text
+        assert answer.text.count("440399001001") == 1
+    assert client.get(f"/ogc/collections/communities/items?limit=0{'9' * digits}").status_code == 400
 
 
 def test_anonymous_callers_see_the_areas(client: TestClient) -> None:

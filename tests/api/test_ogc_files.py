@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.ogc.files import FILES
+from geo.crs import EXCHANGES, LONLAT
 from gridmgmt.settings import Settings
 from tests.api.conftest import GENEROUS, LogIn
 from tests.drawn import Drawn
@@ -134,7 +135,8 @@ def test_layer_without_rows_is_a_whole_file(log_in: LogIn, tmp_path: Path, form:
 @pytest.mark.parametrize(
     "case",
     [
-        ("", "EPSG:4490", (114.0, 22.6)),
+        ("", "OGC:CRS84", (114.0, 22.6)),
+        (f"crs={LONLAT.uri}", "OGC:CRS84", (114.0, 22.6)),
         (f"crs={EPSG}4490", "EPSG:4490", (114.0, 22.6)),
         (f"crs={EPSG}4326", "EPSG:4326", (114.0, 22.6)),
         (f"crs={EPSG}4547", "EPSG:4547", (500_000, 2_500_000)),
@@ -154,10 +156,33 @@ def test_files_state_their_reference_system_with_easting_first(
         assert geo["columns"]["geometry"]["geometry_types"] == ["MultiPolygon"]
         assert CRS.from_json_dict(geo["columns"]["geometry"]["crs"]) == CRS(stated)
     else:
-        assert pyogrio.read_info(path)["crs"] == stated
+        assert CRS(pyogrio.read_info(path)["crs"]) == CRS(stated)
         assert pyogrio.read_info(path)["geometry_type"] == "MultiPolygon"
     x, y = shapely.get_coordinates(found[0]["geometry"])[0]
     assert (x, y) == pytest.approx(corner, rel=0.01)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_file_names_its_reference_system_and_text_has_the_order_of_its_axes(log_in: LogIn, tmp_path: Path, form: str) -> None:
+    grids = "/ogc/collections/grids/items"
+    for asked, stated, corner in (
+        ("", LONLAT.uri, (114.0, 22.6)),
+        (f"&crs={EPSG}4490", f"{EPSG}4490", (22.6, 114.0)),
+        (f"&crs={EPSG}4326", f"{EPSG}4326", (22.6, 114.0)),
+        (f"&crs={EPSG}4547", f"{EPSG}4547", (2_500_000, 500_000)),
+        (f"&crs={EPSG}3857", f"{EPSG}3857", (12_690_000, 2_570_000)),
+    ):
+        answer = log_in("district").get(f"{grids}?f={form}{asked}")
+        assert answer.headers["content-crs"] == f"<{stated}>"
+        assert log_in("district").head(f"{grids}?f={form}{asked}").headers["content-crs"] == f"<{stated}>"
+        [first, *_] = rows(log_in("district"), form, asked[1:], tmp_path, address=grids)
+        expected = corner[::-1] if form in MADE and EXCHANGES[stated].swapped else corner
+        assert tuple(shapely.get_coordinates(first["geometry"])[0]) == pytest.approx(expected, rel=0.01)
+
+
+def test_geopackage_is_of_a_version_that_gdal_of_debian_knows(log_in: LogIn) -> None:
+    heading = fetch(log_in("district"), "gpkg")[:100]
+    assert (heading[68:72], int.from_bytes(heading[60:64], "big")) == (b"GPKG", 10_300)  # application and version of a file of SQLite
 
 
 def test_types_are_kept(log_in: LogIn, tmp_path: Path) -> None:

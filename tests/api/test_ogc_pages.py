@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests.api.conftest import LogIn
@@ -82,6 +83,18 @@ def test_pages_are_told_in_the_language_that_is_asked_for(client: TestClient) ->
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "lang")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        ("zh;q=0.1,en", "en"), ("zh;q=0.1, en;q=0.2", "en"), ("en;q=0.5,zh-Hans-CN;q=0.5", "en"), ("en;q=0", "zh-CN"),
+        ("de,en;q=0.1", "en"),
+        ("de", "zh-CN"), ("*", "zh-CN"), ("en;q=x", "zh-CN"), ("EN-gb", "en"), ("zh,en", "zh-CN"), ("english,zhou", "zh-CN"), ("", "zh-CN"),
+    ],
+)  # fmt: skip
+def test_language_is_the_one_that_weighs_most(client: TestClient, wanted: str, language: str) -> None:
+    assert f'<html lang="{language}">' in page(client, "/ogc/", **{"Accept-Language": wanted})
+
+
 def test_programs_get_json_unless_they_ask_for_pages(client: TestClient) -> None:
     for path in PATHS:
         assert "json" in client.get(f"/ogc/{path}").headers["content-type"]
@@ -101,6 +114,18 @@ def test_features_stand_in_a_table_and_on_a_map(client: TestClient) -> None:
     assert 'rel="first"' in last
     other = "http://www.opengis.net/def/crs/EPSG/0/4547"
     assert '<div id="map"' not in page(client, f"/ogc/collections/communities/items?crs={other}")
+
+
+def test_words_of_closed_lists_are_told_in_the_language_of_the_page(client: TestClient, log_in: LogIn, drawn: Drawn) -> None:
+    district, tower = log_in("district"), drawn.places.buildings["tower"]
+    for path in ("?name=tower", f"/{tower}"):
+        address = f"/ogc/collections/buildings/items{path}"
+        chinese, english = page(district, address), page(district, address, **{"Accept-Language": "en"})
+        assert re.search(r"<td>商品房\s*</td>", chinese)
+        assert re.search(r"<td>Commodity housing\s*</td>", english)
+        assert not re.search(r"<td>commodity", chinese + english)
+    assert district.get(f"/ogc/collections/buildings/items/{tower}").json()["properties"]["nature"] == "commodity"
+    assert "commodity" in district.get("/ogc/collections/buildings/items?name=tower&f=csv").text
 
 
 def test_page_without_features_says_so(client: TestClient) -> None:

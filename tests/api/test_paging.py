@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from httpx2 import Response
 
 from api.paging import Cursors
 from gridmgmt.errors import InvalidError
@@ -14,6 +15,7 @@ from tests.drawn import Drawn
 from tests.places import EAST_ONE, NORTH, SOUTH, WEST, point
 
 CURSORS = Cursors(bytes(32))
+GRIDS = "/ogc/collections/grids/items"
 
 
 def test_cursor_brings_its_key_back_in_its_own_types() -> None:
@@ -80,6 +82,52 @@ def test_page_neither_repeats_nor_leaves_out_a_row_when_others_come_and_go(log_i
     assert renamed.status_code == 200
     rest = district.get(f"/v1/areas?level=community&limit=10&cursor={before['next']}").json()["items"]
     assert [area["code"] for area in rest] == [NORTH, f"{NORTH[:-1]}3", EAST_ONE]
+
+
+def following(answer: Response) -> str:
+    """The cursor of the next page."""
+    return next(link["href"] for link in answer.json()["links"] if link["rel"] == "next").rpartition("cursor=")[2]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "", "sortby=name", "sortby=-code", "sortby=-name,code", "sortby=-valid_from", "sortby=-name&filter=TRUE",
+        "sortby=-name&bbox=113,22,115,23",
+        "sortby=-name&datetime=../..", "sortby=-name&as_of=2200-01-01T00:00:00Z", "sortby=-name&community=440399001001",
+        "sortby=-name&filter-lang=cql2-text", "sortby=-name&filter-crs=http://www.opengis.net/def/crs/EPSG/0/4490",
+        "sortby=-name&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4490",
+    ],
+)  # fmt: skip
+def test_cursor_of_a_list_that_is_chosen_or_ordered_otherwise_is_refused(log_in: LogIn, other: str) -> None:
+    district = log_in("district")
+    cursor = following(district.get(f"{GRIDS}?limit=1&sortby=-name"))
+    answer = district.get(f"{GRIDS}?limit=1&{other}&cursor={cursor}")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "cursor")
+    assert "was not made for this list" in answer.json()["detail"]
+
+
+def test_cursor_of_a_filter_fits_no_other_filter_and_any_look_at_the_same(log_in: LogIn) -> None:
+    district = log_in("district")
+    asked = "filter=code LIKE '440399001%25'&sortby=-name"
+    cursor = following(district.get(f"{GRIDS}?limit=1&{asked}"))
+    assert district.get(f"{GRIDS}?cursor={cursor}&{asked.replace('001', '00')}").status_code == 400
+    metres = "http://www.opengis.net/def/crs/EPSG/0/4547"
+    looks = ("limit=3", f"crs={metres}", "properties=name", "count=exact", "f=html", "f=html&lang=en", "limit=1&f=json")
+    for look in looks:
+        assert district.get(f"{GRIDS}?{look}&cursor={cursor}&{asked}").status_code == 200, look
+    swapped = "sortby=-name&filter=code LIKE '440399001%25'"
+    assert len(district.get(f"{GRIDS}?{swapped}&cursor={cursor}").json()["features"]) == 3
+
+
+def test_cursor_of_a_list_of_the_register_is_bound_to_its_parameters(log_in: LogIn) -> None:
+    district = log_in("district")
+    cursor = district.get("/v1/areas?level=community&limit=1").json()["next"]
+    assert len(district.get(f"/v1/areas?level=community&limit=10&cursor={cursor}").json()["items"]) == 2
+    for other in ("", "level=subdistrict", f"level=community&code={SOUTH}"):
+        answer = district.get(f"/v1/areas?{other}&cursor={cursor}")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor"), other
+        assert "was not made for this list" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "1_0", "+5", " 5", "05", "1e2", "x", "", "٣"])

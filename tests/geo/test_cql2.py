@@ -96,6 +96,12 @@ def found(connection: Connection, told: str, *, language: Language = "cql2-text"
         ("S_OVERLAPS(geometry, BBOX(114.005, 22.5, 114.03, 22.51))", [1]),
         ("S_INTERSECTS(geometry, GEOMETRYCOLLECTION(POINT(114.005 22.505), LINESTRING(114.065 22.505, 114.066 22.505)))", [1, 4]),
         ("S_DISJOINT(GEOMETRYCOLLECTION(POINT(114.005 22.505), POINT(114.065 22.505)), geometry)", [2, 3]),
+        ("S_INTERSECTS(geometry, POINT(114.005 22.505 7))", [1]), ("S_INTERSECTS(geometry, POINT Z (114.005 22.505 7))", [1]),
+        ("S_CROSSES(geometry, LINESTRING Z (114.005 22.505 1, 114.025 22.505 2))", [1, 2]),
+        ("S_INTERSECTS(geometry, GEOMETRYCOLLECTION Z (POINT Z (114.005 22.505 7), POINT(114.065 22.505 7)))", [1, 4]),
+        ("S_TOUCHES(geometry, GEOMETRYCOLLECTION(POINT(114 22.505), MULTIPOINT(114.03 22.505, 114.07 22.6)))", [1, 2]),
+        ("S_CROSSES(GEOMETRYCOLLECTION(LINESTRING(114.005 22.505, 114.015 22.505), LINESTRING(114 22.6, 115 22.6)), geometry)", [1]),
+        ("S_WITHIN(geometry, GEOMETRYCOLLECTION(BBOX(113, 22, 114.015, 23), BBOX(114.02, 22, 114.025, 23)))", [1]),
         # 0.01 degrees of longitude at 22.505 N are 1,029 m; the gaps between the squares are as wide.
         ("DWITHIN(geometry, POINT(114.015 22.505), 600, meters)", [1, 2]), ("DWITHIN(geometry, POINT(114.015 22.505), 0.5, 'km')", []),
         ("S_DWITHIN(geometry, POINT(114.0 22.505), 1030)", [1]),
@@ -119,6 +125,47 @@ def test_filter_finds(houses: Connection, told: str, expected: list[int]) -> Non
 )
 def test_coordinates_stand_in_the_order_of_their_reference_system(houses: Connection, told: str, uri: str) -> None:
     assert found(houses, told, exchange=EXCHANGES[uri]) == [1]
+
+
+@pytest.mark.parametrize(
+    ("told", "means"),
+    [
+        (r"'O\'Brien楼'", "O'Brien楼"), ("'O''Brien楼'", "O'Brien楼"), (r"'\''", "'"), (r"'a\''''", "a''"), (r"'A\tB'", "A\tB"),
+        (r"'\a\b\t\n\v\f\r'", "\a\b\t\n\v\f\r"), (r"'A\\B'", r"A\B"), (r"'\\t'", r"\t"), (r"'\\\''", r"\'"), (r"'50\%\_'", r"50\%\_"),
+        (r"'C:\dir'", r"C:\dir"),
+    ],
+    ids=short,
+)  # fmt: skip
+def test_backslash_in_a_text_escapes_a_quote_itself_and_what_cannot_be_seen(told: str, means: str) -> None:
+    assert parse_text(f"name = {told}")["args"][1] == means
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (r"name = 'O\'Brien楼'", "O'Brien楼"), (r"name LIKE 'O\'B%'", "O'Brien楼"), (r"name LIKE '%\'%'", "O'Brien楼"),
+        (r"name = 'A\tB'", "A\tB"), (r"name LIKE 'A\t_'", "A\tB"), (r"name = 'A\\B'", r"A\B"), (r"name LIKE 'A\\\\B'", r"A\B"),
+        (r"name LIKE 'A\\%'", "A%"),
+    ],
+    ids=short,
+)  # fmt: skip
+def test_text_with_a_backslash_finds(houses: Connection, told: str, expected: str) -> None:
+    for number, name in enumerate(("O'Brien楼", "A\tB", r"A\B", "A%"), 10):
+        houses.execute(HOUSE.insert().values(id=number, name=name))
+    meant, values = read_filter(told, QUERYABLES)
+    assert list(houses.scalars(select(HOUSE.c.name).where(meant(HOUSE)), values)) == [expected]
+
+
+def test_casei_folds_letters_as_unicode_does(houses: Connection) -> None:
+    names = ("ÄÖstraße", "äöSTRASSE", "ÄÖSTRAẞE", "ΣΊΣΥΦΟΣ", "σίσυφος", "ﬁn")
+    for number, name in enumerate(names, 10):
+        houses.execute(HOUSE.insert().values(id=number, name=name))
+    for told, expected in (
+        ("CASEI(name) = CASEI('äöSTRASSE')", [10, 11, 12]), ("CASEI(name) LIKE CASEI('%öSTRASS_')", [10, 11, 12]),
+        ("CASEI('äöstraße') = CASEI(name)", [10, 11, 12]), ("CASEI(name) LIKE CASEI('Σίσυφος')", [13, 14]),
+        ("CASEI(name) IN (CASEI('σίσυφοσ'), CASEI('FIN'))", [13, 14, 15]), ("CASEI(name) <> CASEI('FIN') AND name LIKE 'ﬁ%'", []),
+    ):  # fmt: skip
+        assert found(houses, told) == expected, told
 
 
 def test_whole_number_beyond_floats_is_taken_exactly() -> None:

@@ -100,6 +100,17 @@ def test_a_crossing_is_refused_with_its_place() -> None:
     assert (refusal.value.lon, refusal.value.lat) == pytest.approx((113.85, 22.55))
 
 
+def test_a_coordinate_that_is_none_is_refused_with_the_place_of_its_neighbour() -> None:
+    after, before = [SQUARE[0], SQUARE[1], [math.nan, 22.6], *SQUARE[3:]], [[math.nan, 22.5], *SQUARE[1:-1], [math.nan, 22.5]]
+    for ring, neighbour in ((after, SQUARE[1]), (before, SQUARE[1])):
+        with pytest.raises(GeometryError, match="not a finite number; its neighbour lies at ") as refusal:
+            parse_geojson(polygon(ring))
+        assert [refusal.value.lon, refusal.value.lat] == neighbour
+    with pytest.raises(GeometryError) as refusal:
+        parse_geojson({"type": "Point", "coordinates": [math.nan, 22.5]}, kinds={"Point"})
+    assert refusal.value.lon is None
+
+
 def test_an_area_that_leaves_its_district_is_refused_with_a_place_outside() -> None:
     with pytest.raises(GeometryError) as refusal:
         parse_geojson(polygon([[x + 0.25, y] for x, y in SQUARE]), within=BAOAN)
@@ -116,8 +127,16 @@ def test_swapped_axes_are_told_even_where_both_are_possible_latitudes() -> None:
 
 def test_the_number_of_vertices_is_limited_to_the_one() -> None:
     assert shapely.get_num_coordinates(parse_geojson(circle(2_000))) == 2_000
-    with pytest.raises(GeometryError, match="more than 2,000 vertices"):
-        parse_geojson(circle(2_001))
+    many = circle(2_001)
+    with pytest.raises(GeometryError, match="more than 2,000 vertices; the first beyond lies at ") as refusal:
+        parse_geojson(many)
+    assert [refusal.value.lon, refusal.value.lat] == many["coordinates"][0][2_000]
+    holes = {"type": "MultiPolygon", "coordinates": [[SQUARE] * 2_000, [HOLE]]}
+    with pytest.raises(GeometryError, match="the first beyond lies at ") as refusal:
+        parse_geojson(holes)
+    assert [refusal.value.lon, refusal.value.lat] == HOLE[0]
+    with pytest.raises(GeometryError, match=r"more than 2,000 vertices$"):
+        parse_geojson({"type": "MultiPolygon", "coordinates": [[[]] * 2_001]})
     assert shapely.get_num_coordinates(parse_geojson(circle(10_000), max_vertices=MAX_AREA_VERTICES)) == 10_000
 
 
