@@ -73,7 +73,10 @@ def discreet(tree: Tree, indexed: Indexed, floorspace: Floorspace, judgements: J
 
 
 def _own(tree: Tree, indexed: Indexed, judgements: Judged, told: AbstractSet[Told]) -> BoolArray:
-    """Whose own numbers are told, and when, (areas, periods)."""
+    """Whose own numbers are told, and when, (areas, periods).
+
+    The district's index is made of those of its subdistricts that have one. Where all of these but one are told, it would tell that one.
+    """
     span = indexed.span
     own = np.zeros((len(indexed.locals), span.periods), np.bool_)
     for period in range(span.periods):
@@ -84,7 +87,12 @@ def _own(tree: Tree, indexed: Indexed, judgements: Judged, told: AbstractSet[Tol
                 own[place, period] = (tree.areas[place].id, indexed.lets, span.frequency, month) in told
             else:
                 own[place, period] = showings[place, indexed.lets, span.frequency, month] in OWN
-    return own & np.array([np.isfinite(local.series.values) for local in indexed.locals])
+    known = np.array([np.isfinite(local.series.values) for local in indexed.locals])
+    own &= known
+    for place in tree.at("district"):
+        below = tree.children(place)
+        own[place] &= (known[below] & ~own[below]).sum(axis=0) != 1
+    return own
 
 
 def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showings: dict[Kind, Showing], count: int) -> Figure:
@@ -112,7 +120,8 @@ def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showings:
         reason = series.reasons[period]
         hidden = area.level == "community" and reason is None  # its subdistrict has a number, and there is none to lean on
         return replace(blank, reason="suppressed" if hidden else "no_observations" if reason is None else reason.value)
-    if showing in OWN:
+    shown = indexed.shown[place]
+    if shown.along[period] == place:
         low, high = series.interval()
         return replace(
             blank,
@@ -126,7 +135,7 @@ def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showings:
         )
     if showing is Showing.MODEL and area.level == "community":
         return replace(blank, value=_cents(series.values[period]), basis="model")
-    shown = indexed.shown[place]  # whoever is hidden moves as the nearest area around it that is not, and tells nothing of itself
+    # whoever is hidden moves as the nearest area around it that is not, and tells nothing of itself
     along, value = int(shown.along[period]), shown.values[period]
     if along < 0 or not np.isfinite(value):
         return replace(blank, reason="suppressed")

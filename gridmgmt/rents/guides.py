@@ -138,7 +138,7 @@ def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray,
     group = np.searchsorted(parents, above)
     heard = np.where(np.isin(lowest, list(silent)), 0, n)
     veiled = np.isin(above, list(hidden))
-    counted = np.where(veiled, 0, n)
+    counted = np.where(veiled, heard, n)
     total = np.bincount(group, counted, minlength=len(parents)).astype(np.int64)
     middle = np.bincount(group, counted * mean, minlength=len(parents)) / np.maximum(total, 1)
     every = np.where(np.isin(lowest, list(hidden)), 0, n) if 0 in hidden else n
