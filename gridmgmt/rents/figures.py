@@ -51,7 +51,7 @@ def index_figures(sample: Sample, tree: Tree, indexed: Sequence[Indexed], judgem
                     at = series.span.first + period * (12 // series.span.per_year)
                     for place in range(len(series.locals)):
                         key = (place, lets, series.span.frequency, at)
-                        made.append(_figure(series, tree, (sample.use, key, period), showings, counts[key]))
+                        made.append(_figure(series, tree, (sample.use, key, period), showings[key], counts[key], rules=rules))
     return _held_back(made, sample, months["all"].span, rules)
 
 
@@ -95,10 +95,10 @@ def _own(tree: Tree, indexed: Indexed, judgements: Judged, told: AbstractSet[Tol
     return own
 
 
-def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showings: dict[Kind, Showing], count: int) -> Figure:
+def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showing: Showing, count: int, *, rules: Rules) -> Figure:
     """The figure of a use, a cell and its period in the series."""
     use, kind, period = cell
-    place, showing = kind[0], showings[kind]
+    place = kind[0]
     area, series = tree.areas[place], indexed.locals[place].series
     blank = Figure(
         "index",
@@ -137,7 +137,7 @@ def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showings:
         return replace(blank, value=_cents(series.values[period]), basis="model")
     # whoever is hidden moves as the nearest area around it that is not, and tells nothing of itself
     along, value = int(shown.along[period]), shown.values[period]
-    if along < 0 or not np.isfinite(value):
+    if along < 0 or not np.isfinite(value) or not rules.roll_up:
         return replace(blank, reason="suppressed")
     told: dict[str, Any] = {one.name: getattr(blank, one.name) for one in fields(Figure)} | {"value": _cents(value), "basis": "model"}
     return Carried(**told, along=tree.areas[along].id)
@@ -179,6 +179,7 @@ def guide_figures(
     verdicts, changed = guide_verdicts(sample, tree, end, earlier, rules)
     hidden = frozenset(np.flatnonzero(verdicts.hidden[:size]).tolist())
     silent = frozenset(at for at in hidden if verdicts.showings[at] is Showing.PARENT)
+    veiled = {at for at in hidden if tree.areas[at].level != "community"}
     guides = guide(sample, tree, dwellings, end, hidden=hidden, silent=silent)
     start = Span((end.year * 12 + end.month - 1) - 3, 1, "quarter").days[0]
     made: list[Figure] = []
@@ -187,7 +188,7 @@ def guide_figures(
         reason = guides.bands.reasons[at]
         if reason is not None:
             made.append(replace(blank, reason=reason.value))
-        elif not _leans(tree, at, hidden):
+        elif not _leans(tree, at, hidden) or (at in silent | veiled and not rules.roll_up):
             made.append(replace(blank, reason="suppressed"))
         else:
             made.append(_guided(blank, guides, at, verdicts.showings[at], int(verdicts.counts[at])))

@@ -60,6 +60,7 @@ class Rules:
 
     `margin`: every value of an unsafe cell within this share of the true one must remain possible for a reader who beforehand knows all
     hidden amounts to within `prior`. Numbers of leases are rounded to multiples of `rounding`. A month waits below `complete` of the usual.
+    `roll_up`: whether the number of the area around stands where one's own is hidden.
     """
 
     few: int = 10
@@ -70,6 +71,7 @@ class Rules:
     prior: float = 0.5
     rounding: int = 5
     complete: float = 0.8
+    roll_up: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

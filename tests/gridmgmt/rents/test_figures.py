@@ -12,11 +12,11 @@ from gridmgmt.rents.district import Local, tree_index
 from gridmgmt.rents.extracts import Extract
 from gridmgmt.rents.figures import Indexed, discreet, guide_figures, index_figures
 from gridmgmt.rents.guides import Dwellings
-from gridmgmt.rents.judging import Judged, judged
+from gridmgmt.rents.judging import OWN, Judged, judged
 from gridmgmt.rents.methods.disclosure import Rules, Showing
 from gridmgmt.rents.methods.series import BoolArray, FloatArray
 from gridmgmt.rents.observations import ATTRIBUTES
-from gridmgmt.rents.releases import Figure
+from gridmgmt.rents.releases import Carried, Figure
 from gridmgmt.rents.samples import Floorspace, Frequency, Lets, Sample, Span
 from gridmgmt.rents.tree import Area, Tree
 
@@ -156,6 +156,23 @@ def test_leases_that_may_not_speak_are_not_in_their_community(districts: list[Co
             changed.append(replace(indexed, locals=locals_))
         assert replace(one, indexed=changed).figures() == said
     assert silenced > 80
+
+
+def test_rules_are_those_that_are_given(districts: list[Composed]) -> None:
+    carried = 0
+    for one in districts[:20]:
+        said = one.figures()
+        alone = index_figures(one.sample, one.tree, one.discreet(), one.judgements, rules=replace(RULES, roll_up=False))
+        for before, after in zip(said, alone, strict=True):
+            if isinstance(before, Carried) and before.flag is None:
+                carried += 1
+                assert (after.value, after.basis, after.reason) == (None, "none", "suppressed")
+            elif before.flag is None:
+                assert after == before
+    assert carried > 20
+    span = districts[0].indexed[-1].span
+    strict = judged(districts[0].sample, districts[0].tree, span, since=0, rules=replace(RULES, few=10_000, thin=10_000))
+    assert not {showing for showings in strict.showings.values() for showing in showings.values()} & OWN
 
 
 def own_of(indexed: Indexed) -> BoolArray:
