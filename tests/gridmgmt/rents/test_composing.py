@@ -11,7 +11,7 @@ from gridmgmt.errors import ConflictError, InvalidError
 from gridmgmt.rents.composing import compose
 from gridmgmt.rents.releases import Figure, Step, figures_of, take_step
 from tests.drawn import Drawn
-from tests.gridmgmt.rents.observed import ask, change, let, operator, survey
+from tests.gridmgmt.rents.observed import ask, change, let, operator, survey, tell
 from tests.places import SOUTH, WEST
 
 FIRST_YEAR = dt.date(2023, 1, 1)
@@ -108,11 +108,14 @@ def test_what_one_late_lease_changes_is_not_told_by_two_releases(drawn: Drawn) -
 def test_by_how_much_one_lease_was_corrected_is_not_told_by_two_editions(drawn: Drawn) -> None:
     """The one version of it went and the other came: neither is known, but the difference of two numbers is what the correction was."""
     change(drawn, "UPDATE reg.building SET built_year = NULL")
-    around = {drawn.places.areas[code] for code in ("440399", WEST, SOUTH)}
     let(drawn, 60, months=12)
-    survey(drawn, "one", rent_fen=200_000, begins=dt.date(2022, 11, 20), ends=dt.date(2023, 11, 20))
     first = published(drawn, "2022Q4")
-    survey(drawn, "one", rent_fen=230_000, begins=dt.date(2022, 11, 20), ends=dt.date(2023, 11, 20))
+    ((community, subdistrict),) = ask(drawn, "SELECT community_id, subdistrict_id FROM reg.rent_observation WHERE reference = '1-10-7'")
+    around = {drawn.places.areas["440399"], subdistrict, community}
+    corrected = """
+        SELECT source, reference, unit_id, landlord_id, new_let, related, sublet, begins, ends, rent_fen * 23 / 20 AS rent_fen, area_m2
+          FROM reg.rent_observation WHERE reference = '1-10-7'"""
+    tell(drawn, corrected)
     edition = published(drawn, "2022Q4")
     days = {"guide": dt.date(2022, 10, 1), "quarter": dt.date(2022, 10, 1), "month": dt.date(2022, 11, 1)}
     touched = {key for key in told_of(first, around) if key[-1] == days["guide" if key[0] == "guide" else key[1]]}
