@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from psycopg.conninfo import make_conninfo
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -135,6 +135,23 @@ class Sync(_Concern):
     upgrade_url: Annotated[str | None, Field(pattern=r"^https://", description="Where handhelds get a newer app")] = None
 
 
+class Rents(_Concern):
+    """What of published rents is hidden so that nobody finds a lease in them, and what stands in its place."""
+
+    rents_few: Annotated[int, Field(ge=3, le=1_000, description="So many leases or fewer have no number of their own")] = 10
+    rents_thin: Annotated[int, Field(ge=3, le=10_000, description="So many leases or fewer are marked as few")] = 30
+    rents_landlords: Annotated[int, Field(ge=3, le=1_000, description="Fewest landlords of a number")] = 3
+    rents_share: Annotated[float, Field(gt=0, le=0.9, description="Largest share of its leases that one of them may have")] = 0.5
+    rents_complete: Annotated[float, Field(ge=0, le=1, description="Share of its usual leases below which a month waits")] = 0.8
+    rents_roll_up: Annotated[bool, Field(description="Show the number of the area around in place of one that is hidden")] = True
+
+    @model_validator(mode="after")
+    def _marks_more_than_it_hides(self) -> Self:
+        if self.rents_thin < self.rents_few:
+            raise ValueError("GRIDMGMT_RENTS_THIN is below GRIDMGMT_RENTS_FEW: what is hidden cannot be marked")
+        return self
+
+
 @dataclass(frozen=True)
 class Settings:
     """All concerns together."""
@@ -145,6 +162,7 @@ class Settings:
     access: Access
     uploads: Uploads = field(default_factory=Uploads)
     sync: Sync = field(default_factory=Sync)
+    rents: Rents = field(default_factory=Rents)
 
 
 CONCERNS: Mapping[str, type[BaseSettings]] = {
@@ -154,6 +172,7 @@ CONCERNS: Mapping[str, type[BaseSettings]] = {
     "access": Access,
     "uploads": Uploads,
     "sync": Sync,
+    "rents": Rents,
 }
 
 
@@ -169,10 +188,13 @@ def load_settings() -> Settings:
             near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
             raise SettingsError(f"{name} is not a setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
     try:
-        return Settings(places=Places(), database=Database(), server=Server(), access=Access(), uploads=Uploads(), sync=Sync())
+        return Settings(
+            places=Places(), database=Database(), server=Server(), access=Access(), uploads=Uploads(), sync=Sync(), rents=Rents()
+        )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}") from None
+        name = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""  # a rule about two of them names both
+        raise SettingsError(name + first["msg"].removeprefix("Value error, ")) from None
 
 
 @dataclass(frozen=True)

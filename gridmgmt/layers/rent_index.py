@@ -18,19 +18,16 @@ def _rows(moment: dt.datetime | None) -> Statement:
     figure, statement = figures(moment, "index", newest, ends)
     new = figure.alias("new")
     pair = (
-        select(new.c.value)
-        .where(
-            new.c.release_id == figure.c.release_id,
-            new.c.product == "index",
-            new.c.frequency == "quarter",
-            new.c.area_id == figure.c.area_id,
-            new.c.use == figure.c.use,
-            new.c.lets == "new",
-            new.c.period == figure.c.period,
-        )
-        .scalar_subquery()
+        new.c.release_id == figure.c.release_id,
+        new.c.product == "index",
+        new.c.frequency == "quarter",
+        new.c.area_id == figure.c.area_id,
+        new.c.use == figure.c.use,
+        new.c.lets == "new",
+        new.c.period == figure.c.period,
     )
-    return statement.add_columns(pair.label("new_lets"))
+    columns = ((new.c.value, "new_lets"), (new.c.basis, "new_lets_basis"))
+    return statement.add_columns(*(select(column).where(*pair).scalar_subquery().label(name) for column, name in columns))
 
 
 LAYER = Layer(
@@ -47,6 +44,7 @@ LAYER = Layer(
         Property("low", "number", "Lower limit of its interval of 95 %", "95% 区间下限"),
         Property("high", "number", "Upper limit of its interval of 95 %", "95% 区间上限"),
         Property("new_lets", "number", "Index of new lets alone", "新签租赁指数"),
+        Property("new_lets_basis", "string", "What that rests on", "新签租赁指数依据", values=("direct", "model", "none")),
         *TOLD,
     ),
     rows=_rows,

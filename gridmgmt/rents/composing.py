@@ -2,8 +2,8 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,12 +15,14 @@ from gridmgmt.models import RentRun
 from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.computing import SET_ASIDE, communities_of, settle
 from gridmgmt.rents.district import Local, series_of_part, tree_index
-from gridmgmt.rents.earlier import told_earlier
-from gridmgmt.rents.figures import Indexed, Judged, discreet, guide_figures, index_figures, judged
+from gridmgmt.rents.earlier import Told, told_earlier
+from gridmgmt.rents.figures import Indexed, discreet, guide_figures, index_figures
 from gridmgmt.rents.guides import PARAMETERS, guide, load_dwellings
+from gridmgmt.rents.judging import Judged, judged
 from gridmgmt.rents.material import Material
+from gridmgmt.rents.methods.disclosure import Rules
 from gridmgmt.rents.observations import observe
-from gridmgmt.rents.releases import HELD_BACK, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
+from gridmgmt.rents.releases import HELD_BACK, Figure, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
 from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of
 from gridmgmt.rents.samples import Floorspace, Frequency, Lets, Sample, Span, load_floorspace
 from gridmgmt.rents.statistics import USES
@@ -38,12 +40,13 @@ FREQUENCIES: Final[tuple[Frequency, ...]] = ("month", "quarter")
 Tell = Callable[[str, int, int], None]
 
 
-def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done, _of: None) -> RowMapping:
+def compose(session: Session, quarter: str, *, rules: Rules | None = None, tell: Tell = lambda _what, _done, _of: None) -> RowMapping:
     """Compute all products of the district up to the end of a quarter, and keep them as a release to be reviewed; class loader.
 
     Raises InvalidError for what is no quarter or has not ended, NotFoundError when there is no district or no observation, ConflictError
     when a later quarter was published already.
     """
+    rules = rules or Rules()
     start = quarter_start(quarter)
     end = _after(start)
     today: dt.date = session.execute(text("SELECT reg.today()")).scalar_one()
@@ -65,7 +68,7 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
     uses = _uses(session)
     for done, use in enumerate(uses):
         tell(use, done, len(uses))
-        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end)
+        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end, rules)
         settle(session, study.sample)
         indexed: dict[Frequency, list[Indexed]] = {
             frequency: [study.indexed(frequency, lets) for lets in LETS] for frequency in FREQUENCIES
@@ -75,19 +78,24 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
             outcome = Outcome([value for one in series for value in _values(one, tree, use)], _aside(session, tree.areas[0].id, use, cut))
             by_frequency[frequency] = store(session, study.plan("index", frequency), outcome, cut)
         earlier = told_earlier(session, use, min(since, end.replace(year=end.year - 2)))
-        judgements = judged(study.sample, tree, indexed["quarter"][0].span, since=_month(since), earlier=earlier, standing=standing)
+        judgements = judged(
+            study.sample, tree, indexed["quarter"][0].span, since=_month(since), earlier=earlier, standing=standing, rules=rules
+        )
         kept += _unchanged(session, [one for one in edition if (one[1].frequency, _month(one[1].period)) not in standing], use, judgements)
         if judgements.open:
             said = f"{len(judgements.open)} hidden index numbers are known to within a tenth from earlier releases"
             notes.append(f"Review {tree.areas[0].code} {use}: {said}.")
-        every = [*indexed["month"], *(discreet(tree, one, study.stock, judgements) for one in indexed["quarter"])]
-        figures = index_figures(study.sample, tree, every, judgements)
+        told = {_name(one) for _, one in before if (one.product, one.use, one.basis) == ("index", use, "direct")}
+        every = [discreet(tree, one, study.stock, judgements, told) for series in indexed.values() for one in series]
+        figures = index_figures(study.sample, tree, every, judgements, rules=rules)
         fresh += [(by_frequency[one.frequency], one) for one in figures]
         computed |= _levels(every, tree, use)
         dwellings = load_dwellings(session, use, end, cut)
         values = guide_values(guide(study.sample, tree, dwellings, end), tree, start, use)
         guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
-        fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, earlier)]
+        said, changed = guide_figures(study.sample, tree, dwellings, end, earlier, rules=rules)
+        stands = _guides_unchanged(session, edition, use, changed)
+        fresh += [stands.get(one.area_id, (guided, one)) for one in said]
         runs += [*by_frequency.values(), guided]
         notes += study.alarms(indexed["month"][0])
     return add_release(session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes))
@@ -102,11 +110,12 @@ class Study:
     stock: Floorspace
     first: dt.date
     end: dt.date
+    rules: Rules
 
     def plan(self, product: Product, frequency: Frequency) -> Plan:
         """What a run over all areas computes."""
         index = product == "index"
-        parameters = {**(METHODS[DEFAULT].parameters if index else PARAMETERS), "areas": "tree"}
+        parameters = {**(METHODS[DEFAULT].parameters if index else PARAMETERS), "areas": "tree", "disclosure": asdict(self.rules)}
         begins = self.first if index else _before(self.end)
         return Plan(product, frequency, DEFAULT if index else GUIDE, parameters, self.tree.areas[0].id, self.sample.use, begins, self.end)
 
@@ -137,7 +146,7 @@ def tree_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime)
     if plan.product == "guide":
         guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends, cut), plan.ends)
         return Outcome(guide_values(guides, tree, plan.begins, plan.use), aside)
-    study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends)
+    study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends, Rules())
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
     return Outcome([value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)], aside)
 
@@ -176,26 +185,44 @@ def _edition(session: Session, quarter: str) -> list[Sourced]:
 
 def _unchanged(session: Session, edition: list[Sourced], use: str, judgements: Judged) -> list[Sourced]:
     """Index numbers of an edition whose leases are what they were: a correction changes no others, or their shift would tell of it."""
-    runs = {run for run, _ in edition}
-    rows = session.execute(select(RentRun.id, RentRun.data_cut).where(RentRun.id.in_(runs)))
-    cuts: dict[uuid.UUID, dt.datetime] = {one.id: one.data_cut for one in rows}
+    cuts = _cuts(session, edition)
     kept: list[Sourced] = []
     for run, one in edition:
         if (one.product, one.use) == ("index", use) and one.flag != HELD_BACK:
             month = _month(one.period)
             changed = judgements.changed.get((month - month % 3, cuts[run]))
-            if changed is not None and (one.area_id, one.lets, one.frequency, month) not in changed:
+            if changed is not None and _name(one) not in changed:
                 kept.append((run, one))
     return kept
 
 
+def _guides_unchanged(session: Session, edition: list[Sourced], use: str, changed: Mapping[dt.datetime, set[int]]) -> dict[int, Sourced]:
+    """Guidance rents of an edition by area, where the leases are what they were: a correction elsewhere would move all of them a little."""
+    cuts = _cuts(session, edition)
+    return {
+        one.area_id: (run, one)
+        for run, one in edition
+        if (one.product, one.use) == ("guide", use) and one.area_id not in changed.get(cuts[run], {one.area_id})
+    }
+
+
+def _cuts(session: Session, edition: list[Sourced]) -> dict[uuid.UUID, dt.datetime]:
+    """The data cuts of the runs that figures are from."""
+    rows = session.execute(select(RentRun.id, RentRun.data_cut).where(RentRun.id.in_({run for run, _ in edition})))
+    return {one.id: one.data_cut for one in rows}
+
+
+def _name(figure: Figure) -> Told:
+    return figure.area_id, figure.lets, figure.frequency, _month(figure.period)
+
+
 def _levels(indexed: list[Indexed], tree: Tree, use: str) -> dict[tuple[Key, dt.date], float]:
-    """What was computed for each area and period."""
+    """What was computed for each area and period and may be told: published series are continued by nothing else."""
     return {
         (("index", one.span.frequency, area.id, use, one.lets), day): float(value)
         for one in indexed
-        for area, local in zip(tree.areas, one.locals, strict=False)
-        for day, value in zip(one.span.days, local.series.values, strict=False)
+        for area, local, shown in zip(tree.areas, one.locals, one.shown, strict=False)
+        for day, value in zip(one.span.days, local.series.values if area.level == "community" else shown.values, strict=False)
     }
 
 

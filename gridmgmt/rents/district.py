@@ -3,6 +3,9 @@
 Subdistricts are estimated by themselves, with the default method. The district is their Laspeyres aggregate by the value of the stock,
 chained each January. A community has too few leases to move by itself: it moves as its subdistrict does, times its own deviation from it,
 shrunk by how much is known of it; then children are scaled so that weighted by their stock they are their parent again.
+
+What a run computes is one thing, what is published another: communities that lean on a subdistrict give its number away. Published ones
+lean on the nearest area around them whose own number is told.
 """
 
 from collections.abc import Sequence
@@ -16,8 +19,8 @@ from gridmgmt.rents.material import Material, estimate
 from gridmgmt.rents.methods.aggregation import Weights, combine
 from gridmgmt.rents.methods.leases import Leases
 from gridmgmt.rents.methods.moments import Moments
-from gridmgmt.rents.methods.regression import regress
-from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason, Series
+from gridmgmt.rents.methods.regression import Regression, regress
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series
 from gridmgmt.rents.methods.shrinkage import benchmark, moments, shrink
 from gridmgmt.rents.methods.threads import one_thread
 from gridmgmt.rents.samples import Floorspace, Lets, Part, Sample, Span
@@ -81,22 +84,61 @@ def tree_index(sample: Sample, tree: Tree, floorspace: Floorspace, span: Span, l
     if span.frequency == "quarter":
         for place in middle:
             parts = {child: sample.part(tree.communities(child), span, lets) for child in tree.children(place)}
-            found.update(_communities(tree, place, found[place], floorspace, parts, silent=frozenset()))
+            found.update(_communities(tree, place, found[place], floorspace, parts))
     return [found[place] for place in sorted(found)]
 
 
-@one_thread()
-def hushed(tree: Tree, locals_: Sequence[Local], floorspace: Floorspace, silent: AbstractSet[tuple[int, int]]) -> list[Local]:
-    """The quarterly series anew, with nothing in the communities' of the leases of `silent`: places of communities and periods.
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What may be told of an area's movement, (T,) each: `values`, index numbers, and `errors`; `along`: the place of the area whose own
+    number it is, the area itself or the nearest around it of which one is told; −1 where there is none, and no number.
+    """
 
-    Where all of an area speaks, its series are what they were.
+    values: FloatArray
+    errors: FloatArray
+    along: IntArray
+
+
+def lean(tree: Tree, locals_: Sequence[Local], own: BoolArray) -> list[Shown]:
+    """What may be told of each area's movement, in the tree's order; `own` (a, T): whose own number is told, and when.
+
+    Whoever is not told moves as the area that it leans on does since its own base. Where that area's number of the base is not told
+    either, it stands at that area's number.
+    """
+    made: list[Shown] = []
+    for place, local in enumerate(locals_):
+        series, around = local.series, tree.areas[place].parent
+        along = np.where(own[place], place, made[around].along if around >= 0 else -1)
+        values, errors = (np.where(own[place], column, np.nan) for column in (series.values, series.errors))
+        base = int(np.argmax(np.isfinite(series.values)))
+        for other in np.unique(along[(along >= 0) & (along != place)]).tolist():
+            theirs, here = locals_[other].series, along == other
+            first = int(np.argmax(np.isfinite(theirs.values)))
+            start = theirs.values[base] if own[other, base] or base == first else np.nan
+            values[here] = theirs.values[here] * (100 / start if np.isfinite(start) else 1.0)
+            errors[here] = theirs.errors[here]
+        if np.isfinite(series.values[base]):
+            values[base] = 100.0  # so it is everywhere, and says nothing
+        made.append(Shown(values, errors, along))
+    return made
+
+
+@one_thread()
+def hushed(
+    tree: Tree, locals_: Sequence[Local], floorspace: Floorspace, silent: AbstractSet[tuple[int, int]], shown: Sequence[Shown]
+) -> list[Local]:
+    """The quarterly series anew, communities leaning on what is `shown` of their subdistricts, and with nothing in them of the leases of
+    `silent`: places of communities and periods.
+
+    Where all of an area speaks and its own numbers are told, its series are what they were.
     """
     found = dict(enumerate(locals_))
+    quiet = {at for at, _ in silent}
     for place in tree.at("subdistrict"):
         children = tree.children(place)
-        if any(child in {at for at, _ in silent} for child in children):
+        if quiet.intersection(children) or (shown[place].along != place).any():
             parts = {child: locals_[child].part for child in children}
-            found.update(_communities(tree, place, found[place], floorspace, parts, silent=silent))
+            found.update(_communities(tree, place, found[place], floorspace, parts, silent=silent, shown=shown[place]))
     return [found[place] for place in sorted(found)]
 
 
@@ -148,28 +190,42 @@ def _begun(series: Series, begins: int) -> Series:
 
 
 def _communities(
-    tree: Tree, place: int, parent: Local, floorspace: Floorspace, parts: dict[int, Part], *, silent: AbstractSet[tuple[int, int]]
+    tree: Tree,
+    place: int,
+    parent: Local,
+    floorspace: Floorspace,
+    parts: dict[int, Part],
+    *,
+    silent: AbstractSet[tuple[int, int]] = frozenset(),
+    shown: Shown | None = None,
 ) -> dict[int, Local]:
-    """The communities of a subdistrict: its movement times their own shrunk deviations; of the leases of `silent` they know nothing."""
+    """The communities of a subdistrict: its movement times their own shrunk deviations; of the leases of `silent` they know nothing.
+
+    Where another movement than its own is `shown` of the subdistrict it is that from which they deviate, and they are not scaled to it.
+    """
+    whole = parent.series
+    told = Shown(whole.values, whole.errors, np.full(whole.periods, place)) if shown is None else shown
     children = tree.children(place)
     ids = np.array([tree.areas[child].id for child in children], np.int64)
-    known = np.isfinite(parent.series.values)
+    known = np.isfinite(whole.values) & np.isfinite(told.values)
     if not known.any():
         return {child: Local(nothing(part, Reason.NO_PARENT), part, np.zeros(parent.series.periods)) for child, part in parts.items()}
     quiet = np.zeros((parent.series.periods, len(children)), np.bool_)
     for at, child in enumerate(children):
         quiet[[period for where, period in silent if where == child], at] = True
     own = parent.part.leases
-    n, mean, within = _deviations(own.where(~quiet[own.period, np.searchsorted(ids, own.community)]), ids)
-    deviations, factors, errors = _shrunk(n, mean, within)
     base = int(np.argmax(known))
-    logs = parent.series.logs[:, None] + deviations - deviations[base]
+    lent = np.where(told.along == place, np.nan, np.log(told.values / 100))
+    n, mean, within = _deviations(own.where(~quiet[own.period, np.searchsorted(ids, own.community)]), ids, lent, base)
+    deviations, factors, errors = _shrunk(n, mean, within)
+    logs = np.log(told.values / 100)[:, None] + deviations - deviations[base]
     levels = 100 * np.exp(logs)
     stock = np.array([floorspace.of(np.array([one])) for one in ids])
     if stock.sum() > 0:
-        for t in np.flatnonzero(known):
-            levels[t] = benchmark(levels[t], stock, float(parent.series.values[t]))
-    spread = np.sqrt(parent.series.errors[:, None] ** 2 + errors**2 + errors[base] ** 2)
+        for t in np.flatnonzero(known & (told.along == place)):
+            levels[t] = benchmark(levels[t], stock, float(whole.values[t]))
+    levels[~known] = np.nan
+    spread = np.sqrt(told.errors[:, None] ** 2 + errors**2 + errors[base] ** 2)
     spread[base] = 0.0
     return {
         child: Local(
@@ -187,13 +243,18 @@ def _communities(
     }
 
 
-def _deviations(leases: Leases, ids: IntArray) -> tuple[IntArray, FloatArray, float]:
+def _deviations(leases: Leases, ids: IntArray, lent: FloatArray, base: int) -> tuple[IntArray, FloatArray, float]:
     """Numbers of leases (T, c), means (T, c) of their residuals, and the variance of one lease, within the cells.
 
-    Where nothing can be estimated no cell deviates.
+    `lent` (T,): logarithms of a movement that is not that of these leases, NaN where it is; there residuals are from it. Where nothing can
+    be estimated no cell deviates.
     """
     try:
-        residuals = regress(Moments.of(leases)).residuals(leases)
+        regression = regress(Moments.of(leases))
+        residuals, moved = regression.residuals(leases), _moved(regression, base) - lent
+        known = np.isfinite(moved) | np.isnan(lent)
+        residuals = residuals + np.nan_to_num(moved)[leases.period]
+        leases, residuals = leases.where(known[leases.period]), residuals[known[leases.period]]
     except EstimationError:
         leases, residuals = leases.where(np.zeros(len(leases), np.bool_)), np.zeros(0)
     cell = leases.period * len(ids) + np.searchsorted(ids, leases.community)
@@ -204,6 +265,14 @@ def _deviations(leases: Leases, ids: IntArray) -> tuple[IntArray, FloatArray, fl
     freedom = int((n - (n > 0)).sum())
     within = float(squares.sum() / freedom) if freedom else np.nan
     return n.reshape(-1, len(ids)), mean.reshape(-1, len(ids)), within
+
+
+def _moved(regression: Regression, base: int) -> FloatArray:
+    """Logarithms of the movement since the base that the leases of a fit have, (T,); NaN where nothing links a period to it."""
+    size, periods = regression.columns.size, regression.columns.periods
+    contrasts = np.eye(periods, size) - np.eye(1, size, base)
+    linked = (regression.counts > 0) & (regression.counts[base] > 0) & regression.fit.determines(contrasts)
+    return np.where(linked, contrasts @ regression.fit.coefficients, np.nan)
 
 
 def _shrunk(n: IntArray, mean: FloatArray, within: float) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -6,7 +6,7 @@ that towards the district's. The stock of every area, let or not, is valued with
 
 import datetime as dt
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -80,8 +80,10 @@ def guide(
 ) -> Guides:
     """The guidance rents of all areas for the quarter before `end`, from the leases of the twelve months before it.
 
-    The bands of communities at the places `hidden` have their subdistrict's spread. The leases of those that are also `silent` do not speak
-    at all: their level is their subdistrict's too.
+    What is said of the areas at the places `hidden` is made of what is told of others. Communities have their subdistrict's spread, or the
+    district's where that one is hidden too, and their level is drawn towards that of the nearest area around them that is not. The leases
+    of those that are also `silent` do not speak at all: their level is that area's. A subdistrict's level is the district's for its own
+    stock, with the district's band.
     """
     window = int(PARAMETERS["window_months"])
     span = Span((end.year * 12 + end.month - 1) - window, window, "month")
@@ -93,14 +95,18 @@ def guide(
     lowest, own = tree.at("community"), part.leases
     place = _places(tree, lowest, own.community)
     levels, trend = _levels(regression, part)
-    effects = _effects(tree, lowest, place, levels, hidden=hidden, silent=silent)
-    centre = predict(_stock(tree, lowest, dwellings, regression, part), np.r_[regression.slopes, 1.0], trend, effects.estimates)
+    effects, everywhere = _effects(tree, lowest, place, levels, hidden=hidden, silent=silent)
+    stock, worth = _stock(tree, lowest, dwellings, regression, part), np.r_[regression.slopes, 1.0]
+    centre = predict(stock, worth, trend, effects.estimates)
     speaking = ~np.isin(place, [at for at, one in enumerate(lowest) if one in hidden])
     today = own.y - regression.fit.coefficients[own.period] + _latest(regression)
     heard = ~np.isin(place, [at for at, one in enumerate(lowest) if one in silent])
-    lows = bands(centre, today[speaking], place[speaking], _spreads(tree, lowest, place[heard], levels[heard]))
+    lows = bands(centre, today[speaking], place[speaking], _spreads(tree, lowest, place[heard], levels[heard], hidden))
     area = np.bincount(_places(tree, lowest, dwellings.community), dwellings.area, minlength=len(lowest)).astype(np.float64)
-    return _with_parents(tree, lows, area, effects, _Rents(lowest, place, today, part))
+    guides = _with_parents(tree, lows, area, effects, _Rents(lowest, place, today, part))
+    plain = predict(stock, worth, trend, np.full(len(lowest), everywhere))
+    veiled = {at: [lowest.index(child) for child in tree.children(at)] for at in tree.at("subdistrict") if at in hidden}
+    return replace(guides, bands=_veiled(guides.bands, veiled, plain, area))
 
 
 def _levels(regression: Regression, part: Part) -> tuple[FloatArray, float]:
@@ -119,10 +125,10 @@ def _latest(regression: Regression) -> float:
     return float(regression.fit.coefficients[seen].mean())
 
 
-def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, *, hidden: Places, silent: Places) -> Shrunk:
-    """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's.
+def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, *, hidden: Places, silent: Places) -> tuple[Shrunk, float]:
+    """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's; and the district's.
 
-    What a hidden parent's children are shrunk towards has not heard the silent ones: it would show what is hidden.
+    Children of a hidden subdistrict are shrunk towards the district, and where that is hidden too, towards the communities that are told.
     """
     n = np.bincount(place, minlength=len(lowest))
     mean = np.bincount(place, levels, minlength=len(lowest)) / np.maximum(n, 1)
@@ -131,16 +137,18 @@ def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray,
     parents = np.unique(above)
     group = np.searchsorted(parents, above)
     heard = np.where(np.isin(lowest, list(silent)), 0, n)
-    counted = np.where(np.isin(above, list(hidden)), heard, n)
+    veiled = np.isin(above, list(hidden))
+    counted = np.where(veiled, heard, n)
     total = np.bincount(group, counted, minlength=len(parents)).astype(np.int64)
     middle = np.bincount(group, counted * mean, minlength=len(parents)) / np.maximum(total, 1)
-    every = heard if 0 in hidden else n
+    every = np.where(np.isin(lowest, list(hidden)), 0, n) if 0 in hidden else n
     whole = float((every * mean).sum() / max(every.sum(), 1))
     inside = np.where(counted > 0, squares, 0.0) + counted * (mean - middle[group]) ** 2
     spread = np.bincount(group, inside, minlength=len(parents)).astype(np.float64)
     upper = _shrink(total, middle, np.full(len(parents), whole), spread)
-    towards = upper.estimates[group]
-    return _shrink(heard, mean, towards, np.where(heard > 0, squares, 0.0), centred=mean - middle[group])
+    towards = np.where(veiled, whole, upper.estimates[group])
+    centred = mean - np.where(veiled, whole, middle[group])
+    return _shrink(heard, mean, towards, np.where(heard > 0, squares, 0.0), centred=centred), whole
 
 
 def _shrink(n: IntArray, mean: FloatArray, parent: FloatArray, squares: FloatArray, *, centred: FloatArray | None = None) -> Shrunk:
@@ -164,8 +172,8 @@ def _stock(tree: Tree, lowest: list[int], dwellings: Dwellings, regression: Regr
     return Stock(np.column_stack((dwellings.x, by_class[dwellings.class_])), _places(tree, lowest, dwellings.community), dwellings.area)
 
 
-def _spreads(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray) -> FloatArray:
-    """Standard deviation of log rents within a community, pooled over its subdistrict, or over the district where that is thin."""
+def _spreads(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, hidden: Places) -> FloatArray:
+    """Standard deviation of log rents within a community, pooled over its subdistrict; over the district where that is thin or hidden."""
     n = np.bincount(place, minlength=len(lowest))
     mean = np.bincount(place, levels, minlength=len(lowest)) / np.maximum(n, 1)
     squares = np.bincount(place, (levels - mean[place]) ** 2, minlength=len(lowest))
@@ -175,7 +183,7 @@ def _spreads(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray)
     for parent in np.unique(above):
         inside = above == parent
         freedom = int((n - (n > 0))[inside].sum())
-        if freedom >= LEAST:
+        if freedom >= LEAST and parent not in hidden:
             spread[inside] = np.sqrt(squares[inside].sum() / freedom)
     return spread
 
@@ -217,6 +225,20 @@ def _with_parents(tree: Tree, lows: Bands, area: FloatArray, effects: Shrunk, re
     errors[lowest], factors[lowest] = effects.errors, effects.factors
     counts[lowest] = np.bincount(place, minlength=len(lowest))
     return Guides(Bands(low, median, high, tuple(sources), tuple(reasons)), errors, factors, counts, rents.part)
+
+
+def _veiled(told: Bands, members: dict[int, list[int]], centre: FloatArray, area: FloatArray) -> Bands:
+    """Bands in which those of hidden subdistricts, with their communities among the lowest, are the district's for their own stock.
+
+    `centre`, `area`: log rent of the communities' stock at the district's level, and its floor area.
+    """
+    low, median, high = (column.copy() for column in (told.low, told.median, told.high))
+    for at, inside in members.items():
+        known = [one for one in inside if np.isfinite(centre[one]) and area[one] > 0]
+        if told.reasons[at] is None and known:
+            median[at] = np.average(np.exp(centre[known]), weights=area[known])
+            low[at], high[at] = (median[at] * side / told.median[0] for side in (told.low[0], told.high[0]))
+    return Bands(low, median, high, told.sources, told.reasons)
 
 
 def _places(tree: Tree, lowest: list[int], communities: IntArray) -> IntArray:

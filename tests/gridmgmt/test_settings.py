@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from gridmgmt.operations.cluster import address
-from gridmgmt.settings import Access, Address, Database, Places, Server, Settings, SettingsError, Sync, Uploads, load_settings
+from gridmgmt.settings import Access, Address, Database, Places, Rents, Server, Settings, SettingsError, Sync, Uploads, load_settings
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ from gridmgmt.settings import Access, Address, Database, Places, Server, Setting
         ("GRIDMGMT_PORT", "65536", "GRIDMGMT_PORT: Input should be less than or equal to 65535"),
         ("GRIDMGMT_DEMO_MODE", "perhaps", "GRIDMGMT_DEMO_MODE: Input should be a valid boolean, unable to interpret input"),
         ("GRIDMGMT_ORIGINS", "https://a.example/", "GRIDMGMT_ORIGINS: not of the form https://maps.example,https://other.example:8443"),
+        ("GRIDMGMT_RENTS_LANDLORDS", "2", "GRIDMGMT_RENTS_LANDLORDS: Input should be greater than or equal to 3"),
+        ("GRIDMGMT_RENTS_FEW", "31", "GRIDMGMT_RENTS_THIN is below GRIDMGMT_RENTS_FEW: what is hidden cannot be marked"),
         ("GRIDMGMT_DATABASE_URL", "mysql://h/d", "GRIDMGMT_DATABASE_URL: not of the form postgresql://host/database"),
         ("GRIDMGMT_DATABASE_URL", "postgresql://h", "GRIDMGMT_DATABASE_URL: not of the form postgresql://host/database"),
         (
@@ -57,6 +59,7 @@ def test_defaults_serve_this_machine_only_and_no_demo() -> None:
             offline_days=7,
             upgrade_url=None,
         ),
+        Rents(rents_few=10, rents_thin=30, rents_landlords=3, rents_share=0.5, rents_complete=0.8, rents_roll_up=True),
     )
 
 
@@ -69,6 +72,8 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         "PUSH_ITEM_BYTES": "2000", "PUSH_MINUTE": "7", "PUSH_BURST": "8",
         "PULL_ITEMS": "20", "PULL_BYTES": "90000", "SNAPSHOTS": "2", "LISTENERS": "9",
         "OFFLINE_DAYS": "3", "UPGRADE_URL": "https://apps.example/",
+        "RENTS_FEW": "20", "RENTS_THIN": "40", "RENTS_LANDLORDS": "5", "RENTS_SHARE": "0.25", "RENTS_COMPLETE": "0.9",
+        "RENTS_ROLL_UP": "false",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"GRIDMGMT_{name}", value)
@@ -92,6 +97,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
             offline_days=3,
             upgrade_url="https://apps.example/",
         ),
+        Rents(rents_few=20, rents_thin=40, rents_landlords=5, rents_share=0.25, rents_complete=0.9, rents_roll_up=False),
     )
 
 

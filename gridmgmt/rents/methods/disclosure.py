@@ -12,7 +12,8 @@ all others exactly; cells that are merely thin from one who knows all that is pu
 Sources: Hundepool and others (2012), Statistical Disclosure Control, chapters 4.2 (rules) and 5.4 (rounding).
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,6 +60,7 @@ class Rules:
 
     `margin`: every value of an unsafe cell within this share of the true one must remain possible for a reader who beforehand knows all
     hidden amounts to within `prior`. Numbers of leases are rounded to multiples of `rounding`. A month waits below `complete` of the usual.
+    `roll_up`: whether the number of the area around stands where one's own is hidden.
     """
 
     few: int = 10
@@ -69,6 +71,7 @@ class Rules:
     prior: float = 0.5
     rounding: int = 5
     complete: float = 0.8
+    roll_up: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +81,7 @@ class Cells:
     `n`: leases. `landlords`: how many different ones. `largest`: leases of the one with the most. `amounts`: what adds up over children and
     is published by way of a mean, stock in m² × rent or the sum of rents, ≥ 0. `fixed`: published in an earlier release and immutable.
     `sole`: a number for the only landlord of a cell, −1 where there are several or nobody knows; without it nobody is taken for another.
-    Raises ValueError for numbers that cannot be so.
+    `holders`: for each cell how many leases each landlord has. Raises ValueError for numbers that cannot be so.
     """
 
     n: IntArray
@@ -87,6 +90,7 @@ class Cells:
     amounts: FloatArray
     fixed: BoolArray
     sole: IntArray | None = None
+    holders: Sequence[Mapping[int, int]] | None = None
 
     def __post_init__(self) -> None:
         if any(column.shape != self.n.shape for column in (self.landlords, self.largest, self.amounts, self.fixed)):
@@ -126,6 +130,7 @@ class Cells:
             amounts=amounts,
             fixed=np.zeros(table.size, np.bool_) if fixed is None else fixed,
             sole=np.array([numbers[next(iter(who))] if len(who) == 1 else -1 for who in held]),
+            holders=held,
         )
 
 
@@ -160,7 +165,7 @@ def judge(table: Table, cells: Cells, rules: Rules | None = None, *, withheld: B
     causes = primary(cells, rules)
     grave = np.array([cause in GRAVE for cause in causes])
     unsafe = np.array([cause is not None for cause in causes])
-    together = _unsafe_as_one(cells, rules)
+    together = _unsafe_as_one(table, cells, rules)
     costs = 1 + cells.n / max(1.0, float(cells.n.mean()))
 
     def pattern(unsafe: BoolArray, hidden: BoolArray, costs: FloatArray) -> Pattern:
@@ -226,26 +231,37 @@ def _showing(cell: tuple[int, Cause | None, bool], rules: Rules) -> Showing:
     return Showing.FLAGGED if n <= rules.thin else Showing.DIRECT
 
 
-def _unsafe_as_one(cells: Cells, rules: Rules) -> Callable[[Group], bool]:
+def _unsafe_as_one(table: Table, cells: Cells, rules: Rules) -> Callable[[Group], bool]:
     """Whether what follows of hidden cells is unsafe.
 
-    A sum is when the cells are as one, whoever their landlords are: the same in all of them, at worst. A difference is when the only
-    landlord of the one cell, who knows its number, would know the other's, and that is grave; not when both are the same landlord's.
+    A sum is when the cells are as one: with their landlords where these are known, or as the cell that is their sum; else whoever their
+    landlords are, the same in all of them at worst. A difference is when the only landlord of the one cell, who knows its number, would
+    know the other's, and that is grave; not when both are the same landlord's.
     """
     sole = np.full(len(cells.n), -1) if cells.sole is None else cells.sole
     n, landlords, largest = cells.n.tolist(), cells.landlords.tolist(), cells.largest.tolist()
+    totals = {frozenset(part for part in parts if n[part]): total for total, parts in table.sums}
+
+    def unsafe(n: int, landlords: int, largest: int) -> bool:
+        return n <= rules.few or landlords < rules.landlords or largest > rules.share * n
 
     def grave(cell: int) -> bool:
         return landlords[cell] < rules.landlords or largest[cell] > rules.share * n[cell]
 
-    def unsafe(group: Group) -> bool:
+    def unsafe_as_one(group: Group) -> bool:
         members = [cell for cell, _ in group]
         if any(sign < 0 for _, sign in group):
             whose = {int(sole[cell]) for cell in members}
             known = len(whose) == 1 and whose != {-1}
             return not known and min(landlords[cell] for cell in members) == 1 and all(grave(cell) for cell in members)
-        leases = sum(n[cell] for cell in members)
-        few = leases <= rules.few or max(landlords[cell] for cell in members) < rules.landlords
-        return few or sum(largest[cell] for cell in members) > rules.share * leases
+        if cells.holders is not None:
+            held: Counter[int] = Counter()
+            for cell in members:
+                held.update(cells.holders[cell])
+            return unsafe(held.total(), len(held), max(held.values(), default=0))
+        total = totals.get(frozenset(members))
+        if total is not None:
+            return unsafe(n[total], landlords[total], largest[total])
+        return unsafe(sum(n[cell] for cell in members), max(landlords[cell] for cell in members), sum(largest[cell] for cell in members))
 
-    return unsafe
+    return unsafe_as_one

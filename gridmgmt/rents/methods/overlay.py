@@ -4,6 +4,10 @@ A lease that was registered late, corrected or struck out is in one release and 
 leases alone, be they of two editions of a quarter or of two windows of twelve months. So every set of leases that the same releases know is
 a table of its own, each release's table is the sum of those that it knows, and a lease that would follow from two releases follows from
 these sums as one that follows from a parent and its children does.
+
+What came and what went stand for each other when a lease is corrected: neither sum is known, yet their difference is, which tells what the
+correction was. So all that a release knows otherwise than an earlier one is a cell too, the difference of two numbers, with the leases that
+came and those that went; it has to be safe as any cell has to be, or the new number is not told.
 """
 
 from collections.abc import Sequence
@@ -13,7 +17,7 @@ import numpy as np
 
 from gridmgmt.rents.methods.disclosure import Cells
 from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
-from gridmgmt.rents.methods.tables import Sum, Table
+from gridmgmt.rents.methods.tables import Difference, Sum, Table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,18 +69,46 @@ def overlay(table: Table, held: Held, told: Sequence[BoolArray], *, withheld: Bo
             inner = tuple(int(place[cell]) for place in parts if place[cell] >= 0)
             if inner:
                 places.sums.append((int(release[cell]), inner))
+    apart, differences = [_apart(held, at) for at in range(1, 1 + len(told))], list[Difference]()
+    beyond: list[IntArray] = []
+    for release, other in zip(releases[1:], apart, strict=True):
+        place = places.add(other.cell)
+        differences += [(int(place[cell]), cell, int(release[cell])) for cell in np.flatnonzero(place >= 0).tolist()]
+        beyond.append(place[other.cell])
     fixed, unseen = np.zeros(places.size, np.bool_), np.ones(places.size, np.bool_)
     unseen[: table.size] = now
     for release, said in zip(releases[1:], told, strict=True):
         stands = release[said & (release >= 0)]
         fixed[stands], unseen[stands] = True, False
-    whole = Table(places.size, tuple(places.sums))
+    whole = Table(places.size, tuple(places.sums), tuple(differences))
     lowest = np.stack(atoms)[atom.ravel(), held.cell]
-    cells = Cells.of(whole, lowest, held.landlord, held.amount, fixed=fixed)
+    every = np.concatenate([lowest, *beyond])
+    landlord = np.concatenate([held.landlord, *(other.landlord for other in apart)])
+    amount = np.concatenate([held.amount, *(other.amount for other in apart)])
+    cells = Cells.of(whole, every, landlord, amount, fixed=fixed)
     changed = np.zeros((table.size, len(told)), np.bool_)
     for place, known in zip(atoms, patterns, strict=True):
         changed[np.ix_(place >= 0, known[1:] != known[0])] = True
     return Overlay(whole, cells, unseen, changed, lowest)
+
+
+def _apart(held: Held, earlier: int) -> Held:
+    """The leases that this release and an earlier one do not share. One that went and one that came of the same landlord in a cell count
+    once, with both amounts: they may be one that was corrected.
+    """
+    rows = np.flatnonzero(held.known[:, 0] != held.known[:, earlier])
+    if not len(rows):
+        return Held(rows, rows, np.zeros(0), np.zeros((0, 1), np.bool_))
+    cell, landlord, came = held.cell[rows], held.landlord[rows], held.known[rows, 0]
+    order = np.lexsort((came, landlord, cell))
+    keys = np.stack((cell, landlord, came))[:, order]
+    fresh = np.ones(len(rows), np.bool_)
+    fresh[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
+    begins = np.flatnonzero(fresh)
+    rank = np.arange(len(rows)) - begins[np.cumsum(fresh) - 1]  # the how manieth that came, or went, of the landlord
+    pairs, place = np.unique(np.stack((keys[0], keys[1], rank)), axis=1, return_inverse=True)
+    amount = np.bincount(place.ravel(), held.amount[rows][order], minlength=pairs.shape[1]).astype(np.float64)
+    return Held(pairs[0], pairs[1], amount, np.ones((pairs.shape[1], 1), np.bool_))
 
 
 class _Places:

@@ -61,6 +61,9 @@ def protect(
     """
     work = _Work(table, amounts, costs, room=np.where(fixed, 0.0, prior * amounts), margin=margin)
     work.hidden |= hidden | (unsafe & ~fixed)
+    for cell, now, before in table.differences:
+        if unsafe[cell] and before >= 0 and fixed[before]:
+            work.hidden[now] = True  # beside what was published before it would tell the difference, whatever else is hidden
     largest_first = sorted(np.flatnonzero(unsafe & ~fixed & (amounts > 0)).tolist(), key=lambda cell: (-amounts[cell], cell))
     failed = unsafe & fixed
     tried: set[Group] = set()
@@ -84,11 +87,11 @@ class _Work:
         self.proofs_of: list[list[dict[int, float]]] = [[] for _ in range(table.size)]
         self.sums_of: list[list[tuple[int, int]]] = [[] for _ in range(table.size)]
         self.parts_of: list[list[tuple[int, ...]]] = [[] for _ in range(table.size)]
-        self.members: list[list[tuple[int, int]]] = []
-        for row, (total, parts) in enumerate(table.sums):
+        self.members = table.rows()
+        for total, parts in table.sums:
             self.parts_of[total].append(parts)
-            self.members.append([(total, -1), *((part, 1) for part in parts)])
-            for cell, sign in self.members[-1]:
+        for row, cells in enumerate(self.members):
+            for cell, sign in cells:
                 self.sums_of[cell].append((row, sign))
         self.shortest = np.argsort(np.argsort([len(cells) for cells in self.members], kind="stable")).tolist()  # rank of each sum
         self.below = table.below()
@@ -216,7 +219,7 @@ class _Work:
         members, signs = np.array(group).T
         columns = np.r_[members, size + members]
         aim = csr_array((np.r_[signs, -signs].astype(np.float64), (np.zeros(len(columns), int), columns)), (1, 2 * size))
-        level = np.r_[np.zeros(len(self.table.sums)), 1.0]
+        level = np.r_[np.zeros(len(self.members)), 1.0]
         sums = self.table.matrix()
         sums = vstack([hstack([sums, -sums]), aim])  # a change is what is added less what is taken away
         bounds = np.c_[np.zeros(2 * size), room]

@@ -8,17 +8,21 @@ from scipy.sparse import csr_array
 from gridmgmt.rents.methods.series import BoolArray, IntArray
 
 Sum = tuple[int, tuple[int, ...]]
+Difference = tuple[int, int, int]
+"""A cell, and the cells whose difference it is: the second less the third, or the second alone where the third is −1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table of `size` cells and its sums: (total, parts), indexes of cells, each total the sum of its parts.
 
-    Raises ValueError for a sum without parts, one whose total is among its parts, or an index out of range.
+    `differences`: cells that stand for what one cell has otherwise than another. Raises ValueError for a sum without parts, one whose total
+    is among its parts, or an index out of range.
     """
 
     size: int
     sums: tuple[Sum, ...]
+    differences: tuple[Difference, ...] = ()
 
     def __post_init__(self) -> None:
         for total, parts in self.sums:
@@ -42,11 +46,17 @@ class Table:
         return cls(cells.size, tuple(sums))
 
     def matrix(self) -> csr_array:
-        """The sums as rows of coefficients, (sums, size): 1 for parts, -1 for the total; times the cells it is zero."""
-        rows = [row for row, (_, parts) in enumerate(self.sums) for _ in range(len(parts) + 1)]
-        columns = [cell for total, parts in self.sums for cell in (total, *parts)]
-        values = [sign for _, parts in self.sums for sign in (-1.0, *([1.0] * len(parts)))]
-        return csr_array((values, (rows, columns)), shape=(len(self.sums), self.size))
+        """The sums and differences as rows of coefficients, (rows, size): what is added and taken away in each; it is zero altogether."""
+        rows = self.rows()
+        columns = [cell for row in rows for cell, _ in row]
+        values = [float(sign) for row in rows for _, sign in row]
+        places = [at for at, row in enumerate(rows) for _ in row]
+        return csr_array((values, (places, columns)), shape=(len(rows), self.size))
+
+    def rows(self) -> list[list[tuple[int, int]]]:
+        """For each sum and difference its cells with signs: 1 for parts and what is taken away, -1 for the whole."""
+        told = [[(total, -1), *((part, 1) for part in parts)] for total, parts in self.sums]
+        return told + [[(whole, -1), *((part, 1) for part in (cell, less) if part >= 0)] for cell, whole, less in self.differences]
 
     def bottom_up(self) -> list[Sum]:
         """The sums in an order in which the parts of each are known before it; ValueError when they go in a circle."""
@@ -69,6 +79,8 @@ class Table:
         for total, parts in self.bottom_up():
             for part in parts:
                 bits[total] |= bits[part]
+        for cell, whole, less in self.differences:
+            bits[cell] = bits[whole] ^ (bits[less] if less >= 0 else 0)
         return bits
 
 
@@ -77,7 +89,7 @@ def derivable(table: Table, hidden: BoolArray) -> BoolArray:
 
     A cell follows from the published ones exactly when its unit vector is in the row space of the sums over the hidden cells.
     """
-    rows = [{cell: -1 if cell == total else 1 for cell in (total, *parts) if hidden[cell]} for total, parts in table.sums]
+    rows = [{cell: sign for cell, sign in row if hidden[cell]} for row in table.rows()]
     solved: dict[int, dict[int, int]] = {}
     for start in rows:
         row = start

@@ -28,6 +28,7 @@ class District:
     """(size, size): which lowest cells make up each cell."""
     layered: bool = False
     """Whether the table is of several releases."""
+    releases: "Releases | None" = None
 
     @property
     def attacks(self) -> tuple[BoolArray, BoolArray]:
@@ -52,6 +53,19 @@ class District:
         inside = np.logical_or.reduce(self.below[parts])
         held = np.unique(self.landlord[inside[self.cell]], return_counts=True)[1]
         return (graver or held.sum() > 10) and len(held) >= 3 and held.max() <= held.sum() / 2
+
+
+@dataclass(frozen=True)
+class Releases:
+    """Releases of one table, the newest first: where leases are, who let them, which each release knew, (k, r), and the cells told."""
+
+    table: Table
+    cell: IntArray
+    landlord: IntArray
+    known: BoolArray
+    told: list[BoolArray]
+    model: BoolArray
+    """Cells of which the newest shows a number that has heard their leases."""
 
 
 def district(seed: int) -> District:
@@ -91,12 +105,14 @@ def below_of(table: Table) -> BoolArray:
     for _ in range(6):
         for total, parts in table.sums:
             below[total] |= below[list(parts)].any(axis=0)
+    for cell, whole, less in table.differences:
+        below[cell] = below[whole] ^ (below[less] if less >= 0 else False)
     return below
 
 
 def released(seed: int) -> District:
-    """Releases that follow each other, editions or windows: leases come and go between them, from none to many. The last one's cells over
-    those of all others, each judged in its turn.
+    """Releases that follow each other, editions or windows: leases come, go and are corrected between them, from none to many. The last
+    one's cells over those of all others, each judged in its turn.
     """
     random = np.random.default_rng(seed)
     areas = [-1, 0, 0] + [1] * int(random.integers(1, 4)) + [2] * int(random.integers(1, 3))
@@ -110,12 +126,25 @@ def released(seed: int) -> District:
     comes = np.where(random.random(len(cell)) < moving, random.integers(0, rounds, len(cell)), 0)
     goes = np.where(random.random(len(cell)) < moving, random.integers(1, rounds + 1, len(cell)), rounds)
     known = np.array([(comes <= at) & (at < goes) for at in range(rounds)]).T
+    # a lease that is corrected is the one until then, and another from then on
+    wrong = np.flatnonzero(random.random(len(cell)) < float(random.choice([0.0, 1 / len(cell), 0.05, 0.4])))
+    since = random.integers(1, rounds, len(wrong))
+    fixed = known[wrong] & (np.arange(rounds) >= since[:, None])
+    known[wrong] &= ~fixed
+    known, rents = np.concatenate((known, fixed)), np.append(rents, rents[wrong] * random.uniform(0.8, 1.25, len(wrong)))
+    cell, landlord = np.append(cell, cell[wrong]), np.append(landlord, landlord[wrong])
     told: list[BoolArray] = []
     for at in range(rounds - 1):
         over, verdicts, _ = judged_after(table, Held(cell, landlord, rents, known[:, [at, *range(at)]]), told)
         told.append(~verdicts.hidden[: table.size] & (over.cells.n[: table.size] > 0))
-    over, verdicts, some = judged_after(table, Held(cell, landlord, rents, known[:, [rounds - 1, *range(rounds - 1)]]), told)
-    return District(over.table, over.lowest, landlord[some], over.cells, verdicts, below_of(over.table), layered=True)
+    newest_first = known[:, [rounds - 1, *range(rounds - 1)]]
+    over, verdicts, some = judged_after(table, Held(cell, landlord, rents, newest_first), told)
+    size = table.size
+    last = ~verdicts.hidden[:size] & (over.cells.n[:size] > 0)
+    model = np.array([one is Showing.MODEL for one in verdicts.showings[:size]])
+    held = over.lowest.tolist(), landlord[some]
+    releases = Releases(table, cell, landlord, newest_first, [last, *told], model)
+    return District(over.table, np.array(held[0]), held[1], over.cells, verdicts, below_of(over.table), True, releases)
 
 
 def judged_after(table: Table, held: Held, told: list[BoolArray]) -> tuple[Overlay, Verdicts, BoolArray]:
@@ -138,9 +167,7 @@ def free(attacked: District, unknown: BoolArray) -> IntArray:
 
     A cell that follows from the others is a row of noughts. Elimination is exact: nothing is rounded.
     """
-    sums = np.zeros((len(attacked.table.sums), attacked.table.size), np.int64)
-    for row, (total, parts) in enumerate(attacked.table.sums):
-        sums[row, list(parts)], sums[row, total] = 1, PRIME - 1
+    sums = np.rint(attacked.table.matrix().toarray()).astype(np.int64) % PRIME
     sums = np.unique(sums[:, unknown], axis=0)
     pivots: list[int] = []
     for column in range(sums.shape[1]):
@@ -168,7 +195,8 @@ def test_no_hidden_number_follows_from_published_ones(districts: list[District])
         assert (silent >= one.grave).all()
         assert (unknown >= silent).all()
         for graver, cells in enumerate((unknown, silent)):
-            followed = np.flatnonzero(cells)[~free(one, cells).any(axis=1)].tolist()
+            own = [cell for cell, *_ in one.table.differences]  # of which another test tells
+            followed = np.setdiff1d(np.flatnonzero(cells)[~free(one, cells).any(axis=1)], own).tolist()
             # what several releases share is told by each of them; nothing else of what is hidden follows
             assert all(one.layered and one.safe([cell], graver=bool(graver)) for cell in followed)
         hidden, grave = hidden + int(unknown.sum()), grave + int(one.grave.sum())
@@ -202,6 +230,71 @@ def test_what_a_published_total_leaves_over_is_safe_as_one(districts: list[Distr
                 rest = [part for part in parts if unknown[part]]
                 if rest and not unknown[total]:
                     assert one.safe(rest, graver=one.layered and bool(graver))
+
+
+def test_what_two_releases_tell_otherwise_of_a_cell_is_safe_as_one(districts: list[District]) -> None:
+    """Whoever lays all releases beside each other finds the difference of two numbers of a cell: that of the leases that came and went.
+
+    Worked out from what was told alone, with an unknown for each lowest cell and each set of releases that knew a lease.
+    """
+    found = kept = 0
+    for one in districts:
+        given = one.releases
+        if given is None:
+            continue
+        below = below_of(given.table)
+        patterns, pattern = np.unique(given.known, axis=0, return_inverse=True)
+        unknowns = pattern.ravel() * given.table.size + given.cell
+
+        def sums(release: int, cell: int, *, given: Releases = given, below: BoolArray = below, patterns: BoolArray = patterns) -> IntArray:
+            return np.outer(patterns[:, release], below[cell]).ravel().astype(np.int64)
+
+        for graver in (False, True):
+            said = [given.told[0] | given.model if graver else given.told[0], *given.told[1:]]
+            before = echelon([sums(at, cell) for at in range(1, len(said)) for cell in np.flatnonzero(said[at]).tolist()])
+            every = echelon([sums(0, cell) for cell in np.flatnonzero(said[0]).tolist()], before)
+            for cell in range(given.table.size):
+                for at in range(1, len(said)):
+                    difference = sums(0, cell) - sums(at, cell)
+                    moved = np.isin(unknowns, np.flatnonzero(difference))
+                    if not moved.any() or follows(difference, before) or not follows(difference, every):
+                        kept += bool(moved.any())
+                        continue
+                    found += 1
+                    came = given.known[:, 0] & moved
+                    held = [
+                        max(int((came & (given.landlord == who)).sum()), int((~came & moved & (given.landlord == who)).sum()))
+                        for who in np.unique(given.landlord[moved]).tolist()
+                    ]
+                    assert graver or sum(held) > 10
+                    assert len(held) >= 3
+                    assert max(held) <= sum(held) / 2
+    assert min(found, kept) > 100
+
+
+def echelon(rows: list[IntArray], known: dict[int, IntArray] | None = None) -> dict[int, IntArray]:
+    """Rows, and those known before, in echelon form modulo a prime, by their leading columns."""
+    made = dict(known or {})
+    for row in rows:
+        left = reduced(row, made)
+        if left.any():
+            lead = int(np.flatnonzero(left)[0])
+            made[lead] = left * pow(int(left[lead]), -1, PRIME) % PRIME
+    return made
+
+
+def reduced(row: IntArray, known: dict[int, IntArray]) -> IntArray:
+    """What is left of a row when rows in echelon form are taken from it."""
+    left = row % PRIME
+    for lead in sorted(known):
+        if left[lead]:
+            left = (left - left[lead] * known[lead]) % PRIME
+    return left
+
+
+def follows(row: IntArray, known: dict[int, IntArray]) -> bool:
+    """Whether a sum follows from others."""
+    return not reduced(row, known).any()
 
 
 def bounds(attacked: list[District], targets: list[int], unknown: list[BoolArray]) -> tuple[FloatArray, FloatArray]:
@@ -257,7 +350,7 @@ def test_numbers_of_leases_leave_several_possible_for_each_hidden_cell(districts
     goal = np.zeros(len(n))
     aims = [start + int(np.flatnonzero(one.verdicts.hidden)[0]) for start, one in zip(starts, attacked, strict=True)]
     goal[aims] = 1.0
-    level = np.zeros(sum(len(one.table.sums) for one in attacked))
+    level = np.zeros(sums.shape[0])
     least, most = (ends(sign * goal, sums, level, np.c_[low, high])[aims] for sign in (1, -1))
     assert (most - least >= 2).all()
 

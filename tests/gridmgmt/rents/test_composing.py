@@ -11,7 +11,7 @@ from gridmgmt.errors import ConflictError, InvalidError
 from gridmgmt.rents.composing import compose
 from gridmgmt.rents.releases import Figure, Step, figures_of, take_step
 from tests.drawn import Drawn
-from tests.gridmgmt.rents.observed import change, let, operator, survey
+from tests.gridmgmt.rents.observed import ask, change, let, operator, survey, tell
 from tests.places import SOUTH, WEST
 
 FIRST_YEAR = dt.date(2023, 1, 1)
@@ -103,6 +103,29 @@ def test_what_one_late_lease_changes_is_not_told_by_two_releases(drawn: Drawn) -
     survey(drawn, "later", rent_fen=160_000, begins=dt.date(2022, 12, 20), ends=dt.date(2023, 12, 20))
     third = published(drawn, "2023Q2")
     assert not {key for key in told_of(second, around) & told_of(third, around) if key[0] == "guide"}
+
+
+def test_by_how_much_one_lease_was_corrected_is_not_told_by_two_editions(drawn: Drawn) -> None:
+    """The one version of it went and the other came: neither is known, but the difference of two numbers is what the correction was."""
+    change(drawn, "UPDATE reg.building SET built_year = NULL")
+    let(drawn, 60, months=12)
+    first = published(drawn, "2022Q4")
+    ((community, subdistrict),) = ask(drawn, "SELECT community_id, subdistrict_id FROM reg.rent_observation WHERE reference = '1-10-7'")
+    around = {drawn.places.areas["440399"], subdistrict, community}
+    corrected = """
+        SELECT source, reference, unit_id, landlord_id, new_let, related, sublet, begins, ends, rent_fen * 23 / 20 AS rent_fen, area_m2
+          FROM reg.rent_observation WHERE reference = '1-10-7'"""
+    tell(drawn, corrected)
+    edition = published(drawn, "2022Q4")
+    days = {"guide": dt.date(2022, 10, 1), "quarter": dt.date(2022, 10, 1), "month": dt.date(2022, 11, 1)}
+    touched = {key for key in told_of(first, around) if key[-1] == days["guide" if key[0] == "guide" else key[1]]}
+    assert {key[:2] for key in touched} == {("guide", "quarter"), ("index", "month"), ("index", "quarter")}
+    assert {key: edition[key].basis for key in touched if edition[key].basis == "direct"} == {}
+    # what it is not in says what it said, to the last digit
+    untouched = {key for key in first if key[2] not in around or (key[0] == "index" and key[-1] != days[key[1]])}
+    assert {key: edition[key] for key in untouched} == {key: first[key] for key in untouched}
+    rules = ask(drawn, "SELECT DISTINCT (parameters->'disclosure'->>'few')::int FROM reg.rent_run")
+    assert rules == [(10,)]
 
 
 def told_of(said: dict[Said, Figure], areas: set[int]) -> set[Said]:

@@ -81,6 +81,22 @@ def test_what_two_hidden_children_leave_over_is_itself_a_cell() -> None:
     assert shown(Table.cross(np.array([-1, 0, 0, 0])), cells([109, 4, 5, 100])) == ["direct", "model", "model", "model"]
 
 
+def test_children_of_two_landlords_each_are_safe_as_their_parent_of_ten() -> None:
+    # the sum of the five is the parent, and whose leases these are is known: ten landlords, the largest with a tenth
+    table = Table(6, ((0, (1, 2, 3, 4, 5)),))
+    given = cells([100, 20, 20, 20, 20, 20], landlords=[10, 2, 2, 2, 2, 2], largest=[10] * 6)
+    assert shown(table, given) == ["direct", "parent", "parent", "parent", "parent", "parent"]
+    # beside a child that is told they are what it leaves over, and of eight landlords when these are all different
+    leases = np.concatenate([np.repeat([1, 2, 3, 4], 20), np.full(40, 5)])
+    different = np.concatenate([np.arange(80) // 10, np.arange(40) + 100])
+    verdicts = judge(table, Cells.of(table, leases, different + 1, np.ones(120)))
+    assert [one.value for one in verdicts.showings] == ["direct", "parent", "parent", "parent", "parent", "direct"]
+    # of two landlords in all, it hides with them what is told of another
+    same = np.concatenate([np.arange(80) % 20 // 10, np.arange(40) + 100])
+    verdicts = judge(table, Cells.of(table, leases, same + 1, np.ones(120)))
+    assert "direct" not in {one.value for one in verdicts.showings[1:]}
+
+
 def test_months_follow_from_windows_and_are_hidden_with_them() -> None:
     # months 2, 3, 4, 5; windows 0 = 2 + 3 + 4, 1 = 3 + 4 + 5; month 5 of one landlord: 5 = 1 - 0 + 2
     table = Table(6, ((0, (2, 3, 4)), (1, (3, 4, 5))))
