@@ -81,7 +81,7 @@ def guide(
     """The guidance rents of all areas for the quarter before `end`, from the leases of the twelve months before it.
 
     The bands of communities at the places `hidden` have their subdistrict's spread. The leases of those that are also `silent` do not speak
-    at all: their level is their subdistrict's too.
+    for them at all: their level is their subdistrict's too. They do speak for the areas above that are not hidden.
     """
     window = int(PARAMETERS["window_months"])
     span = Span((end.year * 12 + end.month - 1) - window, window, "month")
@@ -94,13 +94,13 @@ def guide(
     place = _places(tree, lowest, own.community)
     levels, trend = _levels(regression, part)
     effects = _effects(tree, lowest, place, levels, hidden=hidden, silent=silent)
-    centre = predict(_stock(tree, lowest, dwellings, regression, part), np.r_[regression.slopes, 1.0], trend, effects.estimates)
+    centre = predict(_stock(tree, lowest, dwellings, regression, part), np.r_[regression.slopes, 1.0], trend, effects.own.estimates)
     speaking = ~np.isin(place, [at for at, one in enumerate(lowest) if one in hidden])
     today = own.y - regression.fit.coefficients[own.period] + _latest(regression)
-    heard = ~np.isin(place, [at for at, one in enumerate(lowest) if one in silent])
-    lows = bands(centre, today[speaking], place[speaking], _spreads(tree, lowest, place[heard], levels[heard]))
+    spreads = _spreads(tree, lowest, place, today, hidden=hidden, silent=silent)
+    lows = bands(centre, today[speaking], place[speaking], spreads)
     area = np.bincount(_places(tree, lowest, dwellings.community), dwellings.area, minlength=len(lowest)).astype(np.float64)
-    return _with_parents(tree, lows, area, effects, _Rents(lowest, place, today, part))
+    return _with_parents(tree, _Low(lowest, lows, centre, area), effects, _Rents(place, today, part), hidden=hidden)
 
 
 def _levels(regression: Regression, part: Part) -> tuple[FloatArray, float]:
@@ -119,15 +119,33 @@ def _latest(regression: Regression) -> float:
     return float(regression.fit.coefficients[seen].mean())
 
 
-def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, *, hidden: Places, silent: Places) -> Shrunk:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Effects:
+    """Levels of the c communities, shrunk towards those of the p subdistricts they are in, `group` (c,), and these towards the district's,
+    whose mean has the standard error `whole`.
+    """
+
+    own: Shrunk
+    group: IntArray
+    upper: Shrunk
+    whole: float
+
+    def error(self, shares: FloatArray) -> float:
+        """Standard error of the mean of the communities by `shares` (c,), which add up to one: what is not a community's own is its
+        subdistrict's, and what is not the subdistrict's own the district's.
+        """
+        borrowed = np.bincount(self.group, shares * (1 - self.own.factors), minlength=len(self.upper.errors))
+        apart = (shares**2) @ (self.own.errors**2) + (borrowed**2) @ (self.upper.errors**2)
+        return float(np.sqrt(apart + (borrowed @ (1 - self.upper.factors)) ** 2 * self.whole**2))
+
+
+def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, *, hidden: Places, silent: Places) -> _Effects:
     """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's.
 
     What a hidden parent's children are shrunk towards has not heard the silent ones: it would show what is hidden.
     """
-    n = np.bincount(place, minlength=len(lowest))
-    mean = np.bincount(place, levels, minlength=len(lowest)) / np.maximum(n, 1)
-    squares = np.bincount(place, (levels - mean[place]) ** 2, minlength=len(lowest)).astype(np.float64)
-    above = np.array([tree.areas[one].parent for one in lowest])
+    n, mean, squares = _within(place, levels, len(lowest))
+    above = tree.parents[lowest]
     parents = np.unique(above)
     group = np.searchsorted(parents, above)
     heard = np.where(np.isin(lowest, list(silent)), 0, n)
@@ -139,15 +157,16 @@ def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray,
     inside = np.where(counted > 0, squares, 0.0) + counted * (mean - middle[group]) ** 2
     spread = np.bincount(group, inside, minlength=len(parents)).astype(np.float64)
     upper = _shrink(total, middle, np.full(len(parents), whole), spread)
-    towards = upper.estimates[group]
-    return _shrink(heard, mean, towards, np.where(heard > 0, squares, 0.0), centred=mean - middle[group])
+    own = _shrink(heard, mean, upper.estimates[group], np.where(heard > 0, squares, 0.0), centred=mean - middle[group])
+    around = float(np.where(every > 0, squares, 0.0).sum() + (every * (mean - whole) ** 2).sum())
+    return _Effects(own, group, upper, np.sqrt(around / max(every.sum() - 1, 1) / max(every.sum(), 1)))
 
 
 def _shrink(n: IntArray, mean: FloatArray, parent: FloatArray, squares: FloatArray, *, centred: FloatArray | None = None) -> Shrunk:
     try:
         found = moments(n, mean if centred is None else centred, squares)
     except EstimationError:  # one cell, or no cell with two leases: nothing tells what is its own
-        return shrink(n, mean, parent, between=0.0 if len(n) > 1 else 1.0, within=0.0)
+        return shrink(n, mean, parent, between=0.0, within=0.0)
     return shrink(n, mean, parent, between=found.between, within=found.within)
 
 
@@ -164,59 +183,87 @@ def _stock(tree: Tree, lowest: list[int], dwellings: Dwellings, regression: Regr
     return Stock(np.column_stack((dwellings.x, by_class[dwellings.class_])), _places(tree, lowest, dwellings.community), dwellings.area)
 
 
-def _spreads(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray) -> FloatArray:
-    """Standard deviation of log rents within a community, pooled over its subdistrict, or over the district where that is thin."""
-    n = np.bincount(place, minlength=len(lowest))
-    mean = np.bincount(place, levels, minlength=len(lowest)) / np.maximum(n, 1)
-    squares = np.bincount(place, (levels - mean[place]) ** 2, minlength=len(lowest))
-    above = np.array([tree.areas[one].parent for one in lowest])
-    everywhere = int((n - (n > 0)).sum())
-    spread = np.full(len(lowest), np.sqrt(squares.sum() / everywhere) if everywhere >= LEAST else np.nan)
-    for parent in np.unique(above):
-        inside = above == parent
-        freedom = int((n - (n > 0))[inside].sum())
-        if freedom >= LEAST:
-            spread[inside] = np.sqrt(squares[inside].sum() / freedom)
+def _spreads(tree: Tree, lowest: list[int], place: IntArray, logs: FloatArray, *, hidden: Places, silent: Places) -> FloatArray:
+    """Standard deviation of log rents within a community, pooled over its subdistrict, or over the district where that is thin or hidden.
+
+    All leases of an area that is not hidden speak for its spread, as they do for its own band, and none of one that is. A hidden district
+    has those that are not silent. NaN where there are too few.
+    """
+    n, _, squares = _within(place, logs, len(lowest))
+    above = tree.parents[lowest]
+    heard = ~np.isin(lowest, list(silent)) if 0 in hidden else np.ones(len(lowest), np.bool_)
+    spread = np.full(len(lowest), _pooled(n[heard], squares[heard]))
+    for parent in set(above.tolist()) - hidden:
+        own = _pooled(n[above == parent], squares[above == parent])
+        if np.isfinite(own):
+            spread[above == parent] = own
     return spread
+
+
+def _within(cell: IntArray, logs: FloatArray, cells: int) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Numbers, means and sums of squares about them, (cells,) each, of logarithms (n,) in cells (n,)."""
+    n = np.bincount(cell, minlength=cells)
+    mean = np.bincount(cell, logs, minlength=cells) / np.maximum(n, 1)
+    return n, mean, np.bincount(cell, (logs - mean[cell]) ** 2, minlength=cells).astype(np.float64)
+
+
+def _pooled(n: IntArray, squares: FloatArray) -> float:
+    """Standard deviation within cells of `n` (c,) leases with `squares` (c,) about their means; NaN where too few know of it."""
+    freedom = int((n - (n > 0)).sum())
+    return float(np.sqrt(squares.sum() / freedom)) if freedom >= LEAST else np.nan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Low:
+    """The communities at the places `lowest`: their bands, the logarithms that these lie around, and their stock in m², (c,) each."""
+
+    lowest: list[int]
+    bands: Bands
+    centre: FloatArray
+    area: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rents:
-    """Log rents of today (n,), the communities at the places `lowest` that they are from, (n,) places among these, and their leases."""
+    """The n leases: their communities' places among the lowest, their log rents as of today, (n,) each, and all that is known of them."""
 
-    lowest: list[int]
     place: IntArray
     logs: FloatArray
     part: Part
 
 
-def _with_parents(tree: Tree, lows: Bands, area: FloatArray, effects: Shrunk, rents: _Rents) -> Guides:
-    """Bands of all areas: a parent's median is its communities' mean weighted by stock, its width that of all its leases."""
-    lowest, place, logs = rents.lowest, rents.place, rents.logs
-    size = len(tree.areas)
+def _with_parents(tree: Tree, low: _Low, effects: _Effects, rents: _Rents, *, hidden: Places) -> Guides:
+    """Bands of all areas: a parent's median is its communities' mean weighted by stock, its width that of all its leases.
+
+    A parent speaks though each of its communities is too thin to: its number is of all its leases. One without enough of them has the
+    spread within the subdistricts of the district, unless that is hidden.
+    """
+    size, lowest, place = len(tree.areas), low.lowest, rents.place
     centre, errors, factors, counts = np.full(size, np.nan), np.full(size, np.nan), np.ones(size), np.zeros(size, np.int64)
     upper = [at for at in range(size) if at not in set(lowest)]
-    members = {at: np.flatnonzero(np.isin([tree.areas[one].id for one in lowest], tree.communities(at))) for at in upper}
+    members = {at: np.isin([tree.areas[one].id for one in lowest], tree.communities(at)) for at in upper}
     for at, inside in members.items():
-        known = inside[np.isfinite(lows.median[inside]) & (area[inside] > 0)]
-        counts[at] = np.isin(place, inside).sum()
-        if len(known):
-            shares = area[known] / area[known].sum()
-            centre[at] = np.log((shares * lows.median[known]).sum())
-            errors[at] = np.sqrt((shares**2 * effects.errors[known] ** 2).sum())
-    belongs = np.concatenate([np.isin(place, inside) for inside in members.values()]) if members else np.zeros(0, np.bool_)
-    cell = np.repeat(np.arange(len(upper)), len(place))[belongs]
-    wide = bands(centre[upper], np.tile(logs, len(upper))[belongs], cell, np.full(len(upper), np.nan))
-    low, median, high = (np.full(size, np.nan) for _ in range(3))
+        known = inside & np.isfinite(low.centre) & (low.area > 0)
+        counts[at] = inside[place].sum()
+        if known.any():
+            shares = np.where(known, low.area, 0.0) / low.area[known].sum()
+            centre[at] = np.log((shares[known] * np.exp(low.centre[known])).sum())
+            errors[at] = effects.error(shares)
+    cell, row = np.nonzero(np.array([inside[place] for inside in members.values()]).reshape(len(upper), len(place)))
+    n, _, squares = _within(effects.group[place], rents.logs, len(effects.upper.errors))
+    around = np.nan if 0 in hidden else _pooled(n, squares)
+    wide = bands(centre[upper], rents.logs[row], cell, np.where(tree.parents[upper] == 0, around, np.nan))
+    low_, median, high = (np.full(size, np.nan) for _ in range(3))
     sources: list[Any] = [None] * size
     reasons: list[Any] = [None] * size
-    for places, found in ((upper, wide), (lowest, lows)):
-        low[places], median[places], high[places] = found.low, found.median, found.high
+    for places, found in ((upper, wide), (lowest, low.bands)):
+        low_[places], median[places], high[places] = found.low, found.median, found.high
         for at, source, reason in zip(places, found.sources, found.reasons, strict=True):
             sources[at], reasons[at] = source, reason
-    errors[lowest], factors[lowest] = effects.errors, effects.factors
+    errors[lowest] = [effects.error(one) for one in np.eye(len(lowest))]
+    factors[lowest] = effects.own.factors
     counts[lowest] = np.bincount(place, minlength=len(lowest))
-    return Guides(Bands(low, median, high, tuple(sources), tuple(reasons)), errors, factors, counts, rents.part)
+    return Guides(Bands(low_, median, high, tuple(sources), tuple(reasons)), errors, factors, counts, rents.part)
 
 
 def _places(tree: Tree, lowest: list[int], communities: IntArray) -> IntArray:
