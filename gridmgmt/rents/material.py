@@ -67,9 +67,14 @@ def _median(material: Material, parameters: Parameters) -> Series:
     areas = np.bincount(codes.ravel()[: len(keys)], stock.area, minlength=int(codes.max(initial=-1)) + 1).astype(np.float64)
     if not areas.sum() > 0:
         raise EstimationError(Reason.NO_STOCK)
-    cells = Stock.steady(areas, leases.periods)
     return mix_adjusted_median(
-        leases, codes.ravel()[len(keys) :], cells, formula=Formula(parameters["formula"]), links=material.links
+        leases,
+        codes.ravel()[len(keys) :],
+        Stock.steady(areas, leases.periods),
+        formula=Formula(parameters["formula"]),
+        links=material.links,
+        draws=int(parameters["draws"]) if len(np.unique(leases.unit)) > 1 else 0,  # one unit drawn anew is itself
+        seed=int(parameters["seed"]),
     ).series
 
 

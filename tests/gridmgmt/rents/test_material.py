@@ -62,3 +62,28 @@ def test_stock_that_weighs_is_that_of_the_area(drawn: Drawn) -> None:
         with drawn.database.transaction(operator(drawn)) as session:
             done = compute_index(session, SOUTH, "residential", first, last, method=method)
         assert float(done.outcome.values[1].value or 0) == pytest.approx(expected, abs=5e-4), method
+
+
+def test_index_of_medians_has_errors_that_a_repeat_gives_again() -> None:
+    """Each median of 400 rents has the error √(π/2) · 0.2 / 20 = 0.01253, the difference of two √2 times as much."""
+    noise = np.random.default_rng(3).normal(0, 0.2, 800)
+    y, period = np.log(40) + noise, np.arange(800) % 2
+    leases = leases_of(y, period, periods=2, community=np.ones(800, np.int64))
+    stock = Floorspace(np.array([1]), np.array([0]), np.array([1000.0]))
+    given = Material(Part(leases, np.zeros(2, np.int64), np.zeros(800, np.int64)), SPAN, stock)
+    parameters = METHODS["median"].parameters
+    one, again = (estimate(given, "median", parameters) for _ in range(2))
+    assert one.errors[0] == 0
+    assert one.errors[1] == pytest.approx(0.01253 * np.sqrt(2), rel=0.25)
+    np.testing.assert_array_equal(one.errors, again.errors)
+    # the seed and the number of draws are the run's: other ones give other digits, and no other number
+    other = estimate(given, "median", {**parameters, "seed": parameters["seed"] + 1})
+    assert other.errors[1] != one.errors[1]
+    np.testing.assert_array_equal(other.values, one.values)
+
+
+def test_one_unit_leaves_an_index_of_medians_without_errors() -> None:
+    """Nothing can be drawn anew of one unit: its number stands, and no error is made up."""
+    found = estimate(material([(1, 0, 1, 0.1)], [(1, 0, 1000.0)]), "median", METHODS["median"].parameters)
+    assert found.values[1] == pytest.approx(100 * np.exp(0.1))
+    assert np.isnan(found.errors[1])
