@@ -5,18 +5,19 @@ that towards the district's. The stock of every area, let or not, is valued with
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from gridmgmt.rents.believed import standing
-from gridmgmt.rents.methods.guidance import Bands, Stock, bands, predict
+from gridmgmt.rents.methods.guidance import Bands, Source, Stock, bands, predict
 from gridmgmt.rents.methods.moments import Moments
 from gridmgmt.rents.methods.regression import Regression, regress
-from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
 from gridmgmt.rents.methods.shrinkage import Shrunk, moments, shrink
 from gridmgmt.rents.methods.threads import one_thread
 from gridmgmt.rents.observations import ATTRIBUTES, MEASURES, MICRO
@@ -80,8 +81,10 @@ def guide(
 ) -> Guides:
     """The guidance rents of all areas for the quarter before `end`, from the leases of the twelve months before it.
 
-    The bands of communities at the places `hidden` have their subdistrict's spread. The leases of those that are also `silent` do not speak
-    for them at all: their level is their subdistrict's too. They do speak for the areas above that are not hidden.
+    An area's own number is of all leases in it and of its whole stock, whatever is hidden below it. What is said of the areas at the places
+    `hidden` is made of what is told of others: communities have the spread of the nearest area around them that is not hidden and
+    has leases, and are drawn towards its level; those that are also `silent`, and all areas without leases, stand at that level with their
+    own stock. A subdistrict that is hidden or has too few leases for a band has the district's.
     """
     window = int(PARAMETERS["window_months"])
     span = Span((end.year * 12 + end.month - 1) - window, window, "month")
@@ -93,14 +96,22 @@ def guide(
     lowest, own = tree.at("community"), part.leases
     place = _places(tree, lowest, own.community)
     levels, trend = _levels(regression, part)
-    effects = _effects(tree, lowest, place, levels, hidden=hidden, silent=silent)
-    centre = predict(_stock(tree, lowest, dwellings, regression, part), np.r_[regression.slopes, 1.0], trend, effects.own.estimates)
-    speaking = ~np.isin(place, [at for at, one in enumerate(lowest) if one in hidden])
+    effects = _effects(tree, lowest, place, levels)
+    stock = _stock(tree, lowest, dwellings, regression, part)
+    usual = predict(stock, np.r_[regression.slopes, 1.0], trend, np.zeros(len(lowest)))
+    wider = _wider(tree, lowest, usual, stock, effects)
+    told = _told(tree, lowest, wider, effects, hidden=hidden, silent=silent)
     today = own.y - regression.fit.coefficients[own.period] + _latest(regression)
-    spreads = _spreads(tree, lowest, place, today, hidden=hidden, silent=silent)
-    lows = bands(centre, today[speaking], place[speaking], spreads)
-    area = np.bincount(_places(tree, lowest, dwellings.community), dwellings.area, minlength=len(lowest)).astype(np.float64)
-    return _with_parents(tree, _Low(lowest, lows, centre, area), effects, _Rents(place, today, part), hidden=hidden)
+    speaking = ~np.isin(place, [at for at, one in enumerate(lowest) if one in hidden])
+    spreads = _spreads(tree, lowest, place, today, hidden=hidden)
+    low = bands(usual + told, today[speaking], place[speaking], spreads, stocked=np.isfinite(usual))
+    wide = _wide_bands(wider, place, today, hidden=hidden)
+    errors, factors, counts = np.full(len(tree.areas), np.nan), np.ones(len(tree.areas)), np.zeros(len(tree.areas), np.int64)
+    errors[wider.places] = [effects.error(shares) for shares in wider.shares]
+    errors[lowest] = [effects.error(one) for one in np.eye(len(lowest))]
+    factors[lowest] = np.where(np.isin(lowest, list(silent)), 0.0, effects.own.factors)
+    counts[wider.places], counts[lowest] = wider.n, effects.n
+    return Guides(_joined([(wider.places, wide), (lowest, low)]), errors, factors, counts, part)
 
 
 def _levels(regression: Regression, part: Part) -> tuple[FloatArray, float]:
@@ -121,10 +132,12 @@ def _latest(regression: Regression) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Effects:
-    """Levels of the c communities, shrunk towards those of the p subdistricts they are in, `group` (c,), and these towards the district's,
-    whose mean has the standard error `whole`.
+    """Numbers of leases and mean levels (c,) of the communities, these shrunk towards the levels of the p subdistricts they are in, `group`
+    (c,), and those towards the district's, whose mean has the standard error `whole`.
     """
 
+    n: IntArray
+    mean: FloatArray
     own: Shrunk
     group: IntArray
     upper: Shrunk
@@ -139,27 +152,17 @@ class _Effects:
         return float(np.sqrt(apart + (borrowed @ (1 - self.upper.factors)) ** 2 * self.whole**2))
 
 
-def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, *, hidden: Places, silent: Places) -> _Effects:
-    """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's.
-
-    What a hidden parent's children are shrunk towards has not heard the silent ones: it would show what is hidden.
-    """
+def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray) -> _Effects:
+    """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's."""
     n, mean, squares = _within(place, levels, len(lowest))
-    above = tree.parents[lowest]
-    parents = np.unique(above)
-    group = np.searchsorted(parents, above)
-    heard = np.where(np.isin(lowest, list(silent)), 0, n)
-    counted = np.where(np.isin(above, list(hidden)), heard, n)
-    total = np.bincount(group, counted, minlength=len(parents)).astype(np.int64)
-    middle = np.bincount(group, counted * mean, minlength=len(parents)) / np.maximum(total, 1)
-    every = heard if 0 in hidden else n
-    whole = float((every * mean).sum() / max(every.sum(), 1))
-    inside = np.where(counted > 0, squares, 0.0) + counted * (mean - middle[group]) ** 2
-    spread = np.bincount(group, inside, minlength=len(parents)).astype(np.float64)
+    parents, group = np.unique(tree.parents[lowest], return_inverse=True)
+    total, middle, _ = _within(group[place], levels, len(parents))
+    whole = float(levels.mean())
+    spread = np.bincount(group, squares + n * (mean - middle[group]) ** 2, minlength=len(parents)).astype(np.float64)
     upper = _shrink(total, middle, np.full(len(parents), whole), spread)
-    own = _shrink(heard, mean, upper.estimates[group], np.where(heard > 0, squares, 0.0), centred=mean - middle[group])
-    around = float(np.where(every > 0, squares, 0.0).sum() + (every * (mean - whole) ** 2).sum())
-    return _Effects(own, group, upper, np.sqrt(around / max(every.sum() - 1, 1) / max(every.sum(), 1)))
+    own = _shrink(n, mean, upper.estimates[group], squares, centred=mean - middle[group])
+    around = float(((levels - whole) ** 2).sum()) / max(len(levels) - 1, 1)
+    return _Effects(n, mean, own, group, upper, np.sqrt(around / len(levels)))
 
 
 def _shrink(n: IntArray, mean: FloatArray, parent: FloatArray, squares: FloatArray, *, centred: FloatArray | None = None) -> Shrunk:
@@ -183,15 +186,15 @@ def _stock(tree: Tree, lowest: list[int], dwellings: Dwellings, regression: Regr
     return Stock(np.column_stack((dwellings.x, by_class[dwellings.class_])), _places(tree, lowest, dwellings.community), dwellings.area)
 
 
-def _spreads(tree: Tree, lowest: list[int], place: IntArray, logs: FloatArray, *, hidden: Places, silent: Places) -> FloatArray:
+def _spreads(tree: Tree, lowest: list[int], place: IntArray, logs: FloatArray, *, hidden: Places) -> FloatArray:
     """Standard deviation of log rents within a community, pooled over its subdistrict, or over the district where that is thin or hidden.
 
-    All leases of an area that is not hidden speak for its spread, as they do for its own band, and none of one that is. A hidden district
-    has those that are not silent. NaN where there are too few.
+    All leases of an area that is not hidden speak for its spread, as they do for its own band, and none of one that is: a hidden district
+    has those of the communities that are not. NaN where there are too few.
     """
     n, _, squares = _within(place, logs, len(lowest))
     above = tree.parents[lowest]
-    heard = ~np.isin(lowest, list(silent)) if 0 in hidden else np.ones(len(lowest), np.bool_)
+    heard = ~np.isin(lowest, list(hidden)) if 0 in hidden else np.ones(len(lowest), np.bool_)
     spread = np.full(len(lowest), _pooled(n[heard], squares[heard]))
     for parent in set(above.tolist()) - hidden:
         own = _pooled(n[above == parent], squares[above == parent])
@@ -214,56 +217,74 @@ def _pooled(n: IntArray, squares: FloatArray) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Low:
-    """The communities at the places `lowest`: their bands, the logarithms that these lie around, and their stock in m², (c,) each."""
-
-    lowest: list[int]
-    bands: Bands
-    centre: FloatArray
-    area: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rents:
-    """The n leases: their communities' places among the lowest, their log rents as of today, (n,) each, and all that is known of them."""
-
-    place: IntArray
-    logs: FloatArray
-    part: Part
-
-
-def _with_parents(tree: Tree, low: _Low, effects: _Effects, rents: _Rents, *, hidden: Places) -> Guides:
-    """Bands of all areas: a parent's median is its communities' mean weighted by stock, its width that of all its leases.
-
-    A parent speaks though each of its communities is too thin to: its number is of all its leases. One without enough of them has the
-    spread within the subdistricts of the district, unless that is hidden.
+class _Wider:
+    """The u areas above the communities, at `places` of the tree, the district first: the `shares` (u, c) of their stock that stand in each
+    community, NaN for areas without any, their numbers of leases `n` (u,), and logarithms of the mean rent over their stock (u,): `usual`,
+    were all communities alike, and their own.
     """
-    size, lowest, place = len(tree.areas), low.lowest, rents.place
-    centre, errors, factors, counts = np.full(size, np.nan), np.full(size, np.nan), np.ones(size), np.zeros(size, np.int64)
-    upper = [at for at in range(size) if at not in set(lowest)]
-    members = {at: np.isin([tree.areas[one].id for one in lowest], tree.communities(at)) for at in upper}
-    for at, inside in members.items():
-        known = inside & np.isfinite(low.centre) & (low.area > 0)
-        counts[at] = inside[place].sum()
-        if known.any():
-            shares = np.where(known, low.area, 0.0) / low.area[known].sum()
-            centre[at] = np.log((shares[known] * np.exp(low.centre[known])).sum())
-            errors[at] = effects.error(shares)
-    cell, row = np.nonzero(np.array([inside[place] for inside in members.values()]).reshape(len(upper), len(place)))
-    n, _, squares = _within(effects.group[place], rents.logs, len(effects.upper.errors))
-    around = np.nan if 0 in hidden else _pooled(n, squares)
-    wide = bands(centre[upper], rents.logs[row], cell, np.where(tree.parents[upper] == 0, around, np.nan))
-    low_, median, high = (np.full(size, np.nan) for _ in range(3))
-    sources: list[Any] = [None] * size
-    reasons: list[Any] = [None] * size
-    for places, found in ((upper, wide), (lowest, low.bands)):
-        low_[places], median[places], high[places] = found.low, found.median, found.high
-        for at, source, reason in zip(places, found.sources, found.reasons, strict=True):
-            sources[at], reasons[at] = source, reason
-    errors[lowest] = [effects.error(one) for one in np.eye(len(lowest))]
-    factors[lowest] = effects.own.factors
-    counts[lowest] = np.bincount(place, minlength=len(lowest))
-    return Guides(Bands(low_, median, high, tuple(sources), tuple(reasons)), errors, factors, counts, rents.part)
+
+    places: list[int]
+    members: BoolArray
+    shares: FloatArray
+    n: IntArray
+    usual: FloatArray
+    own: FloatArray
+
+    @property
+    def effects(self) -> FloatArray:
+        """How much dearer each area is than it would be, were all communities alike, (u,)."""
+        return self.own - self.usual
+
+
+def _wider(tree: Tree, lowest: list[int], usual: FloatArray, stock: Stock, effects: _Effects) -> _Wider:
+    """An area's rent is its communities' mean weighted by stock: it speaks though each of them is too thin to."""
+    places = [at for at in range(len(tree.areas)) if at not in set(lowest)]
+    ids = [tree.areas[one].id for one in lowest]
+    members = np.array([np.isin(ids, tree.communities(at)) for at in places]).reshape(len(places), len(lowest))
+    area = members * np.bincount(stock.cell, stock.area, minlength=len(lowest))
+    total = area.sum(axis=1, keepdims=True)
+    shares = area / np.where(total > 0, total, np.nan)
+    rents = np.exp(np.where(np.isfinite(usual), usual, 0.0))
+    own = np.log(shares @ (rents * np.exp(effects.own.estimates)))
+    return _Wider(places, members, shares, members @ effects.n, np.log(shares @ rents), own)
+
+
+def _told(tree: Tree, lowest: list[int], wider: _Wider, effects: _Effects, *, hidden: Places, silent: Places) -> FloatArray:
+    """The effect that each community is told with, (c,), NaN where nobody around it may speak."""
+    lent = np.full(len(lowest), wider.effects[0])
+    if 0 in hidden:
+        heard = np.where(np.isin(lowest, list(hidden)), 0, effects.n)
+        lent[:] = (heard @ effects.mean) / heard.sum() if heard.any() else np.nan
+    for at, inside, n, effect in zip(wider.places, wider.members, wider.n, wider.effects, strict=True):
+        if at not in {0, *hidden} and n > 0:
+            lent[inside] = effect
+    drawn = lent + effects.own.factors * (effects.mean - lent)
+    own = np.where(np.isin(tree.parents[lowest], list(hidden)), drawn, effects.own.estimates)
+    return np.where((effects.n > 0) & ~np.isin(lowest, list(silent)), own, lent)
+
+
+def _wide_bands(wider: _Wider, place: IntArray, logs: FloatArray, *, hidden: Places) -> Bands:
+    """Bands of the areas above the communities, as wide as all their leases are, whose log rents are `logs` (n,), or as the district's."""
+    own = (wider.n > 0) & ~np.isin(wider.places, list(hidden - {0}))
+    lent = np.nan if 0 in hidden else wider.effects[0]
+    cell, row = np.nonzero(wider.members[:, place] & own[:, None])
+    centre = np.where(own, wider.own, wider.usual + lent)
+    found = bands(centre, logs[row], cell, np.full(len(own), np.nan), stocked=np.isfinite(wider.usual))
+    sources, reasons = list(found.sources), list(found.reasons)
+    for at in np.flatnonzero(np.isfinite(centre) & ~np.isfinite(found.median)):
+        if 0 not in hidden and reasons[0] is None:
+            found.median[at] = np.exp(centre[at])
+            found.low[at], found.high[at] = (found.median[at] * side[0] / found.median[0] for side in (found.low, found.high))
+            sources[at], reasons[at] = Source.PARENT, None
+    return replace(found, sources=tuple(sources), reasons=tuple(reasons))
+
+
+def _joined(parts: Sequence[tuple[list[int], Bands]]) -> Bands:
+    """Bands of areas at some places, put together in the order of the places."""
+    order = np.argsort(np.concatenate([places for places, _ in parts]))
+    low, median, high = (np.concatenate([getattr(one, name) for _, one in parts])[order] for name in ("low", "median", "high"))
+    sources, reasons = ([told for _, one in parts for told in getattr(one, name)] for name in ("sources", "reasons"))
+    return Bands(low, median, high, tuple(sources[at] for at in order), tuple(reasons[at] for at in order))
 
 
 def _places(tree: Tree, lowest: list[int], communities: IntArray) -> IntArray:

@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
 
 _NORMAL = NormalDist()
 
@@ -100,13 +100,15 @@ def bands(
     high: float = 0.8,
     empirical: int = 30,
     own: int = 10,
+    stocked: BoolArray | None = None,
 ) -> Bands:
     """Bands around `centre` (m,), logarithms as from `predict`, from the leases' log rents `logs` (n,) and their cells (n,).
 
     With `empirical` leases or more the cell's own quantiles, as far as they lie from its own median; with `own` or more exp(centre ± z·s)
     with its own standard deviation; below that with `parent_spread` (m,), a standard deviation of log rents within a cell of the parent.
-    Leave the leases of hidden cells out: a spread of their own would speak of them. NaN with no_stock where there is no centre, with
-    no_parent where the parent's spread is wanted and missing. Raises ValueError unless 0 < low < 0.5 < high < 1.
+    Leave the leases of hidden cells out: a spread of their own would speak of them. NaN with no_stock where there is no centre, or with
+    no_parent if the cell is one of the `stocked` (m,) and its parent tells it none; with no_parent too where the parent's spread is wanted
+    and missing. Raises ValueError unless 0 < low < 0.5 < high < 1.
     """
     if not 0 < low < 0.5 < high < 1:
         raise ValueError("a band has its low below and its high above the median")
@@ -124,7 +126,8 @@ def bands(
         else:
             spread = float(rents.std(ddof=1)) if source is Source.LOGNORMAL else float(parent_spread[at])
             down[at], up[at] = spread * _NORMAL.inv_cdf(low), spread * _NORMAL.inv_cdf(high)
-        reason = Reason.NO_STOCK if np.isnan(centre[at]) else Reason.NO_PARENT if np.isnan(down[at]) else None
+        missing = Reason.NO_STOCK if stocked is None or not stocked[at] else Reason.NO_PARENT
+        reason = missing if np.isnan(centre[at]) else Reason.NO_PARENT if np.isnan(down[at]) else None
         reasons.append(reason)
         sources.append(source if reason is None else None)
     known = np.where([reason is None for reason in reasons], centre, np.nan)
