@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, select
 from sqlalchemy.orm import Session
 
-from gridmgmt.errors import NotFoundError
+from gridmgmt.errors import InvalidError, NotFoundError
 from gridmgmt.models import Area, RentFigure
 from gridmgmt.rents.methods.guidance import percentile
+from gridmgmt.rents.observations import LEAST, MOST
 from gridmgmt.rents.releases import find_release, newest_release
 
 TOLD = (
@@ -73,8 +74,12 @@ def area_names(session: Session) -> dict[int, tuple[str, str]]:
 def check_rent(session: Session, code: str, use: str, rent: Decimal) -> Checked:
     """Hold a rent in yuan per m² and month against the newest guidance rent of a community, subdistrict or district.
 
-    Uses what is published and nothing else. Raises NotFoundError where nothing was published for the area and use.
+    Uses what is published and nothing else. Raises InvalidError for a rent that would not count as an observation, NotFoundError where
+    nothing was published for the area and use.
     """
+    if not LEAST <= rent <= MOST:
+        raise InvalidError(f"nothing is let for {rent:.2f} yuan per square metre and month: {LEAST} to {MOST:,} are held", field="rent_fen")
+    rent = rent.quantize(Decimal("0.01"))
     release = newest_release(session)
     wish = Wish("guide", area=code, use=use)
     found = [row for row in all_figures(session, release["id"], wish) if row["code"] == code and row["value"] is not None]

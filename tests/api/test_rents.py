@@ -133,6 +133,23 @@ def test_rent_without_a_guidance_rent_is_told_so(log_in: LogIn, made: Ids) -> No
     assert log_in("worker").post("/v1/rents/check", json=body | {"area_m2": 0}).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"rent_fen": 100_000_000_000, "area_m2": 1e-300}, "area_m2"),  # no floor area; their quotient has no digits left
+        ({"area_m2": 0.99}, "area_m2"),
+        ({"area_m2": 100_001}, "area_m2"),
+        ({"rent_fen": 100_000_000_000, "area_m2": 100}, "rent_fen"),  # ten million yuan per m²
+        ({"rent_fen": 4_999, "area_m2": 100}, "rent_fen"),  # 0.4999 yuan
+        ({"rent_fen": 1, "area_m2": 100_000}, "rent_fen"),
+    ],
+)
+def test_rent_that_would_be_no_observation_is_refused_by_name(log_in: LogIn, made: Ids, given: dict[str, object], field: str) -> None:
+    body = {"area": SOUTH, "use": "residential", "rent_fen": 400_000, "area_m2": 100} | given
+    answer = log_in("worker").post("/v1/rents/check", json=body)
+    assert (answer.status_code, [one["field"] for one in answer.json()["errors"]]) == (422, [field])
+
+
 def test_methods_name_their_sources(client: TestClient) -> None:
     methods = {one["name"]: one for one in client.get("/v1/rents/methods").json()}
     assert [name for name, one in methods.items() if one["default"]] == ["rolling"]

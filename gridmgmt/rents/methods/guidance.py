@@ -138,10 +138,10 @@ def percentile(rent: float, low: float, median: float, high: float, *, low_at: f
     """Where a rent stands among those of its cell, 0 to 100, from the published band alone, all in yuan per m² and month.
 
     On either side of the median the logarithm is taken as normal, with the spread that the band has on that side. A side without width puts
-    every rent beyond the median at its end. Raises ValueError unless 0 < low ≤ median ≤ high and the rent is positive.
+    every rent beyond the median at its end. Raises ValueError unless 0 < low ≤ median ≤ high < ∞ and the rent is positive and finite.
     """
-    if not (0 < low <= median <= high and rent > 0):
-        raise ValueError("a rent and its band are positive, low ≤ median ≤ high")
+    if not (0 < low <= median <= high < np.inf and 0 < rent < np.inf):
+        raise ValueError("a rent and its band are positive and finite, low ≤ median ≤ high")
     distance = float(np.log(rent / median))
     if distance == 0:
         return 50.0

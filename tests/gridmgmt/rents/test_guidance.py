@@ -60,7 +60,11 @@ def test_where_a_rent_stands_in_a_published_band() -> None:
     # twice as far above the median as the 80th percentile: 1.6832 standard deviations
     assert percentile(90.0, 30.0, 40.0, 60.0) == pytest.approx(95.38, abs=0.01)
     assert (percentile(41.0, 40.0, 40.0, 40.0), percentile(40.0, 40.0, 40.0, 40.0), percentile(39.0, 40.0, 40.0, 40.0)) == (100, 50, 0)
-    for wrong in ((0.0, 30.0, 40.0, 60.0), (40.0, 50.0, 40.0, 60.0), (40.0, 0.0, 40.0, 60.0)):
+    inf, nan = float("inf"), float("nan")
+    for wrong in (
+        (0.0, 30.0, 40.0, 60.0), (40.0, 50.0, 40.0, 60.0), (40.0, 0.0, 40.0, 60.0), (inf, 30.0, 40.0, 60.0), (nan, 30.0, 40.0, 60.0),
+        (40.0, 30.0, 40.0, inf),
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="band"):
             percentile(*wrong)
 
