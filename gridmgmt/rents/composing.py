@@ -2,7 +2,8 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +21,7 @@ from gridmgmt.rents.figures import Indexed, Judged, discreet, guide_figures, ind
 from gridmgmt.rents.guides import PARAMETERS, guide, load_dwellings
 from gridmgmt.rents.material import Material
 from gridmgmt.rents.observations import observe
-from gridmgmt.rents.releases import HELD_BACK, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
+from gridmgmt.rents.releases import HELD_BACK, Figure, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
 from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of
 from gridmgmt.rents.samples import Floorspace, Frequency, Lets, Sample, Span, load_floorspace
 from gridmgmt.rents.statistics import USES
@@ -30,6 +31,8 @@ LONGEST_YEARS: Final = 15
 """Years of history that a release goes back at most."""
 ALARM: Final = 0.02
 """Twelve months' difference between the headline and repeat rents that an expert should look at."""
+REVIEW: Final = "review"
+"""The flag of such numbers."""
 GUIDE: Final = "stock_prediction"
 """The name of the method of guidance rents."""
 LETS: Final[tuple[Lets, ...]] = ("all", "new")
@@ -81,7 +84,8 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
             said = f"{len(judgements.open)} hidden index numbers are known to within a tenth from earlier releases"
             notes.append(f"Review {tree.areas[0].code} {use}: {said}.")
         every = [*indexed["month"], *(discreet(tree, one, study.stock, judgements) for one in indexed["quarter"])]
-        figures = index_figures(study.sample, tree, every, judgements)
+        alarms = study.alarms(indexed["month"][0])
+        figures = _marked(index_figures(study.sample, tree, every, judgements), alarms.keys(), end)
         fresh += [(by_frequency[one.frequency], one) for one in figures]
         computed |= _levels(every, tree, use)
         dwellings = load_dwellings(session, use, end, cut)
@@ -89,7 +93,7 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
         guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
         fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, earlier)]
         runs += [*by_frequency.values(), guided]
-        notes += study.alarms(indexed["month"][0])
+        notes += alarms.values()
     return add_release(session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes))
 
 
@@ -115,9 +119,9 @@ class Study:
         span = Span.between(self.first, self.end - dt.timedelta(days=1), frequency)
         return Indexed(span, lets, tree_index(self.sample, self.tree, self.stock, span, lets))
 
-    def alarms(self, monthly: Indexed) -> list[str]:
-        """Areas whose headline moved otherwise than the rents of the same units did, over the last twelve months."""
-        found: list[str] = []
+    def alarms(self, monthly: Indexed) -> dict[int, str]:
+        """Ids of areas whose headline moved otherwise than the rents of the same units did, over the last twelve months; and how."""
+        found: dict[int, str] = {}
         for area, local in zip(self.tree.areas, monthly.locals, strict=False):  # no communities by the month
             if local.series.periods <= 12:
                 continue
@@ -126,7 +130,7 @@ class Study:
             if abs(moved[0] - moved[1]) > ALARM:
                 ours, theirs = (100 * (np.exp(one) - 1) for one in moved)
                 told = f"the index moved {ours:+.1f} % over 12 months, repeat rents {theirs:+.1f} %"
-                found.append(f"Review {area.code} {self.sample.use}: {told}.")
+                found[area.id] = f"Review {area.code} {self.sample.use}: {told}."
         return found
 
 
@@ -140,6 +144,17 @@ def tree_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime)
     study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends)
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
     return Outcome([value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)], aside)
+
+
+def _marked(figures: Sequence[Figure], gainsaid: AbstractSet[int], end: dt.date) -> list[Figure]:
+    """The figures, the newest own numbers of these areas marked for review: of the month and of the quarter before `end`."""
+    newest = {("month", (end - dt.timedelta(days=1)).replace(day=1)), ("quarter", _before(end))}
+    return [
+        replace(one, flag=REVIEW)
+        if one.area_id in gainsaid and one.lets == "all" and one.basis == "direct" and (one.frequency, one.period) in newest
+        else one
+        for one in figures
+    ]
 
 
 def _values(indexed: Indexed, tree: Tree, use: str) -> list[Value]:
