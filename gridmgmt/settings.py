@@ -135,6 +135,13 @@ class Sync(_Concern):
     upgrade_url: Annotated[str | None, Field(pattern=r"^https://", description="Where handhelds get a newer app")] = None
 
 
+class Rents(_Concern):
+    """Which part of the rents a guidance rent's band holds. A run keeps what it was computed with."""
+
+    rent_band_low: Annotated[float, Field(gt=0, lt=0.5, description="Share of rents below a guidance rent's band")] = 0.2
+    rent_band_high: Annotated[float, Field(gt=0.5, lt=1, description="Share of rents below the upper end of the band")] = 0.8
+
+
 @dataclass(frozen=True)
 class Settings:
     """All concerns together."""
@@ -145,6 +152,7 @@ class Settings:
     access: Access
     uploads: Uploads = field(default_factory=Uploads)
     sync: Sync = field(default_factory=Sync)
+    rents: Rents = field(default_factory=Rents)
 
 
 CONCERNS: Mapping[str, type[BaseSettings]] = {
@@ -154,6 +162,7 @@ CONCERNS: Mapping[str, type[BaseSettings]] = {
     "access": Access,
     "uploads": Uploads,
     "sync": Sync,
+    "rents": Rents,
 }
 
 
@@ -169,7 +178,9 @@ def load_settings() -> Settings:
             near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
             raise SettingsError(f"{name} is not a setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
     try:
-        return Settings(places=Places(), database=Database(), server=Server(), access=Access(), uploads=Uploads(), sync=Sync())
+        return Settings(
+            places=Places(), database=Database(), server=Server(), access=Access(), uploads=Uploads(), sync=Sync(), rents=Rents()
+        )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -40,7 +40,8 @@ class Figure(Answer):
 
 
 class GuideFigure(Figure):
-    """A guidance rent in yuan per square metre and month: low, median (`value`) and high, the 20th, 50th and 80th percentile."""
+    """A guidance rent in yuan per square metre and month: low, median (`value`) and high, the 20th, 50th and 80th percentile unless the
+    run's parameters say otherwise."""
 
 
 class IndexFigure(Figure):

@@ -58,7 +58,7 @@ def demo(
 
 def _publish(register: Register) -> list[str]:
     with progress("Publishing rents") as advance:
-        return publish_rents(register.database, register.operator, _today(), tell=advance)
+        return publish_rents(register.database, register.operator, _today(), register.settings.rents, tell=advance)
 
 
 def _today() -> date:

@@ -177,7 +177,9 @@ def _compose(quarter: str, *, as_json: bool) -> None:
         register.database.transaction(register.operator) as session,
     ):
         wanted = quarterly.last_quarter(session) if quarter == "last" else quarter
-        done = quarterly.compose_once(session, wanted, tell=lambda use, number, all_of: advance(number, all_of, use))
+        done = quarterly.compose_once(
+            session, wanted, rents=register.settings.rents, tell=lambda use, number, all_of: advance(number, all_of, use)
+        )
         if done.made:
             audit.record(session, "compute", "rent_release", done.release["id"])
     told = _release(done.release)

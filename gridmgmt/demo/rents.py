@@ -10,6 +10,7 @@ from gridmgmt.rents.quarterly import compose_once
 from gridmgmt.rents.releases import Step, list_releases, quarter_text, take_step
 from gridmgmt.security.accounts import known_as
 from gridmgmt.security.audit import record
+from gridmgmt.settings import Rents
 
 QUARTERS: Final = 2
 BEFORE: Final = {"computed": 0, "reviewed": 1, "approved": 2}
@@ -19,7 +20,9 @@ Tell = Callable[[int, int, str], None]
 """Told how many uses are done, of how many in all, and what is being computed."""
 
 
-def publish_rents(database: Database, actor: Actor, today: dt.date, *, tell: Tell = lambda _done, _of, _what: None) -> list[str]:
+def publish_rents(
+    database: Database, actor: Actor, today: dt.date, rents: Rents, *, tell: Tell = lambda _done, _of, _what: None
+) -> list[str]:
     """Publish what was not published yet of the two quarters that ended before `today`; the quarters. `actor` is of class loader.
 
     Each quarter is computed in one transaction, so that an interrupted build is finished by the next. Raises NotFoundError when the
@@ -34,6 +37,7 @@ def publish_rents(database: Database, actor: Actor, today: dt.date, *, tell: Tel
             release = compose_once(
                 session,
                 quarter,
+                rents=rents,
                 tell=lambda use, done, of, at=number, name=quarter: tell(at * of + done, len(wanted) * of, f"{name} {use}"),
             ).release
             record(session, "compute", "rent_release", release["id"], purpose="demo")

@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -18,8 +18,9 @@ from gridmgmt.rents.computing import SET_ASIDE, communities_of, settle
 from gridmgmt.rents.district import Local, series_of_part, tree_index
 from gridmgmt.rents.earlier import told_earlier
 from gridmgmt.rents.figures import Indexed, Judged, discreet, guide_figures, index_figures, judged
-from gridmgmt.rents.guides import PARAMETERS, guide, load_dwellings
+from gridmgmt.rents.guides import WINDOW, guide, load_dwellings
 from gridmgmt.rents.material import Material
+from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.observations import observe
 from gridmgmt.rents.releases import HELD_BACK, Figure, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
 from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of
@@ -41,8 +42,10 @@ FREQUENCIES: Final[tuple[Frequency, ...]] = ("month", "quarter")
 Tell = Callable[[str, int, int], None]
 
 
-def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done, _of: None) -> RowMapping:
+def compose(session: Session, quarter: str, *, band: Band | None = None, tell: Tell = lambda _what, _done, _of: None) -> RowMapping:
     """Compute all products of the district up to the end of a quarter, and keep them as a release to be reviewed; class loader.
+
+    `band`: of guidance rents.
 
     Raises InvalidError for what is no quarter or has not ended, NotFoundError when there is no district or no observation, ConflictError
     when a later quarter was published already.
@@ -68,7 +71,7 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
     uses = _uses(session)
     for done, use in enumerate(uses):
         tell(use, done, len(uses))
-        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end)
+        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end, band or Band())
         settle(session, study.sample)
         indexed: dict[Frequency, list[Indexed]] = {
             frequency: [study.indexed(frequency, lets) for lets in LETS] for frequency in FREQUENCIES
@@ -89,9 +92,9 @@ def compose(session: Session, quarter: str, *, tell: Tell = lambda _what, _done,
         fresh += [(by_frequency[one.frequency], one) for one in figures]
         computed |= _levels(every, tree, use)
         dwellings = load_dwellings(session, use, end, cut)
-        values = guide_values(guide(study.sample, tree, dwellings, end), tree, start, use)
+        values = guide_values(guide(study.sample, tree, dwellings, end, band=study.band), tree, start, use)
         guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
-        fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, earlier)]
+        fresh += [(guided, one) for one in guide_figures(study.sample, tree, dwellings, end, earlier, band=study.band)]
         runs += [*by_frequency.values(), guided]
         notes += alarms.values()
     return add_release(session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes))
@@ -106,11 +109,13 @@ class Study:
     stock: Floorspace
     first: dt.date
     end: dt.date
+    band: Band = field(default_factory=Band)
 
     def plan(self, product: Product, frequency: Frequency) -> Plan:
         """What a run over all areas computes."""
         index = product == "index"
-        parameters = {**(METHODS[DEFAULT].parameters if index else PARAMETERS), "areas": "tree"}
+        guided = {"window_months": WINDOW, **asdict(self.band)}
+        parameters = {**(METHODS[DEFAULT].parameters if index else guided), "areas": "tree"}
         begins = self.first if index else _before(self.end)
         return Plan(product, frequency, DEFAULT if index else GUIDE, parameters, self.tree.areas[0].id, self.sample.use, begins, self.end)
 
@@ -139,7 +144,8 @@ def tree_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime)
     tree = load_tree(session, plan.area_id, cut)
     aside = _aside(session, plan.area_id, plan.use, cut)
     if plan.product == "guide":
-        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends, cut), plan.ends)
+        band = Band(plan.parameters["low"], plan.parameters["high"])
+        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends, cut), plan.ends, band=band)
         return Outcome(guide_values(guides, tree, plan.begins, plan.use), aside)
     study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends)
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"

@@ -20,6 +20,7 @@ from gridmgmt.rents.earlier import Earlier, Told, together
 from gridmgmt.rents.extracts import Extract
 from gridmgmt.rents.guides import Dwellings, Guides, guide
 from gridmgmt.rents.methods.disclosure import GRAVE, Rules, Showing, complete, judge, primary
+from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.methods.overlay import Held, Overlay, overlay
 from gridmgmt.rents.methods.series import IntArray
 from gridmgmt.rents.methods.tables import Sum, Table
@@ -285,7 +286,9 @@ def _cents(number: float) -> Decimal | None:
     return Decimal(f"{number:.2f}") if np.isfinite(number) else None
 
 
-def guide_figures(sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, earlier: Sequence[Earlier] = ()) -> list[Figure]:
+def guide_figures(
+    sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, earlier: Sequence[Earlier] = (), *, band: Band | None = None
+) -> list[Figure]:
     """The guidance rents of all areas for the quarter before `end`, as they may be published.
 
     `earlier`: what public releases told; of interest are those whose windows share months with this one.
@@ -295,7 +298,7 @@ def guide_figures(sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date
     verdicts = judge(over.table, over.cells, withheld=over.withheld)
     hidden = frozenset(np.flatnonzero(verdicts.hidden[:size]).tolist())
     silent = frozenset(at for at in hidden if verdicts.showings[at] is Showing.PARENT)
-    guides = guide(sample, tree, dwellings, end, hidden=hidden, silent=silent)
+    guides = guide(sample, tree, dwellings, end, band=band, hidden=hidden, silent=silent)
     start = Span((end.year * 12 + end.month - 1) - 3, 1, "quarter").days[0]
     made: list[Figure] = []
     for at, area in enumerate(tree.areas):

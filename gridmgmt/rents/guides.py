@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from gridmgmt.rents.believed import standing
-from gridmgmt.rents.methods.guidance import Bands, Source, Stock, bands, predict
+from gridmgmt.rents.methods.guidance import Band, Bands, Source, Stock, bands, predict
 from gridmgmt.rents.methods.moments import Moments
 from gridmgmt.rents.methods.regression import Regression, regress
 from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
@@ -25,7 +25,8 @@ from gridmgmt.rents.samples import Part, Sample, Span
 from gridmgmt.rents.statistics import CLASSES, NUMBER, fetch
 from gridmgmt.rents.tree import Tree
 
-PARAMETERS: Final = {"window_months": 12, "low": 0.2, "high": 0.8}
+WINDOW: Final = 12
+"""Months before the end whose leases speak."""
 Places = AbstractSet[int]
 LEAST: Final = 10
 """Leases from which a spread is known."""
@@ -77,7 +78,14 @@ def load_dwellings(session: Session, use: str, day: dt.date, cut: dt.datetime) -
 
 @one_thread()
 def guide(
-    sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, *, hidden: Places = frozenset(), silent: Places = frozenset()
+    sample: Sample,
+    tree: Tree,
+    dwellings: Dwellings,
+    end: dt.date,
+    *,
+    band: Band | None = None,
+    hidden: Places = frozenset(),
+    silent: Places = frozenset(),
 ) -> Guides:
     """The guidance rents of all areas for the quarter before `end`, from the leases of the twelve months before it.
 
@@ -86,8 +94,7 @@ def guide(
     has leases, and are drawn towards its level; those that are also `silent`, and all areas without leases, stand at that level with their
     own stock. A subdistrict that is hidden or has too few leases for a band has the district's.
     """
-    window = int(PARAMETERS["window_months"])
-    span = Span((end.year * 12 + end.month - 1) - window, window, "month")
+    span = Span((end.year * 12 + end.month - 1) - WINDOW, WINDOW, "month")
     part = sample.part(tree.communities(0), span)
     try:
         regression = regress(Moments.of(part.leases))
@@ -104,8 +111,8 @@ def guide(
     today = own.y - regression.fit.coefficients[own.period] + _latest(regression)
     speaking = ~np.isin(place, [at for at, one in enumerate(lowest) if one in hidden])
     spreads = _spreads(tree, lowest, place, today, hidden=hidden)
-    low = bands(usual + told, today[speaking], place[speaking], spreads, stocked=np.isfinite(usual))
-    wide = _wide_bands(wider, place, today, hidden=hidden)
+    low = bands(usual + told, today[speaking], place[speaking], spreads, band=band, stocked=np.isfinite(usual))
+    wide = _wide_bands(wider, place, today, band, hidden=hidden)
     errors, factors, counts = np.full(len(tree.areas), np.nan), np.ones(len(tree.areas)), np.zeros(len(tree.areas), np.int64)
     errors[wider.places] = [effects.error(shares) for shares in wider.shares]
     errors[lowest] = [effects.error(one) for one in np.eye(len(lowest))]
@@ -263,13 +270,13 @@ def _told(tree: Tree, lowest: list[int], wider: _Wider, effects: _Effects, *, hi
     return np.where((effects.n > 0) & ~np.isin(lowest, list(silent)), own, lent)
 
 
-def _wide_bands(wider: _Wider, place: IntArray, logs: FloatArray, *, hidden: Places) -> Bands:
+def _wide_bands(wider: _Wider, place: IntArray, logs: FloatArray, band: Band | None, *, hidden: Places) -> Bands:
     """Bands of the areas above the communities, as wide as all their leases are, whose log rents are `logs` (n,), or as the district's."""
     own = (wider.n > 0) & ~np.isin(wider.places, list(hidden - {0}))
     lent = np.nan if 0 in hidden else wider.effects[0]
     cell, row = np.nonzero(wider.members[:, place] & own[:, None])
     centre = np.where(own, wider.own, wider.usual + lent)
-    found = bands(centre, logs[row], cell, np.full(len(own), np.nan), stocked=np.isfinite(wider.usual))
+    found = bands(centre, logs[row], cell, np.full(len(own), np.nan), band=band, stocked=np.isfinite(wider.usual))
     sources, reasons = list(found.sources), list(found.reasons)
     for at in np.flatnonzero(np.isfinite(centre) & ~np.isfinite(found.median)):
         if 0 not in hidden and reasons[0] is None:

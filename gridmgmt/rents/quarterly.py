@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from gridmgmt.errors import ConflictError, InvalidError, NotFoundError
 from gridmgmt.rents.composing import Tell, compose
 from gridmgmt.rents.figures import Figure
+from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.releases import figures_of, find_release, list_releases, quarter_start, quarter_text, take_step
+from gridmgmt.settings import Rents
 
 STANDING: Final = ("computed", "reviewed", "approved", "published")
 
@@ -31,15 +33,16 @@ def last_quarter(session: Session) -> str:
     return quarter_text(today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1) - dt.timedelta(days=1))
 
 
-def compose_once(session: Session, quarter: str, *, tell: Tell = lambda _what, _done, _of: None) -> Composed:
-    """Compute a quarter and keep it as a draft, unless the newest release of it that was not rejected says the same, figure by figure;
-    class loader. Raises what `compose` does.
+def compose_once(session: Session, quarter: str, *, rents: Rents, tell: Tell = lambda _what, _done, _of: None) -> Composed:
+    """Compute a quarter as the settings `rents` have it, and keep it as a draft, unless the newest release of it that was not rejected says
+    the same, figure by figure; class loader. Raises what `compose` does.
     """
+    band = Band(rents.rent_band_low, rents.rent_band_high)
     standing = next((one for one in list_releases(session) if one["quarter"] == quarter and one["state"] in STANDING), None)
     if standing is None:
-        return Composed(compose(session, quarter, tell=tell), made=True)
+        return Composed(compose(session, quarter, band=band, tell=tell), made=True)
     with session.begin_nested() as trial:
-        fresh = compose(session, quarter, tell=tell)
+        fresh = compose(session, quarter, band=band, tell=tell)
         if _said(session, fresh["id"]) == _said(session, standing["id"]):
             trial.rollback()
             return Composed(standing, made=False)

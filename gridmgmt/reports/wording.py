@@ -18,8 +18,8 @@ WORDS: Final[Terms] = {
     "page": Term("第 {page} 页，共 {pages} 页", "Page {page} of {pages}"),
     "headline": Term("本季要点", "At a glance"),
     "headline_note": Term(
-        "指导租金单位为元/平方米·月，低位、中位、高位分别为第20、50、80百分位；指数以首期为100，变动按已发布的指数计算。",
-        "Guidance rents are in yuan per square metre and month; low, middle and high are the 20th, 50th and 80th percentile. "
+        "指导租金单位为元/平方米·月，低位、中位、高位分别为第{low}、50、{high}百分位；指数以首期为100，变动按已发布的指数计算。",
+        "Guidance rents are in yuan per square metre and month; low, middle and high are the percentiles {low}, 50 and {high}. "
         "The first period of the index is 100; changes are those of the published index.",
     ),
     "use": Term("用途", "Use"),
@@ -129,9 +129,9 @@ METHOD: Final[Terms] = {
     ),
     "guide": Term(
         "指导租金：以最近十二个月的观测拟合特征价格模型，对全部存量房屋预测，社区效应向所属街道收缩（Searle、Casella 与 McCulloch，1992）；"
-        "低位、中位、高位为第20、50、80百分位。",
+        "低位、中位、高位为第{low}、50、{high}百分位。",
         "Guidance rents: a hedonic model of the last twelve months, predicted over the whole stock, with community effects shrunk towards "
-        "their subdistrict (Searle, Casella and McCulloch, 1992); low, middle and high are the 20th, 50th and 80th percentile.",
+        "their subdistrict (Searle, Casella and McCulloch, 1992); low, middle and high are the percentiles {low}, 50 and {high}.",
     ),
     "disclosure": Term(
         "披露控制：观测不超过10条、出租人少于3人或单一出租人占比超过50%的数值不公开；为防止由合计与差额推算，另有数值一并隐去。"

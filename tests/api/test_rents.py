@@ -126,6 +126,13 @@ def test_rent_is_held_against_the_band(log_in: LogIn, made: Ids, rent_fen: int, 
     assert place[0] <= answer.json()["percentile"] <= place[1]
 
 
+def test_ends_of_the_band_stand_where_its_run_put_them(log_in: LogIn, drawn: Drawn) -> None:
+    release_all(drawn.database, drawn.places, SOUTH, band={"low": 0.1, "high": 0.9})
+    for rent_fen, place in ((320_000, 10), (480_000, 90)):
+        body = {"area": SOUTH, "use": "residential", "rent_fen": rent_fen, "area_m2": 100}
+        assert log_in("worker").post("/v1/rents/check", json=body).json()["percentile"] == place
+
+
 def test_rent_without_a_guidance_rent_is_told_so(log_in: LogIn, made: Ids) -> None:
     body = {"area": NORTH, "use": "residential", "rent_fen": 100, "area_m2": 1}
     answer = log_in("worker").post("/v1/rents/check", json=body)

@@ -9,7 +9,7 @@ import pytest
 from gridmgmt.rents.extracts import Extract
 from gridmgmt.rents.figures import guide_figures
 from gridmgmt.rents.guides import Dwellings, guide
-from gridmgmt.rents.methods.guidance import Source
+from gridmgmt.rents.methods.guidance import Band, Source
 from gridmgmt.rents.methods.series import Reason
 from gridmgmt.rents.observations import ATTRIBUTES
 from gridmgmt.rents.samples import Sample
@@ -127,6 +127,14 @@ def test_what_a_hidden_subdistrict_is_says_nothing_of_itself_or_its_communities(
     assert found.median[[WEST, 5, 6]] == pytest.approx(DISTRICT_RENT, abs=1e-3)
     assert found.low[WEST] / found.median[WEST] == pytest.approx(found.low[DISTRICT] / found.median[DISTRICT])
     assert found.low[5] == pytest.approx(DISTRICT_RENT * np.exp(-0.8416212 * np.sqrt(0.96 / 92)), abs=1e-3)
+
+
+def test_band_is_as_wide_as_it_is_asked_for() -> None:
+    """From the 10th to the 90th percentile, 1.2815516 standard deviations to either side."""
+    silent = frozenset({5, 6})
+    found = guide(sample(), TREE, STOCK, END, band=Band(0.1, 0.9), hidden=silent, silent=silent).bands
+    assert found.low[5] == pytest.approx(WEST_RENT * np.exp(-1.2815516 * 0.1021508), abs=1e-3)
+    assert found.high[5] == pytest.approx(WEST_RENT * np.exp(1.2815516 * 0.1021508), abs=1e-3)
 
 
 def test_hidden_district_leaves_nothing_to_go_by() -> None:
