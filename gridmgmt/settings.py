@@ -136,7 +136,9 @@ class Sync(_Concern):
 
 
 class Rents(_Concern):
-    """What of published rents is hidden so that nobody finds a lease in them, and what stands in its place."""
+    """How rents are published: what is hidden so that nobody finds a lease in them, what stands in its place, and which part of the rents a
+    guidance rent's band holds. A run keeps what it was computed with.
+    """
 
     rents_few: Annotated[int, Field(ge=3, le=1_000, description="So many leases or fewer have no number of their own")] = 10
     rents_thin: Annotated[int, Field(ge=3, le=10_000, description="So many leases or fewer are marked as few")] = 30
@@ -144,6 +146,8 @@ class Rents(_Concern):
     rents_share: Annotated[float, Field(gt=0, le=0.9, description="Largest share of its leases that one of them may have")] = 0.5
     rents_complete: Annotated[float, Field(ge=0, le=1, description="Share of its usual leases below which a month waits")] = 0.8
     rents_roll_up: Annotated[bool, Field(description="Show the number of the area around in place of one that is hidden")] = True
+    rents_band_low: Annotated[float, Field(gt=0, lt=0.5, description="Share of rents below a guidance rent's band")] = 0.2
+    rents_band_high: Annotated[float, Field(gt=0.5, lt=1, description="Share of rents below the upper end of the band")] = 0.8
 
     @model_validator(mode="after")
     def _marks_more_than_it_hides(self) -> Self:

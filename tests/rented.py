@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -14,6 +15,7 @@ from tests.places import Places
 
 START: Final = dt.date(2024, 1, 1)
 END: Final = dt.date(2024, 4, 1)
+BAND: Final = {"low": 0.2, "high": 0.8}
 STEPS: Final = {"published": 3, "draft": 0, "reviewed": 1, "approved": 2, "spare": 0}
 """How many steps each release has taken; only the first one is public."""
 
@@ -32,14 +34,14 @@ def figure(area_id: int, value: str, *, product: str = "guide", period: dt.date 
     return Figure(kind, "quarter", area_id, use, "all", period, middle, low, high, Decimal("0.0100"), 40, "direct", None, None)
 
 
-def release_all(database: Database, places: Places, area: str) -> dict[str, uuid.UUID]:
+def release_all(database: Database, places: Places, area: str, band: Mapping[str, float] = BAND) -> dict[str, uuid.UUID]:
     """A release in each state of STEPS, of one quarter: computed and reviewed at the command line, approved and published by `district`."""
     actor, area_id = loader(database), places.areas[area]
     made: dict[str, uuid.UUID] = {}
     with database.transaction(actor) as session:
         cut = take_cut(session)
         runs = {
-            product: store(session, Plan(product, "quarter", "by hand", {}, area_id, "residential", START, END), Outcome([], 0), cut)
+            product: store(session, Plan(product, "quarter", "by hand", band, area_id, "residential", START, END), Outcome([], 0), cut)
             for product in ("index", "guide")
         }
         for name in STEPS:

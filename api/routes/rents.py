@@ -166,8 +166,7 @@ def list_methods() -> object:
 )
 def check_rent(session: ReadSessionDep, body: Rent) -> object:
     """Hold a rent against the newest guidance rent of its area: where it stands, and whether it lies in the band. Nothing is kept."""
-    rent = (Decimal(body.rent_fen) / 100 / Decimal(str(body.area_m2))).quantize(Decimal("0.01"))
-    return published.check_rent(session, body.area, body.use, max(rent, Decimal("0.01")))
+    return published.check_rent(session, body.area, body.use, Decimal(body.rent_fen) / 100 / Decimal(str(body.area_m2)))
 
 
 @router.get("/releases", response_model=list[Release])

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from api.schemas.base import Answer, AreaCode, Body, Moment
+from gridmgmt.rents.observations import LARGEST, SMALLEST
 
 Use = Literal["residential", "shop", "office", "plant", "warehouse", "other"]
 Lets = Literal["all", "new"]
@@ -39,7 +40,8 @@ class Figure(Answer):
 
 
 class GuideFigure(Figure):
-    """A guidance rent in yuan per square metre and month: low, median (`value`) and high, the 20th, 50th and 80th percentile."""
+    """A guidance rent in yuan per square metre and month: low, median (`value`) and high, the 20th, 50th and 80th percentile unless the
+    run's parameters say otherwise."""
 
 
 class IndexFigure(Figure):
@@ -148,7 +150,7 @@ class Rent(Body):
     use: Use
     rent_fen: Annotated[int, Field(ge=1, le=100_000_000_000)]
     """In fen (1/100 yuan) a month."""
-    area_m2: Annotated[float, Field(gt=0, le=1_000_000)]
+    area_m2: Annotated[float, Field(ge=SMALLEST, le=LARGEST)]
 
 
 class RentChecked(Answer):

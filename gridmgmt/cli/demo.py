@@ -14,7 +14,6 @@ from gridmgmt.demo.scales import ScaleName
 from gridmgmt.operations.counting import count_residents
 from gridmgmt.operations.operator import DEMO, OperatorError, Register, open_register
 from gridmgmt.operations.statistics import refresh_statistics
-from gridmgmt.rents.quarterly import rules_of
 from gridmgmt.security.sealing import Sealer
 from gridmgmt.settings import load_settings
 
@@ -59,7 +58,7 @@ def demo(
 
 def _publish(register: Register) -> list[str]:
     with progress("Publishing rents") as advance:
-        return publish_rents(register.database, register.operator, _today(), rules_of(register.settings.rents), tell=advance)
+        return publish_rents(register.database, register.operator, _today(), register.settings.rents, tell=advance)
 
 
 def _today() -> date:

@@ -177,8 +177,9 @@ def _compose(quarter: str, *, as_json: bool) -> None:
         register.database.transaction(register.operator) as session,
     ):
         wanted = quarterly.last_quarter(session) if quarter == "last" else quarter
-        rules = quarterly.rules_of(register.settings.rents)
-        done = quarterly.compose_once(session, wanted, rules, tell=lambda use, number, all_of: advance(number, all_of, use))
+        done = quarterly.compose_once(
+            session, wanted, rents=register.settings.rents, tell=lambda use, number, all_of: advance(number, all_of, use)
+        )
         if done.made:
             audit.record(session, "compute", "rent_release", done.release["id"])
     told = _release(done.release)
@@ -256,10 +257,13 @@ def _row(value: Value, frequency: str) -> dict[str, Any]:
 
 
 def _month(text: str, field: str) -> dt.date:
-    found = re.fullmatch(r"([12]\d{3})-(0[1-9]|1[0-2])(-\d\d)?", text)
-    if found is None:
-        raise InvalidError(f"{text} is no month: expected something like 2011-03", field=field)
-    return dt.date(int(found[1]), int(found[2]), 1)
+    refused = InvalidError(f"{text} is no month: expected something like 2011-03", field=field)
+    if not re.fullmatch(r"[12][0-9]{3}-[0-9]{2}(-[0-9]{2})?", text):
+        raise refused
+    try:
+        return dt.date.fromisoformat(text if len(text) > 7 else f"{text}-01").replace(day=1)
+    except ValueError:
+        raise refused from None
 
 
 def _id(text: str) -> uuid.UUID:

@@ -6,11 +6,11 @@ from typing import Final
 
 from gridmgmt.database import Actor, Database
 from gridmgmt.demo.accounts import EXPERT
-from gridmgmt.rents.methods.disclosure import Rules
 from gridmgmt.rents.quarterly import compose_once
 from gridmgmt.rents.releases import Step, list_releases, quarter_text, take_step
 from gridmgmt.security.accounts import known_as
 from gridmgmt.security.audit import record
+from gridmgmt.settings import Rents
 
 QUARTERS: Final = 2
 BEFORE: Final = {"computed": 0, "reviewed": 1, "approved": 2}
@@ -21,7 +21,7 @@ Tell = Callable[[int, int, str], None]
 
 
 def publish_rents(
-    database: Database, actor: Actor, today: dt.date, rules: Rules, *, tell: Tell = lambda _done, _of, _what: None
+    database: Database, actor: Actor, today: dt.date, rents: Rents, *, tell: Tell = lambda _done, _of, _what: None
 ) -> list[str]:
     """Publish what was not published yet of the two quarters that ended before `today`; the quarters. `actor` is of class loader.
 
@@ -37,7 +37,7 @@ def publish_rents(
             release = compose_once(
                 session,
                 quarter,
-                rules,
+                rents=rents,
                 tell=lambda use, done, of, at=number, name=quarter: tell(at * of + done, len(wanted) * of, f"{name} {use}"),
             ).release
             record(session, "compute", "rent_release", release["id"], purpose="demo")

@@ -26,8 +26,8 @@ LAYER = Layer(
     properties=(
         *AREA,
         Property("value", "number", "Guidance rent, yuan per square metre and month", "指导租金（元/平方米·月）"),
-        Property("low", "number", "Lower end of the band, its 20th percentile", "下限（第 20 百分位）"),
-        Property("high", "number", "Upper end of the band, its 80th percentile", "上限（第 80 百分位）"),
+        Property("low", "number", "Lower end of the band, the 20th percentile unless its run says otherwise", "下限（默认第 20 百分位）"),
+        Property("high", "number", "Upper end of the band, the 80th percentile unless its run says otherwise", "上限（默认第 80 百分位）"),
         *TOLD,
     ),
     rows=_rows,

@@ -77,7 +77,7 @@ def compute_quarter(register: Register) -> str:
     with register.database.transaction(register.operator) as session:
         quarter = quarterly.last_quarter(session)
         try:
-            done = quarterly.compose_once(session, quarter, quarterly.rules_of(register.settings.rents))
+            done = quarterly.compose_once(session, quarter, rents=register.settings.rents)
         except NotFoundError as error:  # an office that has entered no lease yet has no rents to compute
             return f"{quarter}: {error.detail}"
         if not done.made:

@@ -58,9 +58,9 @@ METHODS: Final[Mapping[str, Method]] = {
             "median",
             "Mix-adjusted median",
             "结构调整中位数法",
-            "Medians of communities and classes, weighted by the stock. Chained each January.",
-            "Eurostat, RPPI Handbook (2013), chapter 4",
-            FORMULA,
+            "Medians of communities and classes, weighted by the stock. Chained each January. Errors by drawing units anew.",
+            "Eurostat, RPPI Handbook (2013), chapter 4; Efron (1979)",
+            {**FORMULA, "draws": 200, "seed": 1979},
         ),
         Method(
             "repeat",

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -17,10 +18,11 @@ from gridmgmt.rents.computing import SET_ASIDE, communities_of, settle
 from gridmgmt.rents.district import Local, series_of_part, tree_index
 from gridmgmt.rents.earlier import Told, told_earlier
 from gridmgmt.rents.figures import Indexed, discreet, guide_figures, index_figures
-from gridmgmt.rents.guides import PARAMETERS, guide, load_dwellings
+from gridmgmt.rents.guides import WINDOW, guide, load_dwellings
 from gridmgmt.rents.judging import Judged, judged
 from gridmgmt.rents.material import Material
 from gridmgmt.rents.methods.disclosure import Rules
+from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.observations import observe
 from gridmgmt.rents.releases import HELD_BACK, Figure, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
 from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of
@@ -32,6 +34,8 @@ LONGEST_YEARS: Final = 15
 """Years of history that a release goes back at most."""
 ALARM: Final = 0.02
 """Twelve months' difference between the headline and repeat rents that an expert should look at."""
+REVIEW: Final = "review"
+"""The flag of such numbers."""
 GUIDE: Final = "stock_prediction"
 """The name of the method of guidance rents."""
 LETS: Final[tuple[Lets, ...]] = ("all", "new")
@@ -40,8 +44,17 @@ FREQUENCIES: Final[tuple[Frequency, ...]] = ("month", "quarter")
 Tell = Callable[[str, int, int], None]
 
 
-def compose(session: Session, quarter: str, *, rules: Rules | None = None, tell: Tell = lambda _what, _done, _of: None) -> RowMapping:
+def compose(
+    session: Session,
+    quarter: str,
+    *,
+    rules: Rules | None = None,
+    band: Band | None = None,
+    tell: Tell = lambda _what, _done, _of: None,
+) -> RowMapping:
     """Compute all products of the district up to the end of a quarter, and keep them as a release to be reviewed; class loader.
+
+    `rules`: of disclosure control; `band`: of guidance rents.
 
     Raises InvalidError for what is no quarter or has not ended, NotFoundError when there is no district or no observation, ConflictError
     when a later quarter was published already.
@@ -68,7 +81,7 @@ def compose(session: Session, quarter: str, *, rules: Rules | None = None, tell:
     uses = _uses(session)
     for done, use in enumerate(uses):
         tell(use, done, len(uses))
-        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end, rules)
+        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end, rules, band or Band())
         settle(session, study.sample)
         indexed: dict[Frequency, list[Indexed]] = {
             frequency: [study.indexed(frequency, lets) for lets in LETS] for frequency in FREQUENCIES
@@ -87,17 +100,18 @@ def compose(session: Session, quarter: str, *, rules: Rules | None = None, tell:
             notes.append(f"Review {tree.areas[0].code} {use}: {said}.")
         told = {_name(one) for _, one in before if (one.product, one.use, one.basis) == ("index", use, "direct")}
         every = [discreet(tree, one, study.stock, judgements, told) for series in indexed.values() for one in series]
-        figures = index_figures(study.sample, tree, every, judgements, rules=rules)
+        alarms = study.alarms(indexed["month"][0])
+        figures = _marked(index_figures(study.sample, tree, every, judgements, rules=rules), alarms.keys(), end)
         fresh += [(by_frequency[one.frequency], one) for one in figures]
         computed |= _levels(every, tree, use)
         dwellings = load_dwellings(session, use, end, cut)
-        values = guide_values(guide(study.sample, tree, dwellings, end), tree, start, use)
+        values = guide_values(guide(study.sample, tree, dwellings, end, band=study.band), tree, start, use)
         guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
-        said, changed = guide_figures(study.sample, tree, dwellings, end, earlier, rules=rules)
+        said, changed = guide_figures(study.sample, tree, dwellings, end, earlier, rules=rules, band=study.band)
         stands = _guides_unchanged(session, edition, use, changed)
         fresh += [stands.get(one.area_id, (guided, one)) for one in said]
         runs += [*by_frequency.values(), guided]
-        notes += study.alarms(indexed["month"][0])
+        notes += alarms.values()
     return add_release(session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes))
 
 
@@ -110,12 +124,14 @@ class Study:
     stock: Floorspace
     first: dt.date
     end: dt.date
-    rules: Rules
+    rules: Rules = field(default_factory=Rules)
+    band: Band = field(default_factory=Band)
 
     def plan(self, product: Product, frequency: Frequency) -> Plan:
         """What a run over all areas computes."""
         index = product == "index"
-        parameters = {**(METHODS[DEFAULT].parameters if index else PARAMETERS), "areas": "tree", "disclosure": asdict(self.rules)}
+        guided = {"window_months": WINDOW, **asdict(self.band)}
+        parameters = {**(METHODS[DEFAULT].parameters if index else guided), "areas": "tree", "disclosure": asdict(self.rules)}
         begins = self.first if index else _before(self.end)
         return Plan(product, frequency, DEFAULT if index else GUIDE, parameters, self.tree.areas[0].id, self.sample.use, begins, self.end)
 
@@ -124,9 +140,9 @@ class Study:
         span = Span.between(self.first, self.end - dt.timedelta(days=1), frequency)
         return Indexed(span, lets, tree_index(self.sample, self.tree, self.stock, span, lets))
 
-    def alarms(self, monthly: Indexed) -> list[str]:
-        """Areas whose headline moved otherwise than the rents of the same units did, over the last twelve months."""
-        found: list[str] = []
+    def alarms(self, monthly: Indexed) -> dict[int, str]:
+        """Ids of areas whose headline moved otherwise than the rents of the same units did, over the last twelve months; and how."""
+        found: dict[int, str] = {}
         for area, local in zip(self.tree.areas, monthly.locals, strict=False):  # no communities by the month
             if local.series.periods <= 12:
                 continue
@@ -135,7 +151,7 @@ class Study:
             if abs(moved[0] - moved[1]) > ALARM:
                 ours, theirs = (100 * (np.exp(one) - 1) for one in moved)
                 told = f"the index moved {ours:+.1f} % over 12 months, repeat rents {theirs:+.1f} %"
-                found.append(f"Review {area.code} {self.sample.use}: {told}.")
+                found[area.id] = f"Review {area.code} {self.sample.use}: {told}."
         return found
 
 
@@ -144,11 +160,23 @@ def tree_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime)
     tree = load_tree(session, plan.area_id, cut)
     aside = _aside(session, plan.area_id, plan.use, cut)
     if plan.product == "guide":
-        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends, cut), plan.ends)
+        band = Band(plan.parameters["low"], plan.parameters["high"])
+        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends, cut), plan.ends, band=band)
         return Outcome(guide_values(guides, tree, plan.begins, plan.use), aside)
-    study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends, Rules())
+    study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends)
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
     return Outcome([value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)], aside)
+
+
+def _marked(figures: Sequence[Figure], gainsaid: AbstractSet[int], end: dt.date) -> list[Figure]:
+    """The figures, the newest own numbers of these areas marked for review: of the month and of the quarter before `end`."""
+    newest = {("month", (end - dt.timedelta(days=1)).replace(day=1)), ("quarter", _before(end))}
+    return [
+        replace(one, flag=REVIEW)
+        if one.area_id in gainsaid and one.lets == "all" and one.basis == "direct" and (one.frequency, one.period) in newest
+        else one
+        for one in figures
+    ]
 
 
 def _values(indexed: Indexed, tree: Tree, use: str) -> list[Value]:

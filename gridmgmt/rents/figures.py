@@ -17,6 +17,7 @@ from gridmgmt.rents.earlier import Earlier, Told
 from gridmgmt.rents.guides import Dwellings, Guides, guide
 from gridmgmt.rents.judging import OWN, Judged, Kind, guide_verdicts
 from gridmgmt.rents.methods.disclosure import Rules, Showing, complete
+from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.methods.series import BoolArray
 from gridmgmt.rents.releases import HELD_BACK, Carried, Figure
 from gridmgmt.rents.samples import Floorspace, Lets, Sample, Span
@@ -168,7 +169,14 @@ def _cents(number: float) -> Decimal | None:
 
 
 def guide_figures(
-    sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, earlier: Sequence[Earlier] = (), *, rules: Rules
+    sample: Sample,
+    tree: Tree,
+    dwellings: Dwellings,
+    end: dt.date,
+    earlier: Sequence[Earlier] = (),
+    *,
+    rules: Rules,
+    band: Band | None = None,
 ) -> tuple[list[Figure], dict[dt.datetime, set[int]]]:
     """The guidance rents of all areas for the quarter before `end`, as they may be published; and by data cut of what was told of this
     quarter the ids of areas whose leases have changed since.
@@ -180,7 +188,7 @@ def guide_figures(
     hidden = frozenset(np.flatnonzero(verdicts.hidden[:size]).tolist())
     silent = frozenset(at for at in hidden if verdicts.showings[at] is Showing.PARENT)
     veiled = {at for at in hidden if tree.areas[at].level != "community"}
-    guides = guide(sample, tree, dwellings, end, hidden=hidden, silent=silent)
+    guides = guide(sample, tree, dwellings, end, band=band, hidden=hidden, silent=silent)
     start = Span((end.year * 12 + end.month - 1) - 3, 1, "quarter").days[0]
     made: list[Figure] = []
     for at, area in enumerate(tree.areas):

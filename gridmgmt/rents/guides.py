@@ -5,6 +5,7 @@ that towards the district's. The stock of every area, let or not, is valued with
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -13,10 +14,10 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from gridmgmt.rents.believed import standing
-from gridmgmt.rents.methods.guidance import Bands, Stock, bands, predict
+from gridmgmt.rents.methods.guidance import Band, Bands, Source, Stock, bands, predict
 from gridmgmt.rents.methods.moments import Moments
 from gridmgmt.rents.methods.regression import Regression, regress
-from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
 from gridmgmt.rents.methods.shrinkage import Shrunk, moments, shrink
 from gridmgmt.rents.methods.threads import one_thread
 from gridmgmt.rents.observations import ATTRIBUTES, MEASURES, MICRO
@@ -24,7 +25,8 @@ from gridmgmt.rents.samples import Part, Sample, Span
 from gridmgmt.rents.statistics import CLASSES, NUMBER, fetch
 from gridmgmt.rents.tree import Tree
 
-PARAMETERS: Final = {"window_months": 12, "low": 0.2, "high": 0.8}
+WINDOW: Final = 12
+"""Months before the end whose leases speak."""
 Places = AbstractSet[int]
 LEAST: Final = 10
 """Leases from which a spread is known."""
@@ -76,17 +78,23 @@ def load_dwellings(session: Session, use: str, day: dt.date, cut: dt.datetime) -
 
 @one_thread()
 def guide(
-    sample: Sample, tree: Tree, dwellings: Dwellings, end: dt.date, *, hidden: Places = frozenset(), silent: Places = frozenset()
+    sample: Sample,
+    tree: Tree,
+    dwellings: Dwellings,
+    end: dt.date,
+    *,
+    band: Band | None = None,
+    hidden: Places = frozenset(),
+    silent: Places = frozenset(),
 ) -> Guides:
     """The guidance rents of all areas for the quarter before `end`, from the leases of the twelve months before it.
 
-    What is said of the areas at the places `hidden` is made of what is told of others. Communities have their subdistrict's spread, or the
-    district's where that one is hidden too, and their level is drawn towards that of the nearest area around them that is not. The leases
-    of those that are also `silent` do not speak at all: their level is that area's. A subdistrict's level is the district's for its own
-    stock, with the district's band.
+    An area's own number is of all leases in it and of its whole stock, whatever is hidden below it. What is said of the areas at the places
+    `hidden` is made of what is told of others: communities have the spread of the nearest area around them that is not hidden and
+    has leases, and are drawn towards its level; those that are also `silent`, and all areas without leases, stand at that level with their
+    own stock. A subdistrict that is hidden or has too few leases for a band has the district's.
     """
-    window = int(PARAMETERS["window_months"])
-    span = Span((end.year * 12 + end.month - 1) - window, window, "month")
+    span = Span((end.year * 12 + end.month - 1) - WINDOW, WINDOW, "month")
     part = sample.part(tree.communities(0), span)
     try:
         regression = regress(Moments.of(part.leases))
@@ -95,18 +103,22 @@ def guide(
     lowest, own = tree.at("community"), part.leases
     place = _places(tree, lowest, own.community)
     levels, trend = _levels(regression, part)
-    effects, everywhere = _effects(tree, lowest, place, levels, hidden=hidden, silent=silent)
-    stock, worth = _stock(tree, lowest, dwellings, regression, part), np.r_[regression.slopes, 1.0]
-    centre = predict(stock, worth, trend, effects.estimates)
-    speaking = ~np.isin(place, [at for at, one in enumerate(lowest) if one in hidden])
+    effects = _effects(tree, lowest, place, levels)
+    stock = _stock(tree, lowest, dwellings, regression, part)
+    usual = predict(stock, np.r_[regression.slopes, 1.0], trend, np.zeros(len(lowest)))
+    wider = _wider(tree, lowest, usual, stock, effects)
+    told = _told(tree, lowest, wider, effects, hidden=hidden, silent=silent)
     today = own.y - regression.fit.coefficients[own.period] + _latest(regression)
-    heard = ~np.isin(place, [at for at, one in enumerate(lowest) if one in silent])
-    lows = bands(centre, today[speaking], place[speaking], _spreads(tree, lowest, place[heard], levels[heard], hidden))
-    area = np.bincount(_places(tree, lowest, dwellings.community), dwellings.area, minlength=len(lowest)).astype(np.float64)
-    guides = _with_parents(tree, lows, area, effects, _Rents(lowest, place, today, part))
-    plain = predict(stock, worth, trend, np.full(len(lowest), everywhere))
-    veiled = {at: [lowest.index(child) for child in tree.children(at)] for at in tree.at("subdistrict") if at in hidden}
-    return replace(guides, bands=_veiled(guides.bands, veiled, plain, area))
+    speaking = ~np.isin(place, [at for at, one in enumerate(lowest) if one in hidden])
+    spreads = _spreads(tree, lowest, place, today, hidden=hidden)
+    low = bands(usual + told, today[speaking], place[speaking], spreads, band=band, stocked=np.isfinite(usual))
+    wide = _wide_bands(wider, place, today, band, hidden=hidden)
+    errors, factors, counts = np.full(len(tree.areas), np.nan), np.ones(len(tree.areas)), np.zeros(len(tree.areas), np.int64)
+    errors[wider.places] = [effects.error(shares) for shares in wider.shares]
+    errors[lowest] = [effects.error(one) for one in np.eye(len(lowest))]
+    factors[lowest] = np.where(np.isin(lowest, list(silent)), 0.0, effects.own.factors)
+    counts[wider.places], counts[lowest] = wider.n, effects.n
+    return Guides(_joined([(wider.places, wide), (lowest, low)]), errors, factors, counts, part)
 
 
 def _levels(regression: Regression, part: Part) -> tuple[FloatArray, float]:
@@ -125,37 +137,46 @@ def _latest(regression: Regression) -> float:
     return float(regression.fit.coefficients[seen].mean())
 
 
-def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, *, hidden: Places, silent: Places) -> tuple[Shrunk, float]:
-    """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's; and the district's.
-
-    Children of a hidden subdistrict are shrunk towards the district, and where that is hidden too, towards the communities that are told.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Effects:
+    """Numbers of leases and mean levels (c,) of the communities, these shrunk towards the levels of the p subdistricts they are in, `group`
+    (c,), and those towards the district's, whose mean has the standard error `whole`.
     """
-    n = np.bincount(place, minlength=len(lowest))
-    mean = np.bincount(place, levels, minlength=len(lowest)) / np.maximum(n, 1)
-    squares = np.bincount(place, (levels - mean[place]) ** 2, minlength=len(lowest)).astype(np.float64)
-    above = np.array([tree.areas[one].parent for one in lowest])
-    parents = np.unique(above)
-    group = np.searchsorted(parents, above)
-    heard = np.where(np.isin(lowest, list(silent)), 0, n)
-    veiled = np.isin(above, list(hidden))
-    counted = np.where(veiled, heard, n)
-    total = np.bincount(group, counted, minlength=len(parents)).astype(np.int64)
-    middle = np.bincount(group, counted * mean, minlength=len(parents)) / np.maximum(total, 1)
-    every = np.where(np.isin(lowest, list(hidden)), 0, n) if 0 in hidden else n
-    whole = float((every * mean).sum() / max(every.sum(), 1))
-    inside = np.where(counted > 0, squares, 0.0) + counted * (mean - middle[group]) ** 2
-    spread = np.bincount(group, inside, minlength=len(parents)).astype(np.float64)
+
+    n: IntArray
+    mean: FloatArray
+    own: Shrunk
+    group: IntArray
+    upper: Shrunk
+    whole: float
+
+    def error(self, shares: FloatArray) -> float:
+        """Standard error of the mean of the communities by `shares` (c,), which add up to one: what is not a community's own is its
+        subdistrict's, and what is not the subdistrict's own the district's.
+        """
+        borrowed = np.bincount(self.group, shares * (1 - self.own.factors), minlength=len(self.upper.errors))
+        apart = (shares**2) @ (self.own.errors**2) + (borrowed**2) @ (self.upper.errors**2)
+        return float(np.sqrt(apart + (borrowed @ (1 - self.upper.factors)) ** 2 * self.whole**2))
+
+
+def _effects(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray) -> _Effects:
+    """Levels of the communities, shrunk towards their subdistrict's, which are shrunk towards the district's."""
+    n, mean, squares = _within(place, levels, len(lowest))
+    parents, group = np.unique(tree.parents[lowest], return_inverse=True)
+    total, middle, _ = _within(group[place], levels, len(parents))
+    whole = float(levels.mean())
+    spread = np.bincount(group, squares + n * (mean - middle[group]) ** 2, minlength=len(parents)).astype(np.float64)
     upper = _shrink(total, middle, np.full(len(parents), whole), spread)
-    towards = np.where(veiled, whole, upper.estimates[group])
-    centred = mean - np.where(veiled, whole, middle[group])
-    return _shrink(heard, mean, towards, np.where(heard > 0, squares, 0.0), centred=centred), whole
+    own = _shrink(n, mean, upper.estimates[group], squares, centred=mean - middle[group])
+    around = float(((levels - whole) ** 2).sum()) / max(len(levels) - 1, 1)
+    return _Effects(n, mean, own, group, upper, np.sqrt(around / len(levels)))
 
 
 def _shrink(n: IntArray, mean: FloatArray, parent: FloatArray, squares: FloatArray, *, centred: FloatArray | None = None) -> Shrunk:
     try:
         found = moments(n, mean if centred is None else centred, squares)
     except EstimationError:  # one cell, or no cell with two leases: nothing tells what is its own
-        return shrink(n, mean, parent, between=0.0 if len(n) > 1 else 1.0, within=0.0)
+        return shrink(n, mean, parent, between=0.0, within=0.0)
     return shrink(n, mean, parent, between=found.between, within=found.within)
 
 
@@ -172,73 +193,105 @@ def _stock(tree: Tree, lowest: list[int], dwellings: Dwellings, regression: Regr
     return Stock(np.column_stack((dwellings.x, by_class[dwellings.class_])), _places(tree, lowest, dwellings.community), dwellings.area)
 
 
-def _spreads(tree: Tree, lowest: list[int], place: IntArray, levels: FloatArray, hidden: Places) -> FloatArray:
-    """Standard deviation of log rents within a community, pooled over its subdistrict; over the district where that is thin or hidden."""
-    n = np.bincount(place, minlength=len(lowest))
-    mean = np.bincount(place, levels, minlength=len(lowest)) / np.maximum(n, 1)
-    squares = np.bincount(place, (levels - mean[place]) ** 2, minlength=len(lowest))
-    above = np.array([tree.areas[one].parent for one in lowest])
-    everywhere = int((n - (n > 0)).sum())
-    spread = np.full(len(lowest), np.sqrt(squares.sum() / everywhere) if everywhere >= LEAST else np.nan)
-    for parent in np.unique(above):
-        inside = above == parent
-        freedom = int((n - (n > 0))[inside].sum())
-        if freedom >= LEAST and parent not in hidden:
-            spread[inside] = np.sqrt(squares[inside].sum() / freedom)
+def _spreads(tree: Tree, lowest: list[int], place: IntArray, logs: FloatArray, *, hidden: Places) -> FloatArray:
+    """Standard deviation of log rents within a community, pooled over its subdistrict, or over the district where that is thin or hidden.
+
+    All leases of an area that is not hidden speak for its spread, as they do for its own band, and none of one that is: a hidden district
+    has those of the communities that are not. NaN where there are too few.
+    """
+    n, _, squares = _within(place, logs, len(lowest))
+    above = tree.parents[lowest]
+    heard = ~np.isin(lowest, list(hidden)) if 0 in hidden else np.ones(len(lowest), np.bool_)
+    spread = np.full(len(lowest), _pooled(n[heard], squares[heard]))
+    for parent in set(above.tolist()) - hidden:
+        own = _pooled(n[above == parent], squares[above == parent])
+        if np.isfinite(own):
+            spread[above == parent] = own
     return spread
 
 
+def _within(cell: IntArray, logs: FloatArray, cells: int) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Numbers, means and sums of squares about them, (cells,) each, of logarithms (n,) in cells (n,)."""
+    n = np.bincount(cell, minlength=cells)
+    mean = np.bincount(cell, logs, minlength=cells) / np.maximum(n, 1)
+    return n, mean, np.bincount(cell, (logs - mean[cell]) ** 2, minlength=cells).astype(np.float64)
+
+
+def _pooled(n: IntArray, squares: FloatArray) -> float:
+    """Standard deviation within cells of `n` (c,) leases with `squares` (c,) about their means; NaN where too few know of it."""
+    freedom = int((n - (n > 0)).sum())
+    return float(np.sqrt(squares.sum() / freedom)) if freedom >= LEAST else np.nan
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rents:
-    """Log rents of today (n,), the communities at the places `lowest` that they are from, (n,) places among these, and their leases."""
-
-    lowest: list[int]
-    place: IntArray
-    logs: FloatArray
-    part: Part
-
-
-def _with_parents(tree: Tree, lows: Bands, area: FloatArray, effects: Shrunk, rents: _Rents) -> Guides:
-    """Bands of all areas: a parent's median is its communities' mean weighted by stock, its width that of all its leases."""
-    lowest, place, logs = rents.lowest, rents.place, rents.logs
-    size = len(tree.areas)
-    centre, errors, factors, counts = np.full(size, np.nan), np.full(size, np.nan), np.ones(size), np.zeros(size, np.int64)
-    upper = [at for at in range(size) if at not in set(lowest)]
-    members = {at: np.flatnonzero(np.isin([tree.areas[one].id for one in lowest], tree.communities(at))) for at in upper}
-    for at, inside in members.items():
-        known = inside[np.isfinite(lows.median[inside]) & (area[inside] > 0)]
-        counts[at] = np.isin(place, inside).sum()
-        if len(known):
-            shares = area[known] / area[known].sum()
-            centre[at] = np.log((shares * lows.median[known]).sum())
-            errors[at] = np.sqrt((shares**2 * effects.errors[known] ** 2).sum())
-    belongs = np.concatenate([np.isin(place, inside) for inside in members.values()]) if members else np.zeros(0, np.bool_)
-    cell = np.repeat(np.arange(len(upper)), len(place))[belongs]
-    wide = bands(centre[upper], np.tile(logs, len(upper))[belongs], cell, np.full(len(upper), np.nan))
-    low, median, high = (np.full(size, np.nan) for _ in range(3))
-    sources: list[Any] = [None] * size
-    reasons: list[Any] = [None] * size
-    for places, found in ((upper, wide), (lowest, lows)):
-        low[places], median[places], high[places] = found.low, found.median, found.high
-        for at, source, reason in zip(places, found.sources, found.reasons, strict=True):
-            sources[at], reasons[at] = source, reason
-    errors[lowest], factors[lowest] = effects.errors, effects.factors
-    counts[lowest] = np.bincount(place, minlength=len(lowest))
-    return Guides(Bands(low, median, high, tuple(sources), tuple(reasons)), errors, factors, counts, rents.part)
-
-
-def _veiled(told: Bands, members: dict[int, list[int]], centre: FloatArray, area: FloatArray) -> Bands:
-    """Bands in which those of hidden subdistricts, with their communities among the lowest, are the district's for their own stock.
-
-    `centre`, `area`: log rent of the communities' stock at the district's level, and its floor area.
+class _Wider:
+    """The u areas above the communities, at `places` of the tree, the district first: the `shares` (u, c) of their stock that stand in each
+    community, NaN for areas without any, their numbers of leases `n` (u,), and logarithms of the mean rent over their stock (u,): `usual`,
+    were all communities alike, and their own.
     """
-    low, median, high = (column.copy() for column in (told.low, told.median, told.high))
-    for at, inside in members.items():
-        known = [one for one in inside if np.isfinite(centre[one]) and area[one] > 0]
-        if told.reasons[at] is None and known:
-            median[at] = np.average(np.exp(centre[known]), weights=area[known])
-            low[at], high[at] = (median[at] * side / told.median[0] for side in (told.low[0], told.high[0]))
-    return Bands(low, median, high, told.sources, told.reasons)
+
+    places: list[int]
+    members: BoolArray
+    shares: FloatArray
+    n: IntArray
+    usual: FloatArray
+    own: FloatArray
+
+    @property
+    def effects(self) -> FloatArray:
+        """How much dearer each area is than it would be, were all communities alike, (u,)."""
+        return self.own - self.usual
+
+
+def _wider(tree: Tree, lowest: list[int], usual: FloatArray, stock: Stock, effects: _Effects) -> _Wider:
+    """An area's rent is its communities' mean weighted by stock: it speaks though each of them is too thin to."""
+    places = [at for at in range(len(tree.areas)) if at not in set(lowest)]
+    ids = [tree.areas[one].id for one in lowest]
+    members = np.array([np.isin(ids, tree.communities(at)) for at in places]).reshape(len(places), len(lowest))
+    area = members * np.bincount(stock.cell, stock.area, minlength=len(lowest))
+    total = area.sum(axis=1, keepdims=True)
+    shares = area / np.where(total > 0, total, np.nan)
+    rents = np.exp(np.where(np.isfinite(usual), usual, 0.0))
+    own = np.log(shares @ (rents * np.exp(effects.own.estimates)))
+    return _Wider(places, members, shares, members @ effects.n, np.log(shares @ rents), own)
+
+
+def _told(tree: Tree, lowest: list[int], wider: _Wider, effects: _Effects, *, hidden: Places, silent: Places) -> FloatArray:
+    """The effect that each community is told with, (c,), NaN where nobody around it may speak."""
+    lent = np.full(len(lowest), wider.effects[0])
+    if 0 in hidden:
+        heard = np.where(np.isin(lowest, list(hidden)), 0, effects.n)
+        lent[:] = (heard @ effects.mean) / heard.sum() if heard.any() else np.nan
+    for at, inside, n, effect in zip(wider.places, wider.members, wider.n, wider.effects, strict=True):
+        if at not in {0, *hidden} and n > 0:
+            lent[inside] = effect
+    drawn = lent + effects.own.factors * (effects.mean - lent)
+    own = np.where(np.isin(tree.parents[lowest], list(hidden)), drawn, effects.own.estimates)
+    return np.where((effects.n > 0) & ~np.isin(lowest, list(silent)), own, lent)
+
+
+def _wide_bands(wider: _Wider, place: IntArray, logs: FloatArray, band: Band | None, *, hidden: Places) -> Bands:
+    """Bands of the areas above the communities, as wide as all their leases are, whose log rents are `logs` (n,), or as the district's."""
+    own = (wider.n > 0) & ~np.isin(wider.places, list(hidden - {0}))
+    lent = np.nan if 0 in hidden else wider.effects[0]
+    cell, row = np.nonzero(wider.members[:, place] & own[:, None])
+    centre = np.where(own, wider.own, wider.usual + lent)
+    found = bands(centre, logs[row], cell, np.full(len(own), np.nan), band=band, stocked=np.isfinite(wider.usual))
+    sources, reasons = list(found.sources), list(found.reasons)
+    for at in np.flatnonzero(np.isfinite(centre) & ~np.isfinite(found.median)):
+        if 0 not in hidden and reasons[0] is None:
+            found.median[at] = np.exp(centre[at])
+            found.low[at], found.high[at] = (found.median[at] * side[0] / found.median[0] for side in (found.low, found.high))
+            sources[at], reasons[at] = Source.PARENT, None
+    return replace(found, sources=tuple(sources), reasons=tuple(reasons))
+
+
+def _joined(parts: Sequence[tuple[list[int], Bands]]) -> Bands:
+    """Bands of areas at some places, put together in the order of the places."""
+    order = np.argsort(np.concatenate([places for places, _ in parts]))
+    low, median, high = (np.concatenate([getattr(one, name) for _, one in parts])[order] for name in ("low", "median", "high"))
+    sources, reasons = ([told for _, one in parts for told in getattr(one, name)] for name in ("sources", "reasons"))
+    return Bands(low, median, high, tuple(sources[at] for at in order), tuple(reasons[at] for at in order))
 
 
 def _places(tree: Tree, lowest: list[int], communities: IntArray) -> IntArray:

@@ -1,7 +1,7 @@
 """What an index is computed from, and the arithmetic behind the name of each method of the catalogue."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,7 @@ from gridmgmt.rents.samples import Floorspace, Part, Span
 
 @dataclass(frozen=True)
 class Material:
-    """What an index is computed from: leases of an area, the periods, and the stock they stand for."""
+    """What an index is computed from: leases of an area, the periods, and the stock they stand for, that of the same area."""
 
     part: Part
     span: Span
@@ -67,9 +67,14 @@ def _median(material: Material, parameters: Parameters) -> Series:
     areas = np.bincount(codes.ravel()[: len(keys)], stock.area, minlength=int(codes.max(initial=-1)) + 1).astype(np.float64)
     if not areas.sum() > 0:
         raise EstimationError(Reason.NO_STOCK)
-    cells = Stock.steady(areas, leases.periods)
     return mix_adjusted_median(
-        leases, codes.ravel()[len(keys) :], cells, formula=Formula(parameters["formula"]), links=material.links
+        leases,
+        codes.ravel()[len(keys) :],
+        Stock.steady(areas, leases.periods),
+        formula=Formula(parameters["formula"]),
+        links=material.links,
+        draws=int(parameters["draws"]) if len(np.unique(leases.unit)) > 1 else 0,  # one unit drawn anew is itself
+        seed=int(parameters["seed"]),
     ).series
 
 
@@ -87,8 +92,9 @@ def _arithmetic(material: Material, _: Parameters) -> Series:
 
 def _stock_weighted(material: Material, _: Parameters) -> Series:
     pairs, stock = trim(material.pairs)[0], material.floorspace
-    areas = np.bincount(stock.class_, stock.area, minlength=int(pairs.stratum.max(initial=0)) // 2 + 1).astype(np.float64)
-    return repeat(pairs, weights=stock_weights(pairs, np.repeat(areas, 2)).weights)
+    by_class = replace(pairs, stratum=pairs.stratum // 2)  # a house stands once, whether it is let anew or again
+    areas = np.bincount(stock.class_, stock.area, minlength=int(by_class.stratum.max(initial=0)) + 1).astype(np.float64)
+    return repeat(pairs, weights=stock_weights(by_class, areas).weights)
 
 
 _ESTIMATORS: Final[Mapping[str, Callable[[Material, Parameters], Series]]] = {

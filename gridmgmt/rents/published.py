@@ -10,15 +10,16 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, select
 from sqlalchemy.orm import Session
 
-from gridmgmt.errors import NotFoundError
-from gridmgmt.models import Area, RentFigure
-from gridmgmt.rents.methods.guidance import percentile
+from gridmgmt.errors import InvalidError, NotFoundError
+from gridmgmt.models import Area, RentFigure, RentRun
+from gridmgmt.rents.methods.guidance import Band, percentile
+from gridmgmt.rents.observations import LEAST, MOST
 from gridmgmt.rents.releases import find_release, newest_release
 
 TOLD = (
     RentFigure.id, RentFigure.product, RentFigure.frequency, RentFigure.area_id, RentFigure.use, RentFigure.lets, RentFigure.period,
     RentFigure.value, RentFigure.low, RentFigure.high, RentFigure.se, RentFigure.n_told, RentFigure.basis, RentFigure.flag,
-    RentFigure.reason,
+    RentFigure.reason, RentFigure.run_id,
 )  # fmt: skip
 
 
@@ -73,8 +74,12 @@ def area_names(session: Session) -> dict[int, tuple[str, str]]:
 def check_rent(session: Session, code: str, use: str, rent: Decimal) -> Checked:
     """Hold a rent in yuan per m² and month against the newest guidance rent of a community, subdistrict or district.
 
-    Uses what is published and nothing else. Raises NotFoundError where nothing was published for the area and use.
+    Uses what is published and nothing else; the ends of the band stand where its run put them. Raises InvalidError for a rent that would
+    not count as an observation, NotFoundError where nothing was published for the area and use.
     """
+    if not LEAST <= rent <= MOST:
+        raise InvalidError(f"nothing is let for {rent:.2f} yuan per square metre and month: {LEAST} to {MOST:,} are held", field="rent_fen")
+    rent = rent.quantize(Decimal("0.01"))
     release = newest_release(session)
     wish = Wish("guide", area=code, use=use)
     found = [row for row in all_figures(session, release["id"], wish) if row["code"] == code and row["value"] is not None]
@@ -83,7 +88,9 @@ def check_rent(session: Session, code: str, use: str, rent: Decimal) -> Checked:
     figure = found[-1]
     low, median, high = (float(figure[name]) for name in ("low", "value", "high"))
     verdict = "below" if float(rent) < low else "above" if float(rent) > high else "within"
-    return Checked(rent, round(percentile(float(rent), low, median, high), 1), verdict, figure, figure, release["quarter"])
+    parameters = session.execute(select(RentRun.parameters).where(RentRun.id == figure["run_id"])).scalar_one()
+    place = percentile(float(rent), low, median, high, band=Band(parameters["low"], parameters["high"]))
+    return Checked(rent, round(place, 1), verdict, figure, figure, release["quarter"])
 
 
 def _figures(release_id: uuid.UUID, wish: Wish) -> Select[*tuple[Any, ...]]:

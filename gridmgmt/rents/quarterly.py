@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from gridmgmt.errors import ConflictError, InvalidError, NotFoundError
 from gridmgmt.rents.composing import Tell, compose
 from gridmgmt.rents.methods.disclosure import Rules
+from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.releases import Figure, figures_of, find_release, list_releases, quarter_start, quarter_text, take_step
 from gridmgmt.settings import Rents
 
@@ -44,15 +45,16 @@ def rules_of(rents: Rents) -> Rules:
     )
 
 
-def compose_once(session: Session, quarter: str, rules: Rules, *, tell: Tell = lambda _what, _done, _of: None) -> Composed:
-    """Compute a quarter and keep it as a draft, unless the newest release of it that was not rejected says the same, figure by figure;
-    class loader. Raises what `compose` does.
+def compose_once(session: Session, quarter: str, *, rents: Rents, tell: Tell = lambda _what, _done, _of: None) -> Composed:
+    """Compute a quarter as the settings `rents` have it, and keep it as a draft, unless the newest release of it that was not rejected says
+    the same, figure by figure; class loader. Raises what `compose` does.
     """
+    rules, band = rules_of(rents), Band(rents.rents_band_low, rents.rents_band_high)
     standing = next((one for one in list_releases(session) if one["quarter"] == quarter and one["state"] in STANDING), None)
     if standing is None:
-        return Composed(compose(session, quarter, rules=rules, tell=tell), made=True)
+        return Composed(compose(session, quarter, rules=rules, band=band, tell=tell), made=True)
     with session.begin_nested() as trial:
-        fresh = compose(session, quarter, rules=rules, tell=tell)
+        fresh = compose(session, quarter, rules=rules, band=band, tell=tell)
         if _said(session, fresh["id"]) == _said(session, standing["id"]):
             trial.rollback()
             return Composed(standing, made=False)

@@ -136,7 +136,12 @@ class Floorspace:
 
     def of(self, communities: IntArray) -> float:
         """Square metres in these communities."""
-        return float(self.area[np.isin(self.community, communities)].sum())
+        return float(self.within(communities).area.sum())
+
+    def within(self, communities: IntArray) -> "Floorspace":
+        """The stock of these communities."""
+        inside = np.isin(self.community, communities)
+        return Floorspace(self.community[inside], self.class_[inside], self.area[inside])
 
 
 STOCK: Final = f"""

@@ -99,6 +99,11 @@ class _Making:
     def quarter(self, day: dt.date) -> str:
         return self.say("quarter", year=day.year, number=(day.month + 2) // 3)
 
+    def band(self) -> dict[str, str]:
+        """The ends of the guidance rents' bands in percent, as their runs were computed with."""
+        guided = [run["parameters"] for run in self.issue.runs if run["product"] == "guide"]
+        return {name: f"{100 * guided[0][name]:g}" if guided else "–" for name in ("low", "high")}
+
     def notice(self) -> str | None:
         state = self.issue.release["state"]
         if state == "published":
@@ -116,7 +121,7 @@ class _Making:
             counted = "–" if guide is None or guide.n_told is None else str(guide.n_told)
             rows.append([_plain(self.use(use)), *self._band(guide), self._value(now), *map(_plain, moves), _plain(counted)])
         table = _table([self.say(head) for head in heads], rows, left=1)
-        return [table, {"kind": "note", "text": self.say("headline_note")}]
+        return [table, {"kind": "note", "text": self.say("headline_note", **self.band())}]
 
     def maps(self) -> Iterable[Text]:
         communities = self.issue.at("community")
@@ -202,7 +207,7 @@ class _Making:
         return [_plain(place.code), _plain(place.name), *(text for guides in told for text in self._band(guides.get(place.id)))]
 
     def method(self) -> list[Text]:
-        paragraphs: list[Text] = [{"kind": "paragraph", "text": say(self.language, word, METHOD)} for word in METHOD]
+        paragraphs: list[Text] = [{"kind": "paragraph", "text": say(self.language, word, METHOD, **self.band())} for word in METHOD]
         heads = ("product", "frequency", "use", "way", "cut", "digest")
         rows = [
             [

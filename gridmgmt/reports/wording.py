@@ -18,8 +18,8 @@ WORDS: Final[Terms] = {
     "page": Term("第 {page} 页，共 {pages} 页", "Page {page} of {pages}"),
     "headline": Term("本季要点", "At a glance"),
     "headline_note": Term(
-        "指导租金单位为元/平方米·月，低位、中位、高位分别为第20、50、80百分位；指数以首期为100，变动按已发布的指数计算。",
-        "Guidance rents are in yuan per square metre and month; low, middle and high are the 20th, 50th and 80th percentile. "
+        "指导租金单位为元/平方米·月，低位、中位、高位分别为第{low}、50、{high}百分位；指数以首期为100，变动按已发布的指数计算。",
+        "Guidance rents are in yuan per square metre and month; low, middle and high are the percentiles {low}, 50 and {high}. "
         "The first period of the index is 100; changes are those of the published index.",
     ),
     "use": Term("用途", "Use"),
@@ -81,7 +81,10 @@ MARKS: Final[Terms] = {
         "estimated by a model that borrows from wider areas; its own number is not shown",
     ),
     "f": Term("观测较少（11至30条），仅供参考", "few observations (11 to 30): to be read with care"),
-    "r": Term("专家复核提示", "marked for review"),
+    "r": Term(
+        "提示复核：近十二个月同一单元租金的变动与指数相差超过2个百分点",
+        "to be looked at again: over twelve months rents of the same units moved more than two points otherwise",
+    ),
 }
 """Marks on numbers."""
 
@@ -125,10 +128,10 @@ METHOD: Final[Terms] = {
         "RPPI Handbook, 2013). Intervals are of 95 %. Wider areas are weighted by the stock.",
     ),
     "guide": Term(
-        "指导租金：以最近十二个月的观测拟合特征价格模型，对全部存量房屋预测，社区效应向所属街道收缩（Fay 与 Herriot，1979）；"
-        "低位、中位、高位为第20、50、80百分位。",
+        "指导租金：以最近十二个月的观测拟合特征价格模型，对全部存量房屋预测，社区效应向所属街道收缩（Searle、Casella 与 McCulloch，1992）；"
+        "低位、中位、高位为第{low}、50、{high}百分位。",
         "Guidance rents: a hedonic model of the last twelve months, predicted over the whole stock, with community effects shrunk towards "
-        "their subdistrict (Fay and Herriot, 1979); low, middle and high are the 20th, 50th and 80th percentile.",
+        "their subdistrict (Searle, Casella and McCulloch, 1992); low, middle and high are the percentiles {low}, 50 and {high}.",
     ),
     "disclosure": Term(
         "披露控制：观测不超过10条、出租人少于3人或单一出租人占比超过50%的数值不公开；为防止由合计与差额推算，另有数值一并隐去。"

@@ -171,14 +171,18 @@ BEGIN
   RAISE check_violation USING CONSTRAINT = 'rents_are_kept', SCHEMA = 'reg', TABLE = TG_TABLE_NAME,
     MESSAGE = 'what was computed or published is never changed';
 END $$;
--- Who takes a step, and when, is what PostgreSQL knows and not what the caller says. The note stands once the last step is taken.
+-- Who takes a step, and when, is what PostgreSQL knows and not what the caller says: a writer has the state and the note, and once the
+-- last step is taken not even the note. What was published is superseded, and nothing else ever happens to it.
 CREATE FUNCTION reg.step_release() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  NEW.version := OLD.version + 1;
-  IF NEW.note IS DISTINCT FROM OLD.note AND OLD.state IN ('published', 'superseded', 'rejected') THEN
+  IF to_jsonb(NEW) - ARRAY['state', 'note'] <> to_jsonb(OLD) - ARRAY['state', 'note']
+    OR (OLD.state IN ('published', 'superseded', 'rejected') AND NEW.note IS DISTINCT FROM OLD.note)
+  THEN
     RAISE check_violation USING CONSTRAINT = 'rents_are_kept', SCHEMA = 'reg', TABLE = 'rent_release',
       MESSAGE = 'what was computed or published is never changed';
   END IF;
+  IF NEW.state = OLD.state AND OLD.state IN ('published', 'superseded', 'rejected') THEN RETURN OLD; END IF;  -- its version stands too
+  NEW.version := OLD.version + 1;
   IF NEW.state = OLD.state THEN RETURN NEW; END IF;
   IF NOT (NEW.state = ANY (CASE OLD.state
       WHEN 'computed' THEN ARRAY['reviewed', 'rejected']

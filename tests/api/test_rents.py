@@ -126,11 +126,35 @@ def test_rent_is_held_against_the_band(log_in: LogIn, made: Ids, rent_fen: int, 
     assert place[0] <= answer.json()["percentile"] <= place[1]
 
 
+def test_ends_of_the_band_stand_where_its_run_put_them(log_in: LogIn, drawn: Drawn) -> None:
+    release_all(drawn.database, drawn.places, SOUTH, band={"low": 0.1, "high": 0.9})
+    for rent_fen, place in ((320_000, 10), (480_000, 90)):
+        body = {"area": SOUTH, "use": "residential", "rent_fen": rent_fen, "area_m2": 100}
+        assert log_in("worker").post("/v1/rents/check", json=body).json()["percentile"] == place
+
+
 def test_rent_without_a_guidance_rent_is_told_so(log_in: LogIn, made: Ids) -> None:
     body = {"area": NORTH, "use": "residential", "rent_fen": 100, "area_m2": 1}
     answer = log_in("worker").post("/v1/rents/check", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (404, "area")
     assert log_in("worker").post("/v1/rents/check", json=body | {"area_m2": 0}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"rent_fen": 100_000_000_000, "area_m2": 1e-300}, "area_m2"),  # no floor area; their quotient has no digits left
+        ({"area_m2": 0.99}, "area_m2"),
+        ({"area_m2": 100_001}, "area_m2"),
+        ({"rent_fen": 100_000_000_000, "area_m2": 100}, "rent_fen"),  # ten million yuan per m²
+        ({"rent_fen": 4_999, "area_m2": 100}, "rent_fen"),  # 0.4999 yuan
+        ({"rent_fen": 1, "area_m2": 100_000}, "rent_fen"),
+    ],
+)
+def test_rent_that_would_be_no_observation_is_refused_by_name(log_in: LogIn, made: Ids, given: dict[str, object], field: str) -> None:
+    body = {"area": SOUTH, "use": "residential", "rent_fen": 400_000, "area_m2": 100} | given
+    answer = log_in("worker").post("/v1/rents/check", json=body)
+    assert (answer.status_code, [one["field"] for one in answer.json()["errors"]]) == (422, [field])
 
 
 def test_methods_name_their_sources(client: TestClient) -> None:

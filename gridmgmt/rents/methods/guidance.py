@@ -12,9 +12,21 @@ from statistics import NormalDist
 
 import numpy as np
 
-from gridmgmt.rents.methods.series import EstimationError, FloatArray, IntArray, Reason
+from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason
 
 _NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Shares of the rents below the low and below the high end of a band. Raises ValueError unless 0 < low < 0.5 < high < 1."""
+
+    low: float = 0.2
+    high: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low < 0.5 < self.high < 1:
+            raise ValueError("a band has its low below and its high above the median")
 
 
 class Source(StrEnum):
@@ -96,20 +108,20 @@ def bands(
     cell: IntArray,
     parent_spread: FloatArray,
     *,
-    low: float = 0.2,
-    high: float = 0.8,
+    band: Band | None = None,
     empirical: int = 30,
     own: int = 10,
+    stocked: BoolArray | None = None,
 ) -> Bands:
     """Bands around `centre` (m,), logarithms as from `predict`, from the leases' log rents `logs` (n,) and their cells (n,).
 
     With `empirical` leases or more the cell's own quantiles, as far as they lie from its own median; with `own` or more exp(centre ± z·s)
     with its own standard deviation; below that with `parent_spread` (m,), a standard deviation of log rents within a cell of the parent.
-    Leave the leases of hidden cells out: a spread of their own would speak of them. NaN with no_stock where there is no centre, with
-    no_parent where the parent's spread is wanted and missing. Raises ValueError unless 0 < low < 0.5 < high < 1.
+    Leave the leases of hidden cells out: a spread of their own would speak of them. NaN with no_stock where there is no centre, or with
+    no_parent if the cell is one of the `stocked` (m,) and its parent tells it none; with no_parent too where the parent's spread is wanted
+    and missing.
     """
-    if not 0 < low < 0.5 < high < 1:
-        raise ValueError("a band has its low below and its high above the median")
+    band = band or Band()
     down, up = np.full(len(centre), np.nan), np.full(len(centre), np.nan)
     sources: list[Source | None] = []
     reasons: list[Reason | None] = []
@@ -119,31 +131,35 @@ def bands(
         rents = logs[order[ends[at] : ends[at + 1]]]
         source = Source.EMPIRICAL if len(rents) >= empirical else Source.LOGNORMAL if len(rents) >= own else Source.PARENT
         if source is Source.EMPIRICAL:
-            quantiles = np.quantile(rents, [low, 0.5, high])
+            quantiles = np.quantile(rents, [band.low, 0.5, band.high])
             down[at], up[at] = quantiles[0] - quantiles[1], quantiles[2] - quantiles[1]
         else:
             spread = float(rents.std(ddof=1)) if source is Source.LOGNORMAL else float(parent_spread[at])
-            down[at], up[at] = spread * _NORMAL.inv_cdf(low), spread * _NORMAL.inv_cdf(high)
-        reason = Reason.NO_STOCK if np.isnan(centre[at]) else Reason.NO_PARENT if np.isnan(down[at]) else None
+            down[at], up[at] = spread * _NORMAL.inv_cdf(band.low), spread * _NORMAL.inv_cdf(band.high)
+        missing = Reason.NO_STOCK if stocked is None or not stocked[at] else Reason.NO_PARENT
+        reason = missing if np.isnan(centre[at]) else Reason.NO_PARENT if np.isnan(down[at]) else None
         reasons.append(reason)
         sources.append(source if reason is None else None)
     known = np.where([reason is None for reason in reasons], centre, np.nan)
     return Bands(np.exp(known + down), np.exp(known), np.exp(known + up), tuple(sources), tuple(reasons))
 
 
-def percentile(rent: float, low: float, median: float, high: float, *, low_at: float = 0.2, high_at: float = 0.8) -> float:
+def percentile(rent: float, low: float, median: float, high: float, *, band: Band | None = None) -> float:
     """Where a rent stands among those of its cell, 0 to 100, from the published band alone, all in yuan per m² and month.
 
     On either side of the median the logarithm is taken as normal, with the spread that the band has on that side. A side without width puts
-    every rent beyond the median at its end. Raises ValueError unless 0 < low ≤ median ≤ high and the rent is positive.
+    every rent beyond the median at its end. Raises ValueError unless 0 < low ≤ median ≤ high < ∞ and the rent is positive and finite.
     """
-    if not (0 < low <= median <= high and rent > 0):
-        raise ValueError("a rent and its band are positive, low ≤ median ≤ high")
+    if not (0 < low <= median <= high < np.inf and 0 < rent < np.inf):
+        raise ValueError("a rent and its band are positive and finite, low ≤ median ≤ high")
+    band = band or Band()
     distance = float(np.log(rent / median))
     if distance == 0:
         return 50.0
     width = (
-        float(np.log(high / median)) / _NORMAL.inv_cdf(high_at) if distance > 0 else float(np.log(low / median)) / _NORMAL.inv_cdf(low_at)
+        float(np.log(high / median)) / _NORMAL.inv_cdf(band.high)
+        if distance > 0
+        else float(np.log(low / median)) / _NORMAL.inv_cdf(band.low)
     )
     return 100 * _NORMAL.cdf(distance / width) if width > 0 else 100.0 * (distance > 0)
 

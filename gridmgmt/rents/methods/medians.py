@@ -13,7 +13,6 @@ from gridmgmt.rents.methods.bootstrap import bootstrap
 from gridmgmt.rents.methods.imputation import Formula
 from gridmgmt.rents.methods.leases import Leases
 from gridmgmt.rents.methods.series import BoolArray, EstimationError, FloatArray, IntArray, Reason, Series, series_of
-from gridmgmt.rents.methods.trim import middles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,29 +77,32 @@ def mix_adjusted_median(
         raise ValueError("a lease lies in a cell without a row of stock")
     if len(stock.area) != leases.periods:
         raise ValueError("the stock has other periods than the leases")
-    found = _chained(leases, cell, stock, formula, links=links, least=least)
+    code, shape = leases.period * stock.area.shape[1] + cell, stock.area.shape
+    order = np.lexsort((leases.y, code))  # once: what is drawn of sorted rents is sorted
+    code, rents = code[order], np.exp(leases.y[order])
+    found = _chained(*_medians(code, rents, shape, least), stock, formula, links=links)
     if not draws:
         return found
 
     def estimate(rows: IntArray, _: IntArray) -> FloatArray:
-        return _chained(leases.where(rows), cell[rows], stock, formula, links=links, least=least).series.logs
+        return _chained(*_medians(code[rows], rents[rows], shape, least), stock, formula, links=links).series.logs
 
-    errors = bootstrap(leases.unit, estimate, draws=draws, seed=seed).errors
+    errors = bootstrap(leases.unit[order], estimate, draws=draws, seed=seed).errors
     return replace(found, series=replace(found.series, errors=np.where(np.isfinite(found.series.values), errors, np.nan)))
 
 
-def _chained(leases: Leases, cell: IntArray, stock: Stock, formula: Formula, *, links: Sequence[int] | IntArray, least: int) -> MedianIndex:
-    medians, counts = _medians(leases, cell, stock.area.shape[1], least)
+def _chained(medians: FloatArray, counts: IntArray, stock: Stock, formula: Formula, *, links: Sequence[int] | IntArray) -> MedianIndex:
+    periods = len(medians)
     seen = np.isfinite(medians[0])
     if not (seen & (stock.area[0] > 0)).any():
         raise EstimationError(Reason.BASE_EMPTY)
     rents = np.empty_like(medians)
     rents[0] = _placed(medians[0], stock.area[0], stock.parents)
-    logs, carried = np.full(leases.periods, np.nan), np.full(leases.periods, np.nan)
+    logs, carried = np.full(periods, np.nan), np.full(periods, np.nan)
     reasons: list[Reason | None] = [Reason.NO_OBSERVATIONS if not row.any() else Reason.TOO_FEW for row in counts]
     reasons[0], logs[0], carried[0] = None, 0.0, _share(rents[0], stock.area[0], ~seen)
     base, new_base, start = 0, False, rents[0].copy()
-    for t in range(1, leases.periods):
+    for t in range(1, periods):
         new_base = new_base or t in links
         weights, present = stock.area[base], np.isfinite(medians[t])
         measured = present & seen & (weights > 0)
@@ -117,18 +119,19 @@ def _chained(leases: Leases, cell: IntArray, stock: Stock, formula: Formula, *, 
         reasons[t], carried[t] = None, _share(rents[t], stock.area[t], ~present)
         if new_base:
             base, new_base, start = t, False, rents[t].copy()
-    return MedianIndex(series_of(logs, counts=leases.counts, reasons=reasons), rents, carried)
+    return MedianIndex(series_of(logs, counts=counts.sum(axis=1), reasons=reasons), rents, carried)
 
 
-def _medians(leases: Leases, cell: IntArray, cells: int, least: int) -> tuple[FloatArray, IntArray]:
-    """Medians (T, c) in yuan per m² and month, NaN for fewer than `least` leases, and counts (T, c)."""
-    codes = leases.period * cells + cell
-    counts = np.bincount(codes, minlength=leases.periods * cells)
-    present, group = np.unique(codes, return_inverse=True)
+def _medians(code: IntArray, rents: FloatArray, shape: tuple[int, ...], least: int) -> tuple[FloatArray, IntArray]:
+    """Medians (T, c) in yuan per m² and month, NaN for fewer than `least` leases, and counts (T, c), of rents (n,) that are sorted within
+    the sorted places `code` (n,) in that table.
+    """
+    counts = np.bincount(code, minlength=shape[0] * shape[1])
+    starts, there = np.cumsum(counts) - counts, counts >= max(least, 1)
+    low, high = (starts + (counts - 1) // 2)[there], (starts + counts // 2)[there]
     medians = np.full(len(counts), np.nan)
-    medians[present] = middles(np.exp(leases.y), group, counts[present])
-    medians[counts < least] = np.nan
-    return medians.reshape(leases.periods, cells), counts.reshape(leases.periods, cells)
+    medians[there] = 0.5 * (rents[low] + rents[high])
+    return medians.reshape(shape), counts.reshape(shape)
 
 
 def _placed(medians: FloatArray, area: FloatArray, parents: IntArray) -> FloatArray:

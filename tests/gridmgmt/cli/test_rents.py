@@ -34,6 +34,15 @@ def later(installed: Installed, of: uuid.UUID) -> uuid.UUID:
         (["compute", "--quarter", "2024Q1", "--use", "住宅"], "a release has all areas, uses and kinds of let: --quarter stands alone"),
         (["compute", "--quarter", "2024Q5"], "2024Q5 is no quarter: expected something like 2011Q4"),
         (["compute", "--quarter", "2999Q1"], "2999Q1 has not ended yet"),
+        *(
+            (["compute", "--area", "440399", "--use", "住宅", *span], f"{wrong} is no month: expected something like 2011-03")
+            for wrong, span in (
+                ("2025-01-99", ["--from", "2025-01-99", "--to", "2025-06"]),
+                ("2025-02-29", ["--from", "2025-01", "--to", "2025-02-29"]),
+                ("2025-13", ["--from", "2025-13", "--to", "2025-06"]),
+                ("2025-1", ["--from", "2025-1", "--to", "2025-06"]),
+            )
+        ),
         (["show", "2024"], "2024 is neither the id of a release nor a quarter like 2011Q4"),
         (["show", "2023Q1"], "there is no release of 2023Q1: gridmgmt rents compute --quarter 2023Q1 makes one"),
         (["publish", "01a20bda-6f32-73f6-a6a5-fce8449bafa0"], "there is no such release"),

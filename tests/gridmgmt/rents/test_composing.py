@@ -9,7 +9,10 @@ import pytest
 from gridmgmt.database import Actor
 from gridmgmt.errors import ConflictError, InvalidError
 from gridmgmt.rents.composing import compose
-from gridmgmt.rents.releases import Figure, Step, figures_of, take_step
+from gridmgmt.rents.quarterly import compose_once
+from gridmgmt.rents.releases import Figure, Step, figures_of, newest_release, runs_of, take_step
+from gridmgmt.rents.repeating import repeat
+from gridmgmt.settings import Rents
 from tests.drawn import Drawn
 from tests.gridmgmt.rents.observed import ask, change, let, operator, survey, tell
 from tests.places import SOUTH, WEST
@@ -72,6 +75,41 @@ def test_second_release_continues_the_first_digit_for_digit(drawn: Drawn) -> Non
     assert told.items() <= third.items()
     assert third["index", "month", root, *district, dt.date(2023, 6, 1)].value is not None
     assert third["index", "quarter", root, *district, dt.date(2023, 4, 1)].value is not None
+
+
+def test_number_that_rents_of_the_same_units_gainsay_is_marked_for_review(drawn: Drawn) -> None:
+    """Over twelve months they moved more than two points otherwise: the note tells it, and the newest numbers of that area are marked."""
+    change(drawn, "UPDATE reg.building SET built_year = NULL")
+    let(drawn, 16, seed=9, months=15)
+    told = published(drawn, "2023Q1")
+    with drawn.database.transaction(operator(drawn)) as session:
+        note = str(newest_release(session)["note"])
+    gainsaid = {area for code, area in drawn.places.areas.items() if f"Review {code} residential: the index moved" in note}
+    marked = {key for key, one in told.items() if one.flag == "review"}
+    newest = {("month", dt.date(2023, 3, 1)), ("quarter", dt.date(2023, 1, 1))}
+    assert marked
+    assert marked == {
+        key
+        for key, one in told.items()
+        if (key[0], key[4]) == ("index", "all") and key[2] in gainsaid and (key[1], key[5]) in newest and one.basis == "direct"
+    }
+
+
+def test_setting_of_the_band_is_kept_with_the_run(drawn: Drawn) -> None:
+    let(drawn, 40, months=12)
+    bands: list[tuple[float, float]] = []
+    for rents in (Rents(), Rents(rents_band_low=0.05, rents_band_high=0.95)):
+        with drawn.database.transaction(operator(drawn)) as session:
+            release = compose_once(session, "2022Q4", rents=rents).release["id"]
+            guided = [one for one in runs_of(session, release) if one["product"] == "guide"]
+            assert {(one["parameters"]["low"], one["parameters"]["high"]) for one in guided} == {
+                (rents.rents_band_low, rents.rents_band_high)
+            }
+            assert all(repeat(session, one["id"]).same for one in guided)
+            figures = [one for _, one in figures_of(session, release) if one.product == "guide" and one.basis == "direct"]
+            bands.append((float(figures[0].low or 0), float(figures[0].high or 0)))
+    (low, high), (lower, higher) = bands
+    assert lower < low < high < higher
 
 
 def test_quarter_that_has_not_ended_is_refused(drawn: Drawn) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmgmt.rents.methods.guidance import Source, Stock, bands, duan_factor, lognormal_factor, mean_levels, percentile, predict
+from gridmgmt.rents.methods.guidance import Band, Source, Stock, bands, duan_factor, lognormal_factor, mean_levels, percentile, predict
 from gridmgmt.rents.methods.series import EstimationError, FloatArray, Reason
 from gridmgmt.rents.methods.shrinkage import moments, shrink
 
@@ -24,7 +24,7 @@ def test_a_band_without_stock_or_spread_says_why() -> None:
     assert np.isnan([found.low, found.median, found.high]).all()
     for low, high in ((0.5, 0.8), (0.2, 0.4), (0.0, 0.8)):
         with pytest.raises(ValueError, match="median"):
-            bands(np.array([3.0]), np.empty(0), NONE, np.array([0.2]), low=low, high=high)
+            Band(low, high)
 
 
 def test_predictions_over_the_stock_by_hand() -> None:
@@ -60,7 +60,14 @@ def test_where_a_rent_stands_in_a_published_band() -> None:
     # twice as far above the median as the 80th percentile: 1.6832 standard deviations
     assert percentile(90.0, 30.0, 40.0, 60.0) == pytest.approx(95.38, abs=0.01)
     assert (percentile(41.0, 40.0, 40.0, 40.0), percentile(40.0, 40.0, 40.0, 40.0), percentile(39.0, 40.0, 40.0, 40.0)) == (100, 50, 0)
-    for wrong in ((0.0, 30.0, 40.0, 60.0), (40.0, 50.0, 40.0, 60.0), (40.0, 0.0, 40.0, 60.0)):
+    # of a band from the 10th to the 90th percentile, 1.2815516 standard deviations
+    assert percentile(60.0, 30.0, 40.0, 60.0, band=Band(0.1, 0.9)) == pytest.approx(90)
+    assert percentile(90.0, 30.0, 40.0, 60.0, band=Band(0.1, 0.9)) == pytest.approx(99.48, abs=0.01)  # at 2.5631
+    inf, nan = float("inf"), float("nan")
+    for wrong in (
+        (0.0, 30.0, 40.0, 60.0), (40.0, 50.0, 40.0, 60.0), (40.0, 0.0, 40.0, 60.0), (inf, 30.0, 40.0, 60.0), (nan, 30.0, 40.0, 60.0),
+        (40.0, 30.0, 40.0, inf),
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="band"):
             percentile(*wrong)
 
@@ -70,7 +77,7 @@ def test_where_a_rent_stands_in_a_published_band() -> None:
 def test_low_median_and_high_are_always_in_order(seed: int) -> None:
     random = np.random.default_rng(seed)
     cell = random.integers(0, 6, random.integers(0, 150))
-    found = bands(random.normal(3, 1, 6), random.standard_t(2, len(cell)), cell, random.uniform(0, 1, 6), low=0.1, high=0.55)
+    found = bands(random.normal(3, 1, 6), random.standard_t(2, len(cell)), cell, random.uniform(0, 1, 6), band=Band(0.1, 0.55))
     assert ((found.low <= found.median) & (found.median <= found.high)).all()
 
 

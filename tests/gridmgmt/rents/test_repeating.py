@@ -22,7 +22,7 @@ def run_of(drawn: Drawn, product: str) -> uuid.UUID:
         "index" if product == "index" else "guide",
         "quarter",
         "rolling" if product == "index" else "stock_prediction",
-        {"window_years": 2, "areas": "tree"},
+        {"window_years": 2, "areas": "tree", "low": 0.1, "high": 0.9},
         drawn.places.areas[DISTRICT],
         "residential",
         FIRST if product == "index" else dt.date(2023, 10, 1),

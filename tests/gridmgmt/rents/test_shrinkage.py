@@ -45,6 +45,28 @@ def test_too_little_to_tell_two_variances_apart_is_refused(estimate: Estimate) -
 
 
 @pytest.mark.parametrize("estimate", [moments, reml])
+def test_cells_that_are_none_are_refused(estimate: Estimate) -> None:
+    good: tuple[list[int], list[float], list[float]] = ([5, 5], [2.0, 1.0], [1.0, 1.0])
+    for place, wrong in ((0, [-1, 5]), (1, [np.nan, 1.0]), (1, [np.inf, 1.0]), (2, [-9.0, 1.0]), (2, [np.nan, 1.0]), (2, [1.0])):
+        n, mean, squares = (np.array(wrong if at == place else column) for at, column in enumerate(good))
+        with pytest.raises(ValueError, match="cell"):
+            estimate(n, mean, squares)
+    # what a cell without leases says is not looked at
+    assert estimate(np.array([5, 5, 0]), np.array([2.0, 1.0, np.nan]), np.array([1.0, 1.0, np.nan])).between > 0
+
+
+def test_shrinking_by_what_is_no_variance_or_no_mean_is_refused() -> None:
+    n, mean, parent = np.array([2, 0]), np.array([5.0, np.nan]), np.array([3.0, 3.5])
+    for between, within in ((-0.1, 1.0), (0.5, -1.0), (np.nan, 1.0), (0.5, np.inf)):
+        with pytest.raises(ValueError, match="variance"):
+            shrink(n, mean, parent, between=between, within=within)
+    with pytest.raises(ValueError, match="cell"):
+        shrink(np.array([-2, 0]), mean, parent, between=0.5, within=1.0)
+    with pytest.raises(ValueError, match="cell"):
+        shrink(np.array([2, 1]), mean, parent, between=0.5, within=1.0)
+
+
+@pytest.mark.parametrize("estimate", [moments, reml])
 def test_the_dyestuff_of_davies(estimate: Estimate) -> None:
     # published: mean 1527.5, 1764.05 between and 2451.25 within; factor 1764.05 / (1764.05 + 2451.25 / 5) = 0.782527
     n, mean, squares = sums(list(DYESTUFF))
@@ -133,6 +155,70 @@ def test_fay_herriot_maximises_the_restricted_likelihood() -> None:
     assert all(likelihood(found) >= likelihood(found * (1 + step)) for step in (-0.5, -0.01, -1e-4, 1e-4, 0.01, 0.5))
 
 
+Likelihood = Callable[[FloatArray], FloatArray]
+GRID = np.r_[0.0, np.geomspace(1e-8, 1e4, 5_000)]
+"""Variances half a percent apart."""
+
+
+def one_way(n: IntArray, mean: FloatArray, squares: FloatArray) -> Likelihood:
+    """The restricted likelihood of ratios τ² ÷ s² (k,), s² at its best: of means with the variances 1/n + τ²/s² around a constant."""
+    total = int(n.sum())
+
+    def likelihood(ratio: FloatArray) -> FloatArray:
+        variance = 1 / n + ratio[:, None]
+        weight = (1 / variance).sum(axis=1)
+        middle = (mean / variance).sum(axis=1) / weight
+        rss = squares.sum() + ((mean - middle[:, None]) ** 2 / variance).sum(axis=1)
+        return -0.5 * (
+            (total - 1) * np.log(rss / (total - 1)) + np.log(variance).sum(axis=1) + np.log(n).sum() + np.log(weight) + total - 1
+        )
+
+    return likelihood
+
+
+def known_variances(y: FloatArray, variance: FloatArray) -> Likelihood:
+    """The restricted likelihood of variances τ² (k,), around a constant."""
+
+    def likelihood(between: FloatArray) -> FloatArray:
+        weights = 1 / (between[:, None] + variance)
+        middle = (weights @ y) / weights.sum(axis=1)
+        squares = (weights * (y - middle[:, None]) ** 2).sum(axis=1)
+        return 0.5 * (np.log(weights).sum(axis=1) - np.log(weights.sum(axis=1)) - squares)
+
+    return likelihood
+
+
+def test_the_highest_likelihood_may_lie_behind_a_valley() -> None:
+    """At the bound the likelihood falls, to rise again higher: −187.81 at nought and −185.99 at τ² 0.32."""
+    n = np.array([5, 2, 200, 200, 2])
+    mean = np.array([0.98578871, 0.69125761, -0.35355519, -0.41151457, 0.42825159])
+    squares = np.array([4.84139671, 3.84050451, 176.826662, 185.36678, 0.0253486859])
+    found, likelihood = reml(n, mean, squares), one_way(n, mean, squares)
+    assert (found.between, found.within) == (pytest.approx(0.32, abs=0.01), pytest.approx(0.917, abs=0.002))
+    bound, best = likelihood(np.array([0.0, found.between / found.within]))
+    assert best - bound == pytest.approx(187.81 - 185.99, abs=0.02)
+    assert best >= likelihood(GRID).max()
+    # the same of direct estimates whose variances are known
+    fit, likelihood = fay_herriot(mean, 0.917 / n), known_variances(mean, 0.917 / n)
+    assert fit.between > 0.1
+    assert likelihood(np.array([fit.between])) >= likelihood(GRID).max()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_no_variance_is_likelier_than_the_one_found(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    cells = int(random.integers(2, 7))
+    n = random.choice(np.array([1, 2, 3, 5, 30, 200]), cells)
+    n[0] = max(n[0], 2)
+    mean = random.normal(0, random.choice(np.array([0.01, 0.3, 1.0])), cells)
+    squares = np.where(n > 1, random.chisquare(np.maximum(n - 1, 1)), 0.0)
+    found, likelihood = reml(n, mean, squares), one_way(n, mean, squares)
+    assert likelihood(np.array([found.between / found.within])) >= likelihood(GRID).max() - 1e-9
+    fit, likelihood = fay_herriot(mean, 1 / n), known_variances(mean, 1 / n)
+    assert likelihood(np.array([fit.between])) >= likelihood(GRID).max() - 1e-9
+
+
 def test_children_are_benchmarked_to_their_parent() -> None:
     # (100 * 30 + 300 * 50) / 400 = 45; the parent says 54: everything times 1.2
     np.testing.assert_allclose(benchmark(np.array([30.0, 50.0, np.nan]), np.array([100.0, 300.0, 0.0]), 54.0), [36, 60, np.nan])
@@ -140,6 +226,16 @@ def test_children_are_benchmarked_to_their_parent() -> None:
         benchmark(np.array([30.0]), np.array([0.0]), 54.0)
     with pytest.raises(ValueError, match="no level"):
         benchmark(np.array([30.0, np.nan]), np.array([1.0, 1.0]), 54.0)
+    for levels, stock, parent in (
+        ([30.0, 50.0], [-1.0, 3.0], 54.0),
+        ([30.0, 50.0], [np.nan, 3.0], 54.0),
+        ([30.0, 50.0], [np.inf, 3.0], 54.0),
+        ([-30.0, 50.0], [1.0, 3.0], 54.0),
+        ([30.0, 50.0], [1.0, 3.0], 0.0),
+        ([30.0, 50.0], [1.0, 3.0], np.nan),
+    ):
+        with pytest.raises(ValueError, match=r"stock|level"):
+            benchmark(np.array(levels), np.array(stock), parent)
 
 
 @settings(max_examples=50, deadline=None)
