@@ -204,5 +204,5 @@ def test_guidance_rents_of_the_hidden_are_the_districts_for_their_own_stock() ->
     assert {said[id_][1] for id_ in (2, 3, 100, 200, 201)} == {Decimal("33.64")}
     assert said[4] == said[300] == ("direct", Decimal("40.00"))
     assert said[5] == said[400] == ("direct", Decimal("20.00"))
-    widths = [(one.low or 0) / (one.value or 1) for one in (district, west, middle)]
+    widths = [float(one.low or 0) / float(one.value or 1) for one in (district, west, middle)]
     assert max(widths) - min(widths) < 0.001  # with the district's band
