@@ -263,7 +263,7 @@ def _deviations(leases: Leases, ids: IntArray, lent: FloatArray, base: int) -> t
     mean = np.bincount(cell, residuals, minlength=size) / np.maximum(n, 1)
     squares = np.bincount(cell, (residuals - mean[cell]) ** 2, minlength=size)
     freedom = int((n - (n > 0)).sum())
-    within = float(squares.sum() / freedom) if freedom else np.nan
+    within = float(squares.sum() / freedom) if freedom else 0.0
     return n.reshape(-1, len(ids)), mean.reshape(-1, len(ids)), within
 
 
@@ -282,5 +282,5 @@ def _shrunk(n: IntArray, mean: FloatArray, within: float) -> tuple[FloatArray, F
         between = moments(flat, means, within * np.maximum(flat - 1, 0)).between
     except EstimationError:
         between = 0.0
-    shrunk = shrink(flat, means, np.zeros(len(flat)), between=between, within=0.0 if np.isnan(within) else within)
+    shrunk = shrink(flat, means, np.zeros(len(flat)), between=between, within=within)
     return tuple(column.reshape(n.shape) for column in (shrunk.estimates, shrunk.factors, shrunk.errors))  # pyright: ignore[reportReturnType]

@@ -187,7 +187,7 @@ def place_of(tree: Tree, community: int) -> int:
 
 def test_guidance_rents_of_the_hidden_are_the_districts_for_their_own_stock() -> None:
     # a year of 80 leases at 40 yuan, 60 at 20, and 20 at 80, these of one landlord: their subdistrict is hidden, and another one that it
-    # would follow from. The district's level is that of all leases: 40 x 2^(20/160 - 60/160) = 33.64
+    # would follow from. The district's level is what it says of itself: its five units of stock at 40, 80, 80, 40 and 20 yuan, 260 / 5 = 52
     tree = tree_of([1, 2, 1, 1])
     rows = [(100, FIRST + at % 12, 1_000 + at, 1, 40.0) for at in range(20)]
     rows += [(200 + at % 2, FIRST + at // 2 % 12, 7, 1, 80.0) for at in range(20)]
@@ -201,7 +201,7 @@ def test_guidance_rents_of_the_hidden_are_the_districts_for_their_own_stock() ->
     district, west, middle, east, *_ = figures
     assert [one.basis for one in (district, west, middle, east)] == ["direct", "model", "model", "direct"]
     assert {id_ for id_, (basis, _) in said.items() if basis == "model"} == {2, 3, 100, 200, 201}
-    assert {said[id_][1] for id_ in (2, 3, 100, 200, 201)} == {Decimal("33.64")}
+    assert {said[id_][1] for id_ in (2, 3, 100, 200, 201)} == {district.value} == {Decimal("52.00")}
     assert said[4] == said[300] == ("direct", Decimal("40.00"))
     assert said[5] == said[400] == ("direct", Decimal("20.00"))
     widths = [float(one.low or 0) / float(one.value or 1) for one in (district, west, middle)]

@@ -9,6 +9,7 @@ import pytest
 from gridmgmt.rents.extracts import Extract
 from gridmgmt.rents.figures import guide_figures
 from gridmgmt.rents.guides import Dwellings, guide
+from gridmgmt.rents.methods.disclosure import Rules
 from gridmgmt.rents.methods.guidance import Band, Source
 from gridmgmt.rents.methods.series import Reason
 from gridmgmt.rents.observations import ATTRIBUTES
@@ -72,7 +73,7 @@ WEST_RENT, EAST_RENT = 40.0210, 59.9686
 
 def test_parent_of_silent_communities_has_its_own_band_and_they_have_its() -> None:
     """Of two landlords each would know the other's rents: such a community is hidden, and the one beside it, or it would follow."""
-    made = {one.area_id: one for one in guide_figures(sample(), TREE, STOCK, END)}
+    made = {one.area_id: one for one in guide_figures(sample(), TREE, STOCK, END, rules=Rules())[0]}
     # thirty leases or more: the 20th percentile is the rents 0.1 below, the 80th those 0.1 above
     for area, rent in ((2, WEST_RENT), (3, EAST_RENT)):
         told = made[area]
@@ -94,7 +95,7 @@ DISTRICT_RENT = (2 * WEST_RENT + 2 * EAST_RENT + 48.9898) / 5
 
 
 def test_where_nothing_was_let_the_district_speaks_and_without_stock_nobody_does() -> None:
-    made = {one.area_id: one for one in guide_figures(sample(), TREE, STOCK, END)}
+    made = {one.area_id: one for one in guide_figures(sample(), TREE, STOCK, END, rules=Rules())[0]}
     # a quarter of the leases each are at ln 40 − 0.1, ln 40 + 0.1, ln 60 − 0.1 and ln 60 + 0.1: the median is ln 48.99
     low, high = 40 * np.exp(-0.1) / 48.98979, 60 * np.exp(0.1) / 48.98979
     for area in (1, 4):
