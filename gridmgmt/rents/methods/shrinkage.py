@@ -184,10 +184,12 @@ def _seen(n: IntArray, mean: FloatArray, squares: FloatArray) -> tuple[IntArray,
     """Cells with leases; refused when they cannot tell the variances apart."""
     _checked(n, mean)
     seen = n > 0
-    if squares.shape != n.shape or not (np.isfinite(squares[seen]) & (squares[seen] >= 0)).all():
-        raise ValueError("a cell's sum of squares is negative or not finite")
+    if squares.shape != n.shape:
+        raise ValueError("each cell has a sum of squares")
     if seen.sum() < 2 or not (n > 1).any():
-        raise EstimationError(Reason.TOO_FEW)
+        raise EstimationError(Reason.TOO_FEW)  # nor does anybody know their squares then
+    if not (np.isfinite(squares[seen]) & (squares[seen] >= 0)).all():
+        raise ValueError("a cell's sum of squares is negative or not finite")
     return n[seen], mean[seen], squares[seen]
 
 

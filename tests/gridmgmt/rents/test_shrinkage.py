@@ -40,7 +40,7 @@ def sums(groups: list[FloatArray]) -> tuple[IntArray, FloatArray, FloatArray]:
 def test_too_little_to_tell_two_variances_apart_is_refused(estimate: Estimate) -> None:
     for n in ([7], [7, 0], [1, 1, 1]):
         with pytest.raises(EstimationError) as refused:
-            estimate(np.array(n), np.zeros(len(n)), np.ones(len(n)))
+            estimate(np.array(n), np.zeros(len(n)), np.full(len(n), np.nan))  # no cell tells a variance within it
         assert refused.value.reason is Reason.TOO_FEW
 
 
