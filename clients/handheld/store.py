@@ -73,8 +73,12 @@ CREATE TABLE photo (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, entity TEXT NOT NULL, content BLOB NOT NULL, filetype TEXT NOT NULL, refused TEXT
 ) WITHOUT ROWID;
 """
-PRAGMAS: Final = ("PRAGMA secure_delete = ON", "PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 10000")
-"""Deleted rows are overwritten with zeros."""
+PRAGMAS: Final = ("PRAGMA secure_delete = ON", "PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 10000", "PRAGMA temp_store = MEMORY")
+"""Deleted rows are overwritten with zeros, and no copy of them lies in a temporary file.
+
+The journal is SQLite's own, which is gone after each commit: a write-ahead log would keep the old pages, and deleted rows on them, until it
+begins anew.
+"""
 VERSION: Final = 1
 
 
@@ -87,6 +91,7 @@ class Store:
         self._connection = sqlite3.connect(path, isolation_level=None)
         for pragma in PRAGMAS:
             self._connection.execute(pragma)
+        self._within = False
         [(version,)] = self._connection.execute("PRAGMA user_version")
         if version == 0:
             self._connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -97,17 +102,24 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing, on the disk when the block ends. Blocks may stand in one another; the outermost commits."""
-        if self._connection.in_transaction:
+        """All or nothing, on the disk when the block ends. Blocks may stand in one another; the outermost commits.
+
+        Raises sqlite3.OperationalError where that failed, a locked or full disk's too: then nothing of it was written.
+        """
+        if self._within:
             yield
             return
         self._connection.execute("BEGIN IMMEDIATE")
+        self._within = True
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # of a full disk SQLite has undone it already
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+        finally:
+            self._within = False
 
     def all(self, statement: str, *values: object) -> list[Row]:
         """Every row of the answer."""
