@@ -20,6 +20,8 @@ KEPT: Final = 7 * 86_400
 """Seconds for which answered mutations are kept: a server that was restored from a backup asks for them again."""
 DEEPEST: Final = 24
 """Objects and lists in one another: the server reads no body of more than 32 levels, and would refuse the whole batch for ever."""
+FIRST: Final = 1
+"""Version of a row's first form, the only one that is the same in every history of the server."""
 LARGEST: Final = 65_536
 """Bytes of one mutation, unless the server's limits say another number."""
 
@@ -89,7 +91,9 @@ def record(
             seen = shown(store, kind, identity)
             if seen is None:
                 raise RecordError(f"there is no such {kind} on this device")
-            mutation["base"] = {"version": seen.version} if seen.version else {"seq": _maker(store, kind, identity)}
+            # a row of another history: its number may be another form now, which nobody here has read
+            version = seen.version if seen.era == store.number("era") else FIRST
+            mutation["base"] = {"version": version} if seen.version else {"seq": _maker(store, kind, identity)}
             if op == "update":
                 mutation["was"] = {name: seen.data.get(name) for name in values or {}}
         mutation |= {"captured_at": clock.now().isoformat(), "boot_id": clock.boot_id, "mono_ms": clock.mono_ms()}
@@ -146,15 +150,16 @@ def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
 
 
 def resend_from(store: Store, expected: int) -> None:
-    """The server knows less than it answered: it came back from a backup. Queue again what it asks for.
+    """The server came back in another history, and knows nothing from this number on. Queue again what it was sent of that.
 
-    The versions on which all of that was based are of a history that the server has lost; the same numbers may stand for what nobody here
-    has read. Only the first form of a row is the same in every history, so that one is named as base. Raises SequenceLostError when the device does not keep that number any more.
+    The versions on which all of that was based, and what still waits, are of a history that the server has lost; the same numbers may
+    stand for what nobody here has read. So the first form is named as base. What the server knows stays as it was sent: it keeps a hash
+    of it. Raises SequenceLostError when the device does not keep that number any more.
     """
     with store.transaction():
         store.run(
-            "UPDATE mutation SET body = json_set(body, '$.base.version', 1) WHERE seq >= ? AND json_extract(body, '$.base.version') > 1",
-            expected,
+            "UPDATE mutation SET body = json_set(body, '$.base.version', ?) WHERE seq >= ? AND json_extract(body, '$.base.version') > ?",
+            *(FIRST, expected, FIRST),
         )
         store.run("UPDATE mutation SET state = 'queued', status = NULL, result = NULL WHERE state = 'done' AND seq >= ?", expected)
         lowest = store.one("SELECT min(seq) FROM mutation WHERE state = 'queued'")

@@ -24,6 +24,8 @@ class Shown:
     version: int
     """Of the server's row that was seen; 0 where only this device knows it."""
     data: Json
+    era: int
+    """In which the server's row was seen."""
     pending: bool
     """Whether something of it is on its way."""
 
@@ -97,8 +99,8 @@ def checksum(store: Store, scope_id: int) -> tuple[int, str]:
 def shown(store: Store, kind: str, identity: str) -> Shown | None:
     """One row, or None where there is none to be seen."""
     identity = canonical(store, identity)
-    row = store.one(f"SELECT e.version, e.data FROM entity e WHERE e.kind = ? AND e.id = ? AND {_VISIBLE}", kind, identity)
-    version, data = (0, None) if row is None else (row[0], json.loads(row[1]))
+    row = store.one(f"SELECT e.version, e.era, e.data FROM entity e WHERE e.kind = ? AND e.id = ? AND {_VISIBLE}", kind, identity)
+    version, era, data = (0, 0, None) if row is None else (*row[:2], json.loads(row[2]))
     over = store.all(
         "SELECT body, state, status, result FROM mutation WHERE kind = ?"
         f" AND (id = ? OR id IN (SELECT alias FROM alias WHERE canonical = ?)) AND {_OVER} ORDER BY seq",
@@ -116,7 +118,7 @@ def shown(store: Store, kind: str, identity: str) -> Shown | None:
             data = dict(mutation["set"])
         elif data is not None:
             data |= mutation["set"]
-    return None if data is None else Shown(kind, identity, version, data, pending=bool(over))
+    return None if data is None else Shown(kind, identity, version, data, era, pending=bool(over))
 
 
 def listed(store: Store, kind: str) -> Iterator[Shown]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from clients.handheld import identity, outbox, photos, snapshot
+from clients.handheld import history, identity, outbox, photos, snapshot
 from clients.handheld.clock import Clock, SystemClock
 from clients.handheld.outbox import Letter
 from clients.handheld.rows import apply_item, checksum, forget_scope
@@ -63,6 +63,7 @@ class Handheld:
         told = self._call("GET", "/v1/sync/bootstrap").json()
         with self.store.transaction():
             identity.in_touch(self.store, self.clock)
+            history.recognise(self.store, told["epoch"])
             limits = told["limits"]
             self.store.put(
                 max_mutations=limits["push"]["max_mutations"],
@@ -85,6 +86,8 @@ class Handheld:
     def push(self, meeting: Meeting | None = None) -> None:
         """Send everything that waits, in order, batch by batch. Every answered item is off the queue for good, whatever its status."""
         meeting = meeting or Meeting()
+        if self.store.get("compare") is not None:
+            self._compare_numbers()
         most, most_bytes = self.store.number("max_mutations") or 200, self.store.number("max_bytes") or 1 << 20
         while (batch := outbox.batch(self.store, most=most, most_bytes=most_bytes)) is not None:
             try:
@@ -100,12 +103,13 @@ class Handheld:
             meeting.letters += outbox.settle(self.store, answer)
             meeting.sent += len(answer["results"])
 
-    def compare_numbers(self) -> None:
-        """Ask how far the server knows this device: one that came back from a backup knows less than it once answered."""
+    def _compare_numbers(self) -> None:
+        """In another history of the server: ask how far it knows this device; what it does not know is sent by the rules of that history."""
         empty = outbox.Batch(0, 0, [])
         told = self._call("POST", "/v1/sync/push", body=empty.text(self.store.get("device_id") or "", self.clock)).json()
-        if told["last_seq"] < self.store.number("last_seq"):
+        with self.store.transaction():
             outbox.resend_from(self.store, told["last_seq"] + 1)
+            self.store.put(compare=None)
 
     def pull(self, meeting: Meeting | None = None, *, wait_s: int = 0) -> None:
         """Take what changed until the server has no more, and show it together. Grids without a cursor get their snapshot first."""
@@ -178,9 +182,6 @@ class Handheld:
             else:
                 meeting.snapshots.append(scope_id)
         if self.store.get("compare") is not None:
-            self.compare_numbers()
-            with self.store.transaction():
-                self.store.put(compare=None)
             self.push(meeting)
 
     def _agrees(self, answer: Mapping[str, Any], meeting: Meeting) -> bool:
