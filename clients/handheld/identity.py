@@ -19,6 +19,7 @@ from clients.handheld.transport import Answer, RefusedError, Transport
 SCHEMA: Final = 1
 """Version of what travels that this client speaks."""
 APP: Final = "reference/1"
+UNSENT: Final = "SELECT 1 FROM mutation WHERE state = 'queued' UNION ALL SELECT 1 FROM photo WHERE refused IS NULL"
 LEASE: Final = 7 * 86_400
 """Seconds without the server after which the data are locked, unless the server's limits say another number of days."""
 
@@ -108,11 +109,20 @@ def heed(store: Store, transport: Transport, refusal: RefusedError) -> None:
             store.put(state="draining")
 
 
-def wipe(store: Store, transport: Transport) -> None:
-    """Delete everything, then say so; the key goes last, because it signs the word. Said again at the next start if nobody heard it."""
-    store.wipe()
-    with store.transaction():
-        store.put(state="wiping")
+def wipe(store: Store, transport: Transport, *, drained: bool = False) -> bool:
+    """Delete everything, then say so; the key goes last, because it signs the word. Said again at the next start if nobody heard it.
+
+    What was not sent goes too, unless the device is `drained`: then False, and nothing is deleted, while anything waits.
+    """
+    if not store.wipe(unless=UNSENT if drained else None):
+        return False
+    finish_wipe(store, transport)
+    return True
+
+
+def finish_wipe(store: Store, transport: Transport) -> None:
+    """What is left to do of a wipe when everything is deleted; the program may have been ended since."""
+    store.shrink()
     acknowledge_wipe(store, transport)
 
 

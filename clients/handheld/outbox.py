@@ -82,6 +82,8 @@ def record(
     number of the mutation that made it. Raises RecordError.
     """
     with store.transaction():
+        if store.ended:
+            raise RecordError("this device was emptied: nothing that is recorded on it would be sent")
         seq = store.number("last_seq") + 1
         identity = identity or new_id(clock.now())
         mutation: Json = {"seq": seq, "mutation_id": new_id(clock.now()), "op": op, "kind": kind, "id": identity}

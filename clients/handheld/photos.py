@@ -9,6 +9,7 @@ from typing import Final
 
 from clients.handheld import identity
 from clients.handheld.clock import Clock, new_id
+from clients.handheld.outbox import RecordError
 from clients.handheld.store import Store
 from clients.handheld.transport import RefusedError, Transport
 
@@ -21,9 +22,11 @@ LATER: Final = frozenset({"too-many-files"})
 
 
 def attach(store: Store, clock: Clock, kind: str, entity: str, content: bytes, *, filetype: str = "image/jpeg") -> str:
-    """Keep a photo for sending; the id by which the record about it names it (`files`)."""
+    """Keep a photo for sending; the id by which the record about it names it (`files`). Raises RecordError."""
     photo = new_id(clock.now())
     with store.transaction():
+        if store.ended:
+            raise RecordError("this device was emptied: no photo of it would be sent")
         store.run("INSERT INTO photo (id, kind, entity, content, filetype) VALUES (?, ?, ?, ?, ?)", photo, kind, entity, content, filetype)
     return photo
 

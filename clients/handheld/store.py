@@ -158,11 +158,21 @@ class Store:
         """Rewrite the file without what was deleted."""
         self._connection.execute("VACUUM")
 
-    def wipe(self) -> None:
-        """Nothing is left but the file itself, empty."""
+    def wipe(self, *, unless: str | None = None) -> bool:
+        """Delete everything but what signs the last word, and note that this was done (state `wiping`); then shrink.
+
+        False, and nothing was deleted, where the statement `unless` finds a row: it is asked in the very transaction.
+        """
         with self.transaction():
-            names = self.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'meta'")
-            for (name,) in names:
+            if unless is not None and self.one(unless) is not None:
+                return False
+            for (name,) in self.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'meta'"):
                 self.run(f"DELETE FROM {name}")  # names of our own tables
             self.run("DELETE FROM meta WHERE key NOT IN ('state', 'device_id', 'device_key', 'site')")
-        self.shrink()
+            self.put(state="wiping")
+            return True
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was wiped: nothing may be written down here until the device is let in again."""
+        return self.get("state") in {"wiping", "wiped"}

@@ -45,14 +45,21 @@ class Handheld:
         """Meet the server once. Raises UnreachableError, RefusedError and WipedError; what was done until then stays done."""
         meeting = Meeting()
         if self.store.get("state") == "wiping":
-            identity.acknowledge_wipe(self.store, self.transport)
+            identity.finish_wipe(self.store, self.transport)
             raise identity.WipedError("the server ordered this device wiped")
         self.bootstrap()
         self.push(meeting)
         photos.send(self.store, self.transport)
         if self.store.get("state") == "draining":
             self._end(meeting)
-        self.pull(meeting, wait_s=wait_s)
+            return meeting
+        try:
+            self.pull(meeting, wait_s=wait_s)
+        except RefusedError as refusal:
+            if refusal.slug != "device-draining":
+                raise
+            self._end(meeting)
+            return meeting
         self._leave(meeting)
         with self.store.transaction():
             outbox.prune(self.store, now=time.time())
@@ -104,7 +111,7 @@ class Handheld:
             meeting.sent += len(answer["results"])
 
     def _compare_numbers(self) -> None:
-        """In another history of the server: ask how far it knows this device; what it does not know is sent by the rules of that history."""
+        """In another history of the server: ask how far it knows this device; what it does not know is sent by the new rules."""
         empty = outbox.Batch(0, 0, [])
         told = self._call("POST", "/v1/sync/push", body=empty.text(self.store.get("device_id") or "", self.clock)).json()
         with self.store.transaction():
@@ -126,8 +133,6 @@ class Handheld:
             try:
                 answer = self._call("POST", "/v1/sync/pull", body=json.dumps(body)).json()
             except RefusedError as refusal:
-                if refusal.slug == "device-draining":
-                    self._end(meeting)
                 if refusal.slug != "cursor-expired":
                     raise
                 for scope in asked:
@@ -173,8 +178,6 @@ class Handheld:
             try:
                 snapshot.fetch(self.store, self.transport, scope_id)
             except RefusedError as refusal:
-                if refusal.slug == "device-draining":
-                    self._end(meeting)
                 if refusal.status != 404:
                     raise
                 with self.store.transaction():
@@ -225,11 +228,14 @@ class Handheld:
         return self.store.one("SELECT 1 FROM scope WHERE state = 'new'") is None
 
     def _end(self, meeting: Meeting) -> None:
-        """Of a device that is to be emptied: the last push, then the wipe."""
-        self.push(meeting)
-        photos.send(self.store, self.transport)
-        identity.wipe(self.store, self.transport)
-        raise identity.WipedError("the server drained this device")
+        """Of a device that is to be emptied: everything is sent, then it goes. While photos have to wait it stays for another meeting."""
+        while True:
+            self.push(meeting)
+            photos.send(self.store, self.transport)
+            if identity.wipe(self.store, self.transport, drained=True):
+                raise identity.WipedError("the server drained this device")
+            if not outbox.waiting(self.store):
+                return
 
     def _call(self, method: str, path: str, *, body: str | None = None) -> Any:
         return identity.call(self.store, self.transport, method, path, body=body)
