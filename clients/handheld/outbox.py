@@ -138,13 +138,12 @@ def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
             row = store.one("SELECT kind, id FROM mutation WHERE seq = ? AND state = 'queued'", result["seq"])
             if row is None:
                 continue  # answered before: this answer was overtaken
+            _lead(store, result)
             text = json.dumps(result, ensure_ascii=False)
             store.run(
                 "UPDATE mutation SET state = 'done', status = ?, result = ?, done_at = ? WHERE seq = ?",
                 *(result["status"], text, time.time(), result["seq"]),
             )
-            if result["status"] == "duplicate_of":
-                store.run("INSERT OR REPLACE INTO alias VALUES (?, ?)", row[1], result["canonical_id"])
             if result["status"] in {"conflict", "rejected"}:
                 store.run("INSERT OR REPLACE INTO inbox (seq, kind, id, result) VALUES (?, ?, ?, ?)", result["seq"], *row, text)
                 told.append(Letter(result["seq"], row[0], row[1], result))
@@ -164,6 +163,9 @@ def resend_from(store: Store, expected: int) -> None:
             *(FIRST, expected, FIRST),
         )
         store.run("UPDATE mutation SET state = 'queued', status = NULL, result = NULL WHERE state = 'done' AND seq >= ?", expected)
+        own = "json_extract(body, '$.id')"  # what the server has lost of aliases it may decide otherwise now
+        store.run(f"DELETE FROM alias WHERE alias IN (SELECT {own} FROM mutation WHERE seq >= ?)", expected)
+        store.run(f"UPDATE mutation SET id = {own} WHERE seq >= ? AND {own} NOT IN (SELECT alias FROM alias)", expected)
         lowest = store.one("SELECT min(seq) FROM mutation WHERE state = 'queued'")
         store.put(acked_seq=min(store.number("acked_seq"), expected - 1))  # what it does not know has not come back from it
         if lowest is not None and lowest[0] is not None and lowest[0] > expected:
@@ -207,6 +209,30 @@ def _levels(value: object) -> int:
 
 
 def _maker(store: Store, kind: str, identity: str) -> int:
-    found = store.one("SELECT max(seq) FROM mutation WHERE kind = ? AND id = ?", kind, identity)
+    """The own mutation that another one of this row builds on: the newest that was taken. While none was, the first: it makes the row, and
+    if it is refused all are, but of those between one may be refused and the others not.
+    """
+    found = store.one(
+        "SELECT coalesce(max(seq) FILTER (WHERE state = 'done'), min(seq)) FROM mutation"
+        " WHERE kind = ? AND id = ? AND status IS NOT 'rejected'",
+        *(kind, canonical(store, identity)),
+    )
     assert found is not None
     return found[0]
+
+
+def _lead(store: Store, result: Mapping[str, Any]) -> None:
+    """Let an id that this device chose stand for somebody who was in the register already, or for itself again.
+
+    A server that has forgotten what it answered says the status alone; then the row comes by a pull under the id that it has.
+    """
+    own = "json_extract(body, '$.id')"
+    found = store.one(f"SELECT {own} FROM mutation WHERE seq = ? AND json_extract(body, '$.op') = 'create'", result["seq"])
+    if found is None:
+        return
+    ended = store.run("DELETE FROM alias WHERE alias = ?", found[0])
+    leads = result.get("canonical_id") if result["status"] == "duplicate_of" else None
+    if leads is not None:
+        store.run("INSERT INTO alias VALUES (?, ?)", found[0], leads)
+    if ended or leads is not None:
+        store.run(f"UPDATE mutation SET id = ? WHERE {own} = ?", leads or found[0], found[0])

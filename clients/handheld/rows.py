@@ -101,11 +101,7 @@ def shown(store: Store, kind: str, identity: str) -> Shown | None:
     identity = canonical(store, identity)
     row = store.one(f"SELECT e.version, e.era, e.data FROM entity e WHERE e.kind = ? AND e.id = ? AND {_VISIBLE}", kind, identity)
     version, era, data = (0, 0, None) if row is None else (*row[:2], json.loads(row[2]))
-    over = store.all(
-        "SELECT body, state, status, result FROM mutation WHERE kind = ?"
-        f" AND (id = ? OR id IN (SELECT alias FROM alias WHERE canonical = ?)) AND {_OVER} ORDER BY seq",
-        *(kind, identity, identity),
-    )
+    over = store.all(f"SELECT body, state, status, result FROM mutation WHERE kind = ? AND id = ? AND {_OVER} ORDER BY seq", kind, identity)
     for body, state, status, result in over:
         mutation = json.loads(body)
         if state == "done" and status == "conflict":
@@ -115,6 +111,8 @@ def shown(store: Store, kind: str, identity: str) -> Shown | None:
         elif mutation["op"] == "delete":
             data = None
         elif mutation["op"] == "create":
+            if status == "duplicate_of" and data is not None:
+                continue  # who was in the register already is here; until then the worker sees what was written down
             data = dict(mutation["set"])
         elif data is not None:
             data |= mutation["set"]
@@ -143,7 +141,7 @@ _VISIBLE: Final = (
 )
 _OVER: Final = (
     "seq > coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'acked_seq'), 0)"
-    " AND (state = 'queued' OR status IN ('applied', 'merged', 'noop', 'conflict'))"
+    " AND (state = 'queued' OR status IN ('applied', 'merged', 'noop', 'duplicate_of', 'conflict'))"
 )
 
 

@@ -42,7 +42,7 @@ CREATE TABLE member (
 CREATE INDEX member_scope ON member (scope_id, held);
 
 -- What the worker recorded, in order, each as the very text that is sent. queued, or done: answered, and kept for a week in case the
--- server comes back from a backup.
+-- server comes back from a backup. id is the one of the row, also where the body names one that this device chose in vain (alias).
 CREATE TABLE mutation (
   seq INTEGER PRIMARY KEY,
   kind TEXT NOT NULL, id TEXT NOT NULL,

@@ -100,12 +100,23 @@ def test_a_change_names_the_version_that_the_worker_saw(store: Store) -> None:
     assert [body(store, seq)["was"] for seq in (1, 2)] == [{"room": "1"}, {"room": "2"}]
 
 
-def test_a_change_of_a_row_that_only_this_device_knows_names_the_number_before(store: Store) -> None:
+def test_a_change_of_a_row_that_only_this_device_knows_names_the_number_that_makes_it(store: Store) -> None:
     outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
     outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "2"})
     outbox.record(store, CLOCK, "delete", "unit", ROW)
-    assert [body(store, seq).get("base") for seq in (1, 2, 3)] == [None, {"seq": 1}, {"seq": 2}]
+    assert [body(store, seq).get("base") for seq in (1, 2, 3)] == [None, {"seq": 1}, {"seq": 1}]
     assert room(store) is None
+
+
+def test_a_refused_change_of_an_own_row_is_nothing_that_others_build_on(store: Store) -> None:
+    outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
+    outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "2"})
+    outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "bad"})
+    outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "3"})
+    assert body(store, 4)["base"] == {"seq": 1}  # of the two between nobody knows yet
+    answered(store, {"seq": 1, "status": "applied"}, {"seq": 2, "status": "applied"}, {"seq": 3, "status": "rejected", "problem": {}})
+    outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "4"})
+    assert body(store, 5)["base"] == {"seq": 2}
 
 
 def test_batches_are_consecutive_and_end_before_they_are_too_large(store: Store) -> None:
@@ -126,7 +137,7 @@ def test_batches_are_consecutive_and_end_before_they_are_too_large(store: Store)
 @pytest.mark.parametrize("status", ["applied", "merged", "noop", "duplicate_of", "conflict", "rejected", "a-status-of-the-future"])
 def test_every_status_takes_the_item_off_the_queue(store: Store, status: str) -> None:
     outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
-    told = answered(store, {"seq": 1, "status": status, "canonical_id": "0190000a-0000-7000-8000-00000000000f"})
+    told = answered(store, {"seq": 1, "status": status})
     assert outbox.waiting(store) == 0
     assert [letter.seq for letter in told] == ([1] if status in {"conflict", "rejected"} else [])
     assert outbox.inbox(store) == told
@@ -169,6 +180,41 @@ def test_somebody_who_was_there_already_is_shown_once(store: Store) -> None:
     answered(store, {"seq": 1, "status": "duplicate_of", "canonical_id": known})
     assert [(row.id, row.data["name"]) for row in rows.listed(store, "resident")] == [(known, "张三丰")]
     assert rows.shown(store, "resident", chosen) == rows.shown(store, "resident", known)
+
+
+def test_somebody_who_was_there_already_is_shown_as_written_down_until_the_record_comes(store: Store) -> None:
+    known, chosen = ROW, "0190000a-0000-7000-8000-00000000000f"
+    outbox.record(store, CLOCK, "create", "resident", chosen, scope_id=GRID, values={"name": "张三"})
+    answered(store, {"seq": 1, "status": "duplicate_of", "canonical_id": known})
+    for either in (known, chosen):
+        row = rows.shown(store, "resident", either)
+        assert row is not None
+        assert (row.id, row.version, row.data) == (known, 0, {"name": "张三"})
+    assert [row.id for row in rows.listed(store, "resident")] == [known]
+    outbox.record(store, CLOCK, "update", "resident", chosen, values={"name": "张三丰"})
+    assert body(store, 2)["base"] == {"seq": 1}
+    rows.apply_item(store, GRID, {"op": "upsert", "kind": "resident", "id": known, "version": 4, "data": {"name": "张"}}, era=0)
+    assert [(row.id, row.version, row.data["name"]) for row in rows.listed(store, "resident")] == [(known, 4, "张三丰")]
+
+
+def test_an_alias_that_the_server_has_lost_hides_nobody(store: Store) -> None:
+    """Who was there first may now be the one whom this device enters."""
+    known, chosen = ROW, "0190000a-0000-7000-8000-00000000000f"
+    outbox.record(store, CLOCK, "create", "resident", chosen, scope_id=GRID, values={"name": "张三"})
+    answered(store, {"seq": 1, "status": "duplicate_of", "canonical_id": known})
+    outbox.record(store, CLOCK, "update", "resident", known, values={"name": "张三丰"})
+    outbox.resend_from(store, 1)
+    assert [(row.id, row.data["name"]) for row in rows.listed(store, "resident")] == [(chosen, "张三")]
+    answered(store, {"seq": 1, "status": "applied", "id": chosen, "version": 1})
+    assert store.all("SELECT * FROM alias") == []
+    assert [(row.id, row.data["name"]) for row in rows.listed(store, "resident")] == [(chosen, "张三")]
+
+
+def test_an_id_that_is_applied_after_all_stands_for_itself(store: Store) -> None:
+    store.run("INSERT INTO alias VALUES (?, 'somebody')", ROW)
+    outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
+    answered(store, {"seq": 1, "status": "applied", "version": 1})
+    assert [row.id for row in rows.listed(store, "unit")] == [ROW]
 
 
 def test_a_server_that_knows_less_is_sent_what_it_lost(store: Store) -> None:
