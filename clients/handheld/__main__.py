@@ -65,6 +65,8 @@ def _do(store: Store, given: argparse.Namespace) -> None:
         print(f"sent {meeting.sent}, received {meeting.received}, snapshots {meeting.snapshots}, left {meeting.left}")
         for letter in meeting.letters:
             print(_line(letter))
+        if meeting.lost is not None:
+            raise outbox.SequenceLostError(f"{meeting.lost}; nothing can be sent: show this to the administration, and keep the device")
         return
     identity.check_lease(store, clock)
     if given.command == "list":

@@ -4,8 +4,8 @@ Nothing leaves the outbox but by an answer about this very number. No answer kee
 taken is kept by the server with the reason, and shown in the inbox.
 """
 
+import datetime as dt
 import json
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from clients.handheld.store import Store
 
 Op = Literal["create", "update", "delete"]
 KEPT: Final = 7 * 86_400
-"""Seconds for which answered mutations are kept: a server that was restored from a backup asks for them again."""
+"""Seconds by the server's clock for which answered mutations are kept: a server that was restored from a backup asks for them again."""
 DEEPEST: Final = 24
 """Objects and lists in one another: the server reads no body of more than 32 levels, and would refuse the whole batch for ever."""
 FIRST: Final = 1
@@ -133,6 +133,7 @@ def batch(store: Store, *, most: int, most_bytes: int) -> Batch | None:
 def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
     """Take every answered mutation off the queue, whatever its status; what the worker should look at."""
     told: list[Letter] = []
+    now = moment(answer["server_time"])
     with store.transaction():
         for result in answer["results"]:
             row = store.one("SELECT kind, id FROM mutation WHERE seq = ? AND state = 'queued'", result["seq"])
@@ -142,7 +143,7 @@ def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
             text = json.dumps(result, ensure_ascii=False)
             store.run(
                 "UPDATE mutation SET state = 'done', status = ?, result = ?, done_at = ? WHERE seq = ?",
-                *(result["status"], text, time.time(), result["seq"]),
+                *(result["status"], text, now, result["seq"]),
             )
             if result["status"] in {"conflict", "rejected"}:
                 store.run("INSERT OR REPLACE INTO inbox (seq, kind, id, result) VALUES (?, ?, ?, ?)", result["seq"], *row, text)
@@ -155,7 +156,7 @@ def resend_from(store: Store, expected: int) -> None:
 
     The versions on which all of that was based, and what still waits, are of a history that the server has lost; the same numbers may
     stand for what nobody here has read. So the first form is named as base. What the server knows stays as it was sent: it keeps a hash
-    of it. Raises SequenceLostError when the device does not keep that number any more.
+    of it. Raises SequenceLostError when the device does not keep that number any more; what it does keep waits in the queue.
     """
     with store.transaction():
         store.run(
@@ -168,13 +169,21 @@ def resend_from(store: Store, expected: int) -> None:
         store.run(f"UPDATE mutation SET id = {own} WHERE seq >= ? AND {own} NOT IN (SELECT alias FROM alias)", expected)
         lowest = store.one("SELECT min(seq) FROM mutation WHERE state = 'queued'")
         store.put(acked_seq=min(store.number("acked_seq"), expected - 1))  # what it does not know has not come back from it
-        if lowest is not None and lowest[0] is not None and lowest[0] > expected:
-            raise SequenceLostError(f"the server wants number {expected}; the oldest one that is kept is {lowest[0]}")
+    oldest = None if lowest is None else lowest[0]
+    if expected <= store.number("last_seq") and (oldest is None or oldest > expected):
+        raise SequenceLostError(f"the server wants number {expected}; the oldest one that is kept of what it lacks is {oldest or 'none'}")
 
 
 def prune(store: Store, *, now: float) -> int:
-    """Delete answered mutations of more than a week ago whose effect has come back; how many."""
+    """Delete answered mutations of more than a week ago whose effect has come back; how many. `now` is the server's: somebody may turn the
+    device's clock, and a server that is restored then would ask in vain.
+    """
     return store.run("DELETE FROM mutation WHERE state = 'done' AND done_at < ? AND seq <= ?", now - KEPT, store.number("acked_seq"))
+
+
+def moment(server_time: str) -> float:
+    """The server's time as an answer tells it, in seconds."""
+    return dt.datetime.fromisoformat(server_time).timestamp()
 
 
 def inbox(store: Store) -> list[Letter]:

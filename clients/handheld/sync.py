@@ -4,14 +4,13 @@ The order matters. What the worker recorded goes first, whatever else is wrong; 
 """
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clients.handheld import history, identity, outbox, photos, snapshot
 from clients.handheld.clock import Clock, SystemClock
-from clients.handheld.outbox import Letter
+from clients.handheld.outbox import Letter, SequenceLostError
 from clients.handheld.rows import apply_item, checksum, forget_scope
 from clients.handheld.store import Store
 from clients.handheld.transport import RefusedError, Transport
@@ -31,6 +30,8 @@ class Meeting:
     left: list[int] = field(default_factory=list[int])
     letters: list[Letter] = field(default_factory=list[Letter])
     mismatches: list[int] = field(default_factory=list[int])
+    lost: str | None = None
+    """What the server wants and this device does not keep any more; nothing can be sent until the administration has looked at it."""
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Handheld:
             identity.finish_wipe(self.store, self.transport)
             raise identity.WipedError("the server ordered this device wiped")
         self.bootstrap()
-        self.push(meeting)
+        self._push_or_tell(meeting)
         photos.send(self.store, self.transport)
         if self.store.get("state") == "draining":
             self._end(meeting)
@@ -62,14 +63,14 @@ class Handheld:
             return meeting
         self._leave(meeting)
         with self.store.transaction():
-            outbox.prune(self.store, now=time.time())
+            outbox.prune(self.store, now=float(self.store.get("server_time") or 0))
         return meeting
 
     def bootstrap(self) -> None:
         """Learn the limits and the grids. A grid that is new here waits for its snapshot; one that is not told any more is left."""
         told = self._call("GET", "/v1/sync/bootstrap").json()
         with self.store.transaction():
-            identity.in_touch(self.store, self.clock)
+            self._hear(told)
             history.recognise(self.store, told["epoch"])
             limits = told["limits"]
             self.store.put(
@@ -90,8 +91,16 @@ class Handheld:
             held = {scope["scope_id"] for scope in told["scopes"]}
             self._lose(scope_id for (scope_id,) in self.store.all("SELECT scope_id FROM scope") if scope_id not in held)
 
+    def _hear(self, answer: Mapping[str, Any]) -> None:
+        """The server was reached just now: the lease begins again, and its time is known."""
+        identity.in_touch(self.store, self.clock)
+        self.store.put(server_time=outbox.moment(answer["server_time"]))
+
     def push(self, meeting: Meeting | None = None) -> None:
-        """Send everything that waits, in order, batch by batch. Every answered item is off the queue for good, whatever its status."""
+        """Send everything that waits, in order, batch by batch. Every answered item is off the queue for good, whatever its status.
+
+        Raises SequenceLostError when the server wants what is not kept any more.
+        """
         meeting = meeting or Meeting()
         if self.store.get("compare") is not None:
             self._compare_numbers()
@@ -110,13 +119,24 @@ class Handheld:
             meeting.letters += outbox.settle(self.store, answer)
             meeting.sent += len(answer["results"])
 
+    def _push_or_tell(self, meeting: Meeting) -> None:
+        """Push. When the server wants what is not kept any more the rest of the meeting goes on: what comes and what goes does not depend
+        on it.
+        """
+        try:
+            self.push(meeting)
+        except SequenceLostError as error:
+            meeting.lost = str(error)
+
     def _compare_numbers(self) -> None:
         """In another history of the server: ask how far it knows this device; what it does not know is sent by the new rules."""
         empty = outbox.Batch(0, 0, [])
         told = self._call("POST", "/v1/sync/push", body=empty.text(self.store.get("device_id") or "", self.clock)).json()
-        with self.store.transaction():
+        try:
             outbox.resend_from(self.store, told["last_seq"] + 1)
-            self.store.put(compare=None)
+        finally:
+            with self.store.transaction():
+                self.store.put(compare=None)
 
     def pull(self, meeting: Meeting | None = None, *, wait_s: int = 0) -> None:
         """Take what changed until the server has no more, and show it together. Grids without a cursor get their snapshot first."""
@@ -146,7 +166,7 @@ class Handheld:
         """Apply one answer, or stage it while more is to come; whether everything is here."""
         more = any(scope.get("has_more") for scope in answer["scopes"])
         with self.store.transaction():
-            identity.in_touch(self.store, self.clock)
+            self._hear(answer)
             for scope in answer["scopes"]:
                 if "snapshot" in scope:
                     snapshot.begin_again(self.store, scope["scope_id"], address=scope["snapshot"])
@@ -185,7 +205,7 @@ class Handheld:
             else:
                 meeting.snapshots.append(scope_id)
         if self.store.get("compare") is not None:
-            self.push(meeting)
+            self._push_or_tell(meeting)
 
     def _agrees(self, answer: Mapping[str, Any], meeting: Meeting) -> bool:
         """Whether checksums agree, those told and those of grids just fetched. Where not, a grid is fetched anew, once a meeting."""
@@ -219,7 +239,7 @@ class Handheld:
     def _leave(self, meeting: Meeting) -> None:
         leaving = [scope_id for (scope_id,) in self.store.all("SELECT scope_id FROM scope WHERE state = 'leaving'")]
         if leaving:
-            self.push(meeting)
+            self._push_or_tell(meeting)
         for scope_id in leaving:
             forget_scope(self.store, scope_id)
             meeting.left.append(scope_id)

@@ -141,6 +141,43 @@ def test_what_was_staged_of_a_lost_history_is_not_shown(world: World) -> None:
     assert mine.store.all("SELECT state, start, after FROM scope") == [("new", None, None)]
 
 
+def test_a_clock_that_stands_ahead_drops_nothing_that_a_restored_server_asks_for(world: World) -> None:
+    mine, home = world.gadgets[0], world.drawn.places.units["tower-101"]
+    world.sync(mine)
+    outbox.record(mine.store, mine.clock, "update", "unit", str(home), values={"room": "mine"})
+    world.sync(mine)
+    catch_up(world, mine)
+    mine.turn(days=30)
+    world.sync(mine)
+    assert mine.store.all("SELECT seq, state FROM mutation") == [(1, "done")]
+
+
+def test_numbers_that_are_lost_for_good_keep_no_news_from_the_worker(world: World) -> None:
+    mine, home = world.gadgets[0], world.drawn.places.units["tower-101"]
+    world.sync(mine)
+    before = one(world, mine, "unit", home)
+    for room in ("mine", "mine again"):
+        outbox.record(mine.store, mine.clock, "update", "unit", str(home), values={"room": room})
+    world.sync(mine)
+    catch_up(world, mine)
+    mine.store.run("DELETE FROM mutation WHERE seq = 1")  # more than a week ago
+    restore(world, before)
+    outbox.record(mine.store, mine.clock, "update", "unit", str(home), values={"area_m2": 50})
+    lost, got = (grid(world, name) for name in ("south-west", "south-east"))
+    world.move_worker("worker", "south-east")
+    for _ in range(2):
+        meeting = world.sync(mine)
+        assert meeting is not None
+        assert "number 1" in (meeting.lost or "")
+        assert mine.store.all("SELECT seq, state FROM mutation") == [(2, "queued"), (3, "queued")]
+    assert mine.store.all("SELECT scope_id, state FROM scope ORDER BY 1") == sorted([(lost, "live"), (got, "live")])
+    world.move_worker("worker", "south-west")
+    meeting = world.sync(mine)
+    assert meeting is not None
+    assert meeting.left == [lost]
+    assert outbox.waiting(mine.store) == 2
+
+
 def read_in_a_lost_history(world: World) -> tuple[Gadget, uuid.UUID, Shown]:
     """A device that has read a version of a unit which a restore will lose; the unit; and the form before that version."""
     mine, home = world.gadgets[0], world.drawn.places.units["tower-101"]

@@ -32,6 +32,7 @@ class SetClock:
 
 
 CLOCK = SetClock()
+ANSWERED = "2026-11-23T08:00:00.512Z"
 
 
 @pytest.fixture
@@ -53,7 +54,12 @@ def body(store: Store, seq: int) -> dict[str, Any]:
 
 
 def answered(store: Store, *results: dict[str, Any]) -> list[outbox.Letter]:
-    return outbox.settle(store, {"results": list(results)})
+    return outbox.settle(store, {"server_time": ANSWERED, "results": list(results)})
+
+
+def later(*, days: int) -> float:
+    """So long after the answers, by the server's clock."""
+    return dt.datetime.fromisoformat(ANSWERED).timestamp() + days * 86_400
 
 
 def room(store: Store) -> object:
@@ -233,19 +239,29 @@ def test_a_server_that_wants_what_is_not_kept_any_more_is_told_to_somebody(store
         outbox.record(store, CLOCK, "create", "unit", scope_id=GRID, values={"room": str(number)})
     answered(store, {"seq": 1, "status": "applied"}, {"seq": 2, "status": "applied"})
     store.put(acked_seq=2)
-    outbox.prune(store, now=dt.datetime.now(dt.UTC).timestamp() + 8 * 86_400)
+    outbox.prune(store, now=later(days=8))
     with pytest.raises(outbox.SequenceLostError):
         outbox.resend_from(store, 2)
+    assert outbox.waiting(store) == 1
+
+
+def test_it_is_told_too_when_nothing_is_kept(store: Store) -> None:
+    outbox.record(store, CLOCK, "create", "unit", scope_id=GRID, values={"room": "1"})
+    answered(store, {"seq": 1, "status": "applied"})
+    store.put(acked_seq=1)
+    outbox.prune(store, now=later(days=8))
+    with pytest.raises(outbox.SequenceLostError):
+        outbox.resend_from(store, 1)
+    outbox.resend_from(store, 2)  # the server lacks nothing
 
 
 def test_answered_mutations_are_kept_for_a_week_and_longer_when_they_have_not_come_back(store: Store) -> None:
     outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
     answered(store, {"seq": 1, "status": "applied"})
-    later = dt.datetime.now(dt.UTC).timestamp() + 8 * 86_400
-    assert outbox.prune(store, now=later) == 0
+    assert outbox.prune(store, now=later(days=8)) == 0
     store.put(acked_seq=1)
-    assert outbox.prune(store, now=later - 2 * 86_400) == 0
-    assert outbox.prune(store, now=later) == 1
+    assert outbox.prune(store, now=later(days=6)) == 0
+    assert outbox.prune(store, now=later(days=8)) == 1
 
 
 @pytest.mark.parametrize(
