@@ -1,13 +1,16 @@
 """A device that is to be emptied: sent is everything before, left is nothing afterwards, and the server hears of it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from clients.handheld import outbox, photos
+from clients.handheld import identity, outbox, photos
 from clients.handheld.identity import WipedError
 from clients.handheld.store import Store
+from clients.handheld.transport import RefusedError, Transport, UnreachableError
 from tests.sync import oracle
+from tests.sync.proxy import Fault
 from tests.sync.test_road import admin, emptied, grid
 from tests.sync.world import Gadget, World
 
@@ -76,9 +79,9 @@ def test_a_photo_that_has_to_wait_keeps_a_draining_device_from_its_wipe_and_not_
         [mine.device.actor.account_id],
     )
     admin(world, f"/v1/devices/{mine.device.id}/drain")
-    identity = person(world, mine)
+    known = person(world, mine)
     mine.handheld.sync()
-    assert entered(world, identity)
+    assert entered(world, known)
     assert mine.store.all("SELECT id, refused FROM photo") == [(photo, None)]
     assert oracle.one(world, "SELECT status FROM sync.device WHERE id = %s", mine.device.id) == "draining"
     admin(world, f"/v1/devices/{mine.device.id}/revoke")
@@ -116,3 +119,57 @@ def test_a_wipe_that_was_cut_is_finished_at_the_next_start(world: World) -> None
     emptied(world, mine)
     with pytest.raises(outbox.RecordError):
         person(world, mine)
+
+
+def test_a_device_that_lives_again_before_its_last_word_was_heard_can_be_let_in_anew(world: World) -> None:
+    mine = world.gadgets[0]
+    world.sync(mine)
+    admin(world, f"/v1/devices/{mine.device.id}/drain")
+    site = mine.handheld.transport.site
+    mine.handheld.transport.close()
+    mine.handheld.transport.site = "http://127.0.0.1:9"  # nobody hears the word
+    assert mine.store.wipe()
+    with pytest.raises(UnreachableError):
+        mine.handheld.sync()
+    mine.handheld.transport.site = site
+    admin(world, f"/v1/devices/{mine.device.id}/activate")
+    with pytest.raises(WipedError):
+        mine.handheld.sync()
+    assert (mine.store.get("state"), mine.store.get("device_key")) == ("wiped", None)
+    let_in_anew(world, mine)
+
+
+def test_a_device_whose_last_word_the_server_does_not_take_can_be_let_in_anew(world: World) -> None:
+    """The server came back from a backup of before it was enrolled."""
+    mine = world.gadgets[0]
+    world.sync(mine)
+    assert mine.store.wipe()
+    with mine.store.transaction():
+        mine.store.put(device_id="0190000a-0000-7000-8000-00000000000f")
+    with pytest.raises(RefusedError):
+        mine.handheld.sync()
+    let_in_anew(world, mine)
+
+
+def test_another_code_after_a_lost_enrolment_brings_another_key(world: World, tmp_path: Path) -> None:
+    """The server took the first one, and would refuse a second device with its key."""
+    codes = [admin(world, "/v1/devices/enrolments", {"username": "worker"})["code"] for _ in range(2)]
+    store, transport = Store(tmp_path / "device.sqlite"), Transport(world.ground.proxy.site, attempts=1)
+    world.ground.proxy.plan.append(Fault.DROP_ANSWER)
+    with pytest.raises(UnreachableError):
+        identity.enrol(store, transport, codes[0], label="terminal")
+    identity.enrol(store, transport, codes[1], label="terminal")
+    assert store.get("state") == "active"
+    transport.close()
+    store.close()
+
+
+def let_in_anew(world: World, gadget: Gadget) -> None:
+    before = str(gadget.device.id)
+    code = admin(world, "/v1/devices/enrolments", {"username": gadget.username})["code"]
+    identity.enrol(gadget.store, gadget.handheld.transport, code, label="again")
+    assert gadget.store.get("device_id") != before
+    assert gadget.handheld.sync().snapshots == [grid(world, "south-west")]
+    known = person(world, gadget)
+    gadget.handheld.sync()
+    assert entered(world, known)
