@@ -4,18 +4,20 @@ The order matters. What the worker recorded goes first, whatever else is wrong; 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clients.handheld import history, identity, outbox, photos, snapshot
 from clients.handheld.clock import Clock, SystemClock
 from clients.handheld.outbox import Letter, SequenceLostError
-from clients.handheld.rows import apply_item, checksum, forget_scope
+from clients.handheld.rows import Json, apply_item, checksum, forget_scope
 from clients.handheld.store import Store
 from clients.handheld.transport import RefusedError, Transport
 
 PAGE: Final = 500
+TOGETHER: Final = 50
+"""Grids that the server looks at in one request."""
 ROUNDS: Final = 200
 """Pulls of one meeting at most: a device that comes back after weeks takes more, and takes them at the next meeting."""
 
@@ -149,9 +151,8 @@ class Handheld:
                     "SELECT scope_id, coalesce(ahead, cursor) FROM scope WHERE state = 'live' ORDER BY 1"
                 )
             ]
-            body = {"scopes": asked, "limit": self.store.number("page") or PAGE, "wait_s": wait_s}
             try:
-                answer = self._call("POST", "/v1/sync/pull", body=json.dumps(body)).json()
+                answer = self._ask(asked, wait_s)
             except RefusedError as refusal:
                 if refusal.slug != "cursor-expired":
                     raise
@@ -161,6 +162,21 @@ class Handheld:
             wait_s = 0
             if self._take(answer, meeting) and self._agrees(answer, meeting):
                 return
+
+    def _ask(self, asked: Sequence[Mapping[str, Any]], wait_s: int) -> Json:
+        """One round: what the server tells of all these grids, asked for in parts, as one answer. It acknowledges what each part does."""
+        parts = [asked[start : start + TOGETHER] for start in range(0, len(asked) or 1, TOGETHER)]
+        wait_s = wait_s if len(parts) == 1 else 0  # news of one part must not wait for another's
+        limit = self.store.number("page") or PAGE
+        told: list[Json] = [
+            self._call("POST", "/v1/sync/pull", body=json.dumps({"scopes": part, "limit": limit, "wait_s": wait_s})).json()
+            for part in parts
+        ]
+        return told[-1] | {
+            "scopes": [scope for answer in told for scope in answer["scopes"]],
+            "removed_scopes": [scope_id for answer in told for scope_id in answer.get("removed_scopes", [])],
+            "acked_seq": min(answer["acked_seq"] for answer in told),
+        }
 
     def _take(self, answer: Mapping[str, Any], meeting: Meeting) -> bool:
         """Apply one answer, or stage it while more is to come; whether everything is here."""
@@ -225,10 +241,11 @@ class Handheld:
         for scope_id in cursors.keys() & set(scopes):
             count, ours = checksum(self.store, scope_id)
             asked.append({"scope_id": scope_id, "cursor": cursors[scope_id], "count": count, "checksum": ours})
-        if not asked:
-            return []
-        told = self._call("POST", "/v1/sync/verify", body=json.dumps({"scopes": asked})).json()
-        return [scope["scope_id"] for scope in told["scopes"] if scope["result"] == "mismatch"]
+        wrong: list[int] = []
+        for start in range(0, len(asked), TOGETHER):
+            told = self._call("POST", "/v1/sync/verify", body=json.dumps({"scopes": asked[start : start + TOGETHER]})).json()
+            wrong += [scope["scope_id"] for scope in told["scopes"] if scope["result"] == "mismatch"]
+        return wrong
 
     def _lose(self, gone: Iterable[int]) -> None:
         """Hide grids that are not this worker's any more. They are deleted when what was recorded in them is sent."""
