@@ -131,7 +131,7 @@ def wipe(store: Store, transport: Transport, *, drained: bool = False) -> bool:
 
 def finish_wipe(store: Store, transport: Transport) -> None:
     """What is left to do of a wipe when everything is deleted; the program may have been ended since."""
-    store.shrink()
+    store.finish_wipe()
     acknowledge_wipe(store, transport)
 
 

@@ -4,11 +4,12 @@ On a real terminal the file is SQLCipher's and its key lies in the keystore behi
 """
 
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+T = TypeVar("T")
 Row = tuple[Any, ...]
 
 TABLES: Final = """
@@ -163,6 +164,23 @@ class Store:
 
         False, and nothing was deleted, where the statement `unless` finds a row: it is asked in the very transaction.
         """
+        return self._in_any_room(lambda: self._empty(unless))
+
+    def finish_wipe(self) -> None:
+        """Shrink what was wiped."""
+        self._in_any_room(self.shrink)
+
+    def _in_any_room(self, deed: Callable[[], T]) -> T:
+        """Wipe though the disk is full. The journal takes as much room as what is deleted, so it is kept in memory where the disk has none:
+        whoever is killed then may find a damaged file, which is better than one that cannot be emptied. Nothing else is done so.
+        """
+        try:
+            return deed()
+        except sqlite3.OperationalError:
+            self._connection.execute("PRAGMA journal_mode = MEMORY")
+            return deed()
+
+    def _empty(self, unless: str | None) -> bool:
         with self.transaction():
             if unless is not None and self.one(unless) is not None:
                 return False

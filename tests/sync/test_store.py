@@ -1,7 +1,9 @@
 """What was written is on the disk, or whoever wrote it is told; what was deleted is nowhere."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,20 @@ def test_the_failure_is_told_where_sqlite_has_undone_the_transaction_itself(stor
         store.put(large="x" * 100_000)
     keep(store, "small")
     assert on_disk(store) == [("small",)]
+
+
+def test_a_disk_without_room_for_a_journal_keeps_no_device_from_its_wipe(tmp_path: Path) -> None:
+    rows = [(str(n), json.dumps({"name": "confidential" * 30})) for n in range(2000)]
+    with closing(Store(tmp_path / "device.sqlite")) as store, store.transaction():
+        store.many("INSERT INTO entity VALUES ('unit', ?, 0, 1, ?, 0)", rows)
+        store.put(device_id="d", device_key="k", access_token="t")
+    size = store.path.stat().st_size
+    path = store.path.rename(tmp_path / ("d" * 250))  # a journal beside it would have a longer name than any file
+    with closing(Store(path)) as store:
+        with pytest.raises(sqlite3.OperationalError), store.transaction():
+            store.run("DELETE FROM entity")
+        assert store.wipe()
+        store.finish_wipe()
+        assert store.all("SELECT key FROM meta ORDER BY key") == [("device_id",), ("device_key",), ("state",)]
+    assert path.stat().st_size < size / 4
+    assert b"confidential" not in path.read_bytes()
