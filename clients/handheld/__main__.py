@@ -8,11 +8,19 @@ from pathlib import Path
 
 from clients.handheld import identity, outbox, photos, rows
 from clients.handheld.clock import SystemClock
-from clients.handheld.store import Store
+from clients.handheld.store import Store, StoreError
 from clients.handheld.sync import Handheld
 from clients.handheld.transport import RefusedError, Transport, UnreachableError
 
-REFUSALS = (RefusedError, UnreachableError, identity.WipedError, identity.LockedError, outbox.RecordError, outbox.SequenceLostError)
+REFUSALS = (
+    StoreError,
+    RefusedError,
+    UnreachableError,
+    identity.WipedError,
+    identity.LockedError,
+    outbox.RecordError,
+    outbox.SequenceLostError,
+)
 
 
 def main(words: list[str] | None = None) -> int:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+StoreError: Final = sqlite3.OperationalError
+"""What could not be written: the file is locked, or the disk full. Nothing of that transaction is kept."""
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
@@ -105,7 +107,7 @@ class Store:
     def transaction(self) -> Generator[None]:
         """All or nothing, on the disk when the block ends. Blocks may stand in one another; the outermost commits.
 
-        Raises sqlite3.OperationalError where that failed, a locked or full disk's too: then nothing of it was written.
+        Raises StoreError where that failed, at the end too: then nothing of it was written.
         """
         if self._within:
             yield
@@ -176,7 +178,7 @@ class Store:
         """
         try:
             return deed()
-        except sqlite3.OperationalError:
+        except StoreError:
             self._connection.execute("PRAGMA journal_mode = MEMORY")
             return deed()
 

@@ -1,14 +1,13 @@
 """What was written is on the disk, or whoever wrote it is told; what was deleted is nowhere."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from clients.handheld.store import Store
+from clients.handheld.store import Row, Store, StoreError
 
 
 @pytest.fixture
@@ -19,12 +18,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def on_disk(store: Store) -> list[tuple[str]]:
+def on_disk(store: Store) -> list[Row]:
     """What another program, or the next start, finds."""
-    other = sqlite3.connect(store.path)
-    found = other.execute("SELECT key FROM meta ORDER BY key").fetchall()
-    other.close()
-    return found
+    with closing(Store(store.path)) as other:
+        return other.all("SELECT key FROM meta ORDER BY key")
 
 
 def keep(store: Store, key: str) -> None:
@@ -34,13 +31,11 @@ def keep(store: Store, key: str) -> None:
 
 def test_what_could_not_be_committed_is_undone_and_what_comes_after_it_is_kept(store: Store) -> None:
     keep(store, "a")
-    reader = sqlite3.connect(store.path, isolation_level=None)
-    reading = reader.execute("SELECT name FROM sqlite_master")
-    reading.fetchone()  # who reads does not let the commit through
-    with pytest.raises(sqlite3.OperationalError, match="locked"):
-        keep(store, "b")
-    reading.close()
-    reader.close()
+    with closing(Store(store.path)) as reader:
+        reader.run("BEGIN")
+        reader.all("SELECT key FROM meta")  # who goes on reading does not let the commit through
+        with pytest.raises(StoreError, match="locked"):
+            keep(store, "b")
     keep(store, "c")
     assert on_disk(store) == [("a",), ("c",)]
 
@@ -49,7 +44,7 @@ def test_the_failure_is_told_where_sqlite_has_undone_the_transaction_itself(stor
     """A full disk ends the transaction; an order to undo it would be a second failure before which nobody saw the first."""
     [(pages,)] = store.all("PRAGMA page_count")
     store.run(f"PRAGMA max_page_count = {pages + 2}")
-    with pytest.raises(sqlite3.OperationalError, match="full"), store.transaction():
+    with pytest.raises(StoreError, match="full"), store.transaction():
         store.put(large="x" * 100_000)
     keep(store, "small")
     assert on_disk(store) == [("small",)]
@@ -63,7 +58,7 @@ def test_a_disk_without_room_for_a_journal_keeps_no_device_from_its_wipe(tmp_pat
     size = store.path.stat().st_size
     path = store.path.rename(tmp_path / ("d" * 250))  # a journal beside it would have a longer name than any file
     with closing(Store(path)) as store:
-        with pytest.raises(sqlite3.OperationalError), store.transaction():
+        with pytest.raises(StoreError), store.transaction():
             store.run("DELETE FROM entity")
         assert store.wipe()
         store.finish_wipe()
