@@ -32,6 +32,7 @@ def read_bootstrap(device: DeviceDep, _: SchemaDep, session: ReadSessionDep, set
         "schemas": {"min": OLDEST_SCHEMA, "max": SCHEMA},
         "scopes": bootstrap.scopes(session, device.actor),
         "lost": bootstrap.lost(session),
+        "epoch": bootstrap.epoch(session),
         "assignment_version": bootstrap.assignment_version(session),
         "codes_etag": codes.etag(),
     }

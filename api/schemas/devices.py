@@ -201,7 +201,10 @@ class CodesShown(Answer):
 
 
 class Bootstrap(Answer):
-    """What a handheld must know before it syncs. `codes_etag` tells whether GET /v1/sync/codes has anything new."""
+    """What a handheld must know before it syncs. `epoch` tells of which history of the server the rows are, as a snapshot does.
+
+    `codes_etag` tells whether GET /v1/sync/codes has anything new.
+    """
 
     server_time: Moment
     device: DeviceShown
@@ -209,5 +212,6 @@ class Bootstrap(Answer):
     schemas: SchemaSpan = Field(serialization_alias="schema")
     scopes: list[ScopeShown]
     lost: list[LostShown]
+    epoch: str
     assignment_version: int
     codes_etag: str

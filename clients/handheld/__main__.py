@@ -8,11 +8,19 @@ from pathlib import Path
 
 from clients.handheld import identity, outbox, photos, rows
 from clients.handheld.clock import SystemClock
-from clients.handheld.store import Store
+from clients.handheld.store import Store, StoreError
 from clients.handheld.sync import Handheld
 from clients.handheld.transport import RefusedError, Transport, UnreachableError
 
-REFUSALS = (RefusedError, UnreachableError, identity.WipedError, identity.LockedError, outbox.RecordError, outbox.SequenceLostError)
+REFUSALS = (
+    StoreError,
+    RefusedError,
+    UnreachableError,
+    identity.WipedError,
+    identity.LockedError,
+    outbox.RecordError,
+    outbox.SequenceLostError,
+)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -65,6 +73,8 @@ def _do(store: Store, given: argparse.Namespace) -> None:
         print(f"sent {meeting.sent}, received {meeting.received}, snapshots {meeting.snapshots}, left {meeting.left}")
         for letter in meeting.letters:
             print(_line(letter))
+        if meeting.lost is not None:
+            raise outbox.SequenceLostError(f"{meeting.lost}; nothing can be sent: show this to the administration, and keep the device")
         return
     identity.check_lease(store, clock)
     if given.command == "list":

@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,6 +20,7 @@ from clients.handheld.transport import Answer, RefusedError, Transport
 SCHEMA: Final = 1
 """Version of what travels that this client speaks."""
 APP: Final = "reference/1"
+UNSENT: Final = "SELECT 1 FROM mutation WHERE state = 'queued' UNION ALL SELECT 1 FROM photo WHERE refused IS NULL"
 LEASE: Final = 7 * 86_400
 """Seconds without the server after which the data are locked, unless the server's limits say another number of days."""
 
@@ -32,11 +34,19 @@ class LockedError(Exception):
 
 
 def enrol(store: Store, transport: Transport, code: str, *, label: str) -> None:
-    """Let the device in by a one-time code. After a lost answer the same call goes on where it was: key and request are kept first."""
+    """Let the device in by a one-time code. After a lost answer the same call goes on where it was: key and request are kept first.
+
+    A key belongs to one device of the server's: one that was wiped comes in with another, and so does one whose earlier code was
+    perhaps taken.
+    """
+    if store.get("state") == "wiping":
+        with suppress(RefusedError):  # whatever the server thinks of the device that this one was: it is empty
+            finish_wipe(store, transport)
     with store.transaction():
-        if store.get("device_key") is None:
-            store.put(device_key=Ed25519PrivateKey.generate().private_bytes_raw().hex(), state="new")
-        if store.get("enrol_code") != code:
+        fresh = store.get("enrol_code") != code
+        if store.get("device_key") is None or store.ended or (fresh and store.get("device_id") is None):
+            store.put(device_key=Ed25519PrivateKey.generate().private_bytes_raw().hex(), state="new", device_id=None)
+        if fresh:
             store.put(enrol_code=code, enrol_key=uuid.uuid4())
     public = _base64url(_key(store).public_key().public_bytes_raw())
     body = {
@@ -108,19 +118,35 @@ def heed(store: Store, transport: Transport, refusal: RefusedError) -> None:
             store.put(state="draining")
 
 
-def wipe(store: Store, transport: Transport) -> None:
-    """Delete everything, then say so; the key goes last, because it signs the word. Said again at the next start if nobody heard it."""
-    store.wipe()
-    with store.transaction():
-        store.put(state="wiping")
+def wipe(store: Store, transport: Transport, *, drained: bool = False) -> bool:
+    """Delete everything, then say so; the key goes last, because it signs the word. Said again at the next start if nobody heard it.
+
+    What was not sent goes too, unless the device is `drained`: then False, and nothing is deleted, while anything waits.
+    """
+    if not store.wipe(unless=UNSENT if drained else None):
+        return False
+    finish_wipe(store, transport)
+    return True
+
+
+def finish_wipe(store: Store, transport: Transport) -> None:
+    """What is left to do of a wipe when everything is deleted; the program may have been ended since."""
+    store.finish_wipe()
     acknowledge_wipe(store, transport)
 
 
 def acknowledge_wipe(store: Store, transport: Transport) -> None:
-    """Tell the server that nothing is left. No token is needed: a revoked device has none."""
+    """Tell the server that nothing is left. No token is needed: a revoked device has none.
+
+    One that was let live again meanwhile is answered that nobody wants it wiped: it is all the same, and comes in anew.
+    """
     device, at = store.get("device_id"), dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     body = {"device_id": device, "at": at, "signature": _sign(store, f"wipe-ack|{device}|{at}")}
-    transport.send("POST", "/v1/sync/wipe-ack", body=json.dumps(body))
+    try:
+        transport.send("POST", "/v1/sync/wipe-ack", body=json.dumps(body))
+    except RefusedError as refusal:
+        if refusal.slug != "state-step":
+            raise
     with store.transaction():
         store.put(state="wiped", device_key=None)
     store.shrink()

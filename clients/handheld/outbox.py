@@ -4,8 +4,8 @@ Nothing leaves the outbox but by an answer about this very number. No answer kee
 taken is kept by the server with the reason, and shown in the inbox.
 """
 
+import datetime as dt
 import json
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,11 @@ from clients.handheld.store import Store
 
 Op = Literal["create", "update", "delete"]
 KEPT: Final = 7 * 86_400
-"""Seconds for which answered mutations are kept: a server that was restored from a backup asks for them again."""
+"""Seconds by the server's clock for which answered mutations are kept: a server that was restored from a backup asks for them again."""
 DEEPEST: Final = 24
 """Objects and lists in one another: the server reads no body of more than 32 levels, and would refuse the whole batch for ever."""
+FIRST: Final = 1
+"""Version of a row's first form, the only one that is the same in every history of the server."""
 LARGEST: Final = 65_536
 """Bytes of one mutation, unless the server's limits say another number."""
 
@@ -80,6 +82,8 @@ def record(
     number of the mutation that made it. Raises RecordError.
     """
     with store.transaction():
+        if store.ended:
+            raise RecordError("this device was emptied: nothing that is recorded on it would be sent")
         seq = store.number("last_seq") + 1
         identity = identity or new_id(clock.now())
         mutation: Json = {"seq": seq, "mutation_id": new_id(clock.now()), "op": op, "kind": kind, "id": identity}
@@ -89,7 +93,9 @@ def record(
             seen = shown(store, kind, identity)
             if seen is None:
                 raise RecordError(f"there is no such {kind} on this device")
-            mutation["base"] = {"version": seen.version} if seen.version else {"seq": _maker(store, kind, identity)}
+            # a row of another history: its number may be another form now, which nobody here has read
+            version = seen.version if seen.era == store.number("era") else FIRST
+            mutation["base"] = {"version": version} if seen.version else {"seq": _maker(store, kind, identity)}
             if op == "update":
                 mutation["was"] = {name: seen.data.get(name) for name in values or {}}
         mutation |= {"captured_at": clock.now().isoformat(), "boot_id": clock.boot_id, "mono_ms": clock.mono_ms()}
@@ -127,18 +133,18 @@ def batch(store: Store, *, most: int, most_bytes: int) -> Batch | None:
 def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
     """Take every answered mutation off the queue, whatever its status; what the worker should look at."""
     told: list[Letter] = []
+    now = moment(answer["server_time"])
     with store.transaction():
         for result in answer["results"]:
             row = store.one("SELECT kind, id FROM mutation WHERE seq = ? AND state = 'queued'", result["seq"])
             if row is None:
                 continue  # answered before: this answer was overtaken
+            _lead(store, result)
             text = json.dumps(result, ensure_ascii=False)
             store.run(
                 "UPDATE mutation SET state = 'done', status = ?, result = ?, done_at = ? WHERE seq = ?",
-                *(result["status"], text, time.time(), result["seq"]),
+                *(result["status"], text, now, result["seq"]),
             )
-            if result["status"] == "duplicate_of":
-                store.run("INSERT OR REPLACE INTO alias VALUES (?, ?)", row[1], result["canonical_id"])
             if result["status"] in {"conflict", "rejected"}:
                 store.run("INSERT OR REPLACE INTO inbox (seq, kind, id, result) VALUES (?, ?, ?, ?)", result["seq"], *row, text)
                 told.append(Letter(result["seq"], row[0], row[1], result))
@@ -146,26 +152,38 @@ def settle(store: Store, answer: Mapping[str, Any]) -> list[Letter]:
 
 
 def resend_from(store: Store, expected: int) -> None:
-    """The server knows less than it answered: it came back from a backup. Queue again what it asks for.
+    """The server came back in another history, and knows nothing from this number on. Queue again what it was sent of that.
 
-    The versions on which all of that was based are of a history that the server has lost; the same numbers may stand for what nobody here
-    has read. Only the first form of a row is the same in every history, so that one is named as base. Raises SequenceLostError when the device does not keep that number any more.
+    The versions on which all of that was based, and what still waits, are of a history that the server has lost; the same numbers may
+    stand for what nobody here has read. So the first form is named as base. What the server knows stays as it was sent: it keeps a hash
+    of it. Raises SequenceLostError when the device does not keep that number any more; what it does keep waits in the queue.
     """
     with store.transaction():
         store.run(
-            "UPDATE mutation SET body = json_set(body, '$.base.version', 1) WHERE seq >= ? AND json_extract(body, '$.base.version') > 1",
-            expected,
+            "UPDATE mutation SET body = json_set(body, '$.base.version', ?) WHERE seq >= ? AND json_extract(body, '$.base.version') > ?",
+            *(FIRST, expected, FIRST),
         )
         store.run("UPDATE mutation SET state = 'queued', status = NULL, result = NULL WHERE state = 'done' AND seq >= ?", expected)
+        own = "json_extract(body, '$.id')"  # what the server has lost of aliases it may decide otherwise now
+        store.run(f"DELETE FROM alias WHERE alias IN (SELECT {own} FROM mutation WHERE seq >= ?)", expected)
+        store.run(f"UPDATE mutation SET id = {own} WHERE seq >= ? AND {own} NOT IN (SELECT alias FROM alias)", expected)
         lowest = store.one("SELECT min(seq) FROM mutation WHERE state = 'queued'")
         store.put(acked_seq=min(store.number("acked_seq"), expected - 1))  # what it does not know has not come back from it
-        if lowest is not None and lowest[0] is not None and lowest[0] > expected:
-            raise SequenceLostError(f"the server wants number {expected}; the oldest one that is kept is {lowest[0]}")
+    oldest = None if lowest is None else lowest[0]
+    if expected <= store.number("last_seq") and (oldest is None or oldest > expected):
+        raise SequenceLostError(f"the server wants number {expected}; the oldest one that is kept of what it lacks is {oldest or 'none'}")
 
 
 def prune(store: Store, *, now: float) -> int:
-    """Delete answered mutations of more than a week ago whose effect has come back; how many."""
+    """Delete answered mutations of more than a week ago whose effect has come back; how many. `now` is the server's: somebody may turn the
+    device's clock, and a server that is restored then would ask in vain.
+    """
     return store.run("DELETE FROM mutation WHERE state = 'done' AND done_at < ? AND seq <= ?", now - KEPT, store.number("acked_seq"))
+
+
+def moment(server_time: str) -> float:
+    """The server's time as an answer tells it, in seconds."""
+    return dt.datetime.fromisoformat(server_time).timestamp()
 
 
 def inbox(store: Store) -> list[Letter]:
@@ -200,6 +218,30 @@ def _levels(value: object) -> int:
 
 
 def _maker(store: Store, kind: str, identity: str) -> int:
-    found = store.one("SELECT max(seq) FROM mutation WHERE kind = ? AND id = ?", kind, identity)
+    """The own mutation that another one of this row builds on: the newest that was taken. While none was, the first: it makes the row, and
+    if it is refused all are, but of those between one may be refused and the others not.
+    """
+    found = store.one(
+        "SELECT coalesce(max(seq) FILTER (WHERE state = 'done'), min(seq)) FROM mutation"
+        " WHERE kind = ? AND id = ? AND status IS NOT 'rejected'",
+        *(kind, canonical(store, identity)),
+    )
     assert found is not None
     return found[0]
+
+
+def _lead(store: Store, result: Mapping[str, Any]) -> None:
+    """Let an id that this device chose stand for somebody who was in the register already, or for itself again.
+
+    A server that has forgotten what it answered says the status alone; then the row comes by a pull under the id that it has.
+    """
+    own = "json_extract(body, '$.id')"
+    found = store.one(f"SELECT {own} FROM mutation WHERE seq = ? AND json_extract(body, '$.op') = 'create'", result["seq"])
+    if found is None:
+        return
+    ended = store.run("DELETE FROM alias WHERE alias = ?", found[0])
+    leads = result.get("canonical_id") if result["status"] == "duplicate_of" else None
+    if leads is not None:
+        store.run("INSERT INTO alias VALUES (?, ?)", found[0], leads)
+    if ended or leads is not None:
+        store.run(f"UPDATE mutation SET id = ? WHERE {own} = ?", leads or found[0], found[0])

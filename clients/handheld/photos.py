@@ -5,42 +5,54 @@ The device chooses the id, so a record can name a photo before a byte of it is s
 
 import base64
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
 from clients.handheld import identity
 from clients.handheld.clock import Clock, new_id
+from clients.handheld.outbox import RecordError
 from clients.handheld.store import Store
 from clients.handheld.transport import RefusedError, Transport
 
 PIECE: Final = 512 * 1024
 SPEAKS: Final = {"Tus-Resumable": "1.0.0"}
-NEVER: Final = frozenset({403, 404, 409, 410, 413, 415, 422})
-"""Refusals that sending again does not change."""
-LATER: Final = frozenset({"too-many-files"})
-"""Among them, those that a later meeting may not meet."""
+BEGUN: Final = frozenset({"id-taken", "too-large", "invalid-value"})
+ENDED: Final = frozenset({"file-refused"})
+"""Refusals of the first request and of the last piece that are about the file itself, so that sending it again changes nothing."""
+LATER: Final = frozenset({404, 409, 410, 413, 415, 422})
+"""Other refusals of one photo: a later meeting may not meet them."""
+
+
+class FinalError(Exception):
+    """This photo will never be taken."""
 
 
 def attach(store: Store, clock: Clock, kind: str, entity: str, content: bytes, *, filetype: str = "image/jpeg") -> str:
-    """Keep a photo for sending; the id by which the record about it names it (`files`)."""
+    """Keep a photo for sending; the id by which the record about it names it (`files`). Raises RecordError."""
     photo = new_id(clock.now())
     with store.transaction():
+        if store.ended:
+            raise RecordError("this device was emptied: no photo of it would be sent")
         store.run("INSERT INTO photo (id, kind, entity, content, filetype) VALUES (?, ?, ?, ?, ?)", photo, kind, entity, content, filetype)
     return photo
 
 
 def send(store: Store, transport: Transport) -> int:
-    """Send what waits; how many photos came to their end. One that is refused for good is kept with the reason and stops no other."""
+    """Send what waits; how many photos came to their end. One that is refused for good is kept with the reason and stops no other.
+
+    Raises RefusedError for what is about the device and not about a photo, and UnreachableError; all photos are kept then.
+    """
     done = 0
     for (photo,) in store.all("SELECT id FROM photo WHERE refused IS NULL ORDER BY id"):
         try:
             _send(store, transport, photo)
-        except RefusedError as refusal:
-            if refusal.status not in NEVER:
-                raise
-            if refusal.slug in LATER:
-                continue
+        except FinalError as error:
             with store.transaction():
-                store.run("UPDATE photo SET refused = ? WHERE id = ?", str(refusal), photo)
+                store.run("UPDATE photo SET refused = ? WHERE id = ?", str(error), photo)
+        except RefusedError as refusal:
+            if refusal.status not in LATER:
+                raise
         else:
             done += 1
             with store.transaction():
@@ -57,14 +69,16 @@ def _send(store: Store, transport: Transport, photo: str) -> None:
         said = {"id": photo, "filetype": filetype, "kind": kind, "entity": entity, "sha256": hashlib.sha256(content).hexdigest()}
         metadata = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
         headers = SPEAKS | {"Upload-Length": str(len(content)), "Upload-Metadata": metadata}
-        identity.call(store, transport, "POST", "/v1/files", headers=headers)
-        offset = 0
+        with _final(BEGUN):
+            told = identity.call(store, transport, "POST", "/v1/files", headers=headers)
+        offset = int(told.headers["upload-offset"])
     while offset < len(content):
         piece = content[offset : offset + PIECE]
         digest = base64.b64encode(hashlib.sha256(piece).digest()).decode()
         headers = {"Upload-Offset": str(offset), "Upload-Checksum": f"sha256 {digest}", "Content-Type": "application/offset+octet-stream"}
         try:
-            told = identity.call(store, transport, "PATCH", f"/v1/files/{photo}", body=piece, headers=SPEAKS | headers)
+            with _final(ENDED):
+                told = identity.call(store, transport, "PATCH", f"/v1/files/{photo}", body=piece, headers=SPEAKS | headers)
         except RefusedError as refusal:
             if refusal.slug not in {"offset-mismatch", "checksum-mismatch"}:
                 raise
@@ -73,12 +87,26 @@ def _send(store: Store, transport: Transport, photo: str) -> None:
             offset = int(told.headers["upload-offset"])
 
 
+@contextmanager
+def _final(slugs: frozenset[str]) -> Generator[None]:
+    """Raises FinalError for one of these refusals."""
+    try:
+        yield
+    except RefusedError as refusal:
+        if refusal.slug in slugs:
+            raise FinalError(str(refusal)) from refusal
+        raise
+
+
 def _offset(store: Store, transport: Transport, photo: str) -> int | None:
-    """How far the server has it; None when it does not know it, or gave it up while the device was away: then it is begun anew."""
+    """How far the server has it; None when it does not know it, or gave it up while the device was away: then it is begun anew.
+
+    A refusal of HEAD has no body that says why: where it may be about the device, the next request is answered with one.
+    """
     try:
         told = identity.call(store, transport, "HEAD", f"/v1/files/{photo}", headers=SPEAKS)
     except RefusedError as refusal:
-        if refusal.status in {404, 410}:
+        if refusal.status in {403, 404, 410}:
             return None
         raise
     return int(told.headers["upload-offset"])

@@ -24,40 +24,48 @@ class Shown:
     version: int
     """Of the server's row that was seen; 0 where only this device knows it."""
     data: Json
+    era: int
+    """In which the server's row was seen."""
     pending: bool
     """Whether something of it is on its way."""
 
 
-def apply_item(store: Store, scope_id: int, item: Mapping[str, Any], *, era: int) -> None:
-    """One item of a pull, or one row of a snapshot. Twice, late, or in another order, the result is the same."""
+def apply_item(store: Store, scope_id: int, item: Mapping[str, Any], *, era: int, whole: bool = False) -> None:
+    """One item of a pull, or one row of a snapshot (`whole`). Twice, late, or in another order, the result is the same.
+
+    A snapshot replaces an equal version too: it may tell more of it than this device could read when it got it.
+    """
     kind, identity, this = item["kind"], item["id"], (era, item["version"])
     removed = item.get("op") == "remove"
     _belong(store, kind, identity, scope_id, this, held=not removed)
-    known = store.one("SELECT era, version, data IS NULL AND NOT deleted FROM entity WHERE kind = ? AND id = ?", kind, identity)
-    newest = (-1, -1) if known is None else (known[0], known[1])
+    known = store.one("SELECT era, version, data IS NULL, deleted FROM entity WHERE kind = ? AND id = ?", kind, identity)
+    newest, gone, deleted = ((-1, -1), False, False) if known is None else ((known[0], known[1]), *known[2:])
     if removed and item["reason"] == "deleted":
         if this >= newest:
             _keep(store, kind, identity, this, None, deleted=True)
-    elif not removed and (this > newest or (known is not None and known[2] and this == newest)):
-        # the second: a row that left one grid and comes by another with the very version that it left with
+    elif not removed and (this > newest or (this == newest and not deleted and (gone or whole))):
+        # gone: a row that left one grid and comes by another with the very version that it left with
         _keep(store, kind, identity, this, json.dumps(item["data"], ensure_ascii=False), deleted=False)
     drop_strays(store, kind, identity)
 
 
 def drop_strays(store: Store, kind: str | None = None, identity: str | None = None) -> None:
-    """Forget what lies in no grid of the device any more: one row, or all that do."""
-    store.run(
-        "UPDATE entity SET data = NULL WHERE data IS NOT NULL AND (? IS NULL OR (kind = ? AND id = ?)) AND NOT EXISTS"
-        " (SELECT 1 FROM member m WHERE m.kind = entity.kind AND m.id = entity.id AND m.held)",
-        *(kind, kind, identity),
-    )
+    """Forget what lies in no grid of the device any more, one row or all that do: the row, and what answers told of it."""
+    one, which = ("", ()) if kind is None else (" AND kind = ? AND id = ?", (kind, identity))
+    store.run(f"UPDATE entity SET data = NULL WHERE data IS NOT NULL{one} AND {_ORPHAN.format('entity')}", *which)
+    for table in ("inbox", "mutation"):
+        store.run(
+            f"UPDATE {table} SET result = json_remove(result, '$.current') WHERE json_type(result, '$.current') IS NOT NULL{one}"
+            f" AND {_ORPHAN.format(table)}",
+            *which,
+        )
 
 
 def replace_scope(store: Store, scope_id: int, *, era: int, kinds: Sequence[str] | None) -> None:
     """Let a complete snapshot be what the grid holds. What it does not name is not there any more."""
     for kind, identity, version, data in store.all("SELECT kind, id, version, data FROM arriving WHERE scope_id = ?", scope_id):
         row = {"op": "upsert", "kind": kind, "id": identity, "version": version, "data": json.loads(data)}
-        apply_item(store, scope_id, row, era=era)
+        apply_item(store, scope_id, row, era=era, whole=True)
     unnamed = "NOT EXISTS (SELECT 1 FROM arriving a WHERE a.scope_id = member.scope_id AND a.kind = member.kind AND a.id = member.id)"
     among = json.dumps(kinds) if kinds is not None else None
     store.run(
@@ -69,14 +77,12 @@ def replace_scope(store: Store, scope_id: int, *, era: int, kinds: Sequence[str]
 
 
 def forget_scope(store: Store, scope_id: int) -> None:
-    """Delete a lost grid with every row that lies in no other; answers kept for the worker lose the server's values of such rows."""
+    """Delete a lost grid with every row that lies in no other, and what answers told of such rows."""
     with store.transaction():
         for table in ("member", "arriving", "staged", "scope"):
             store.run(f"DELETE FROM {table} WHERE scope_id = ?", scope_id)
-        orphan = "NOT EXISTS (SELECT 1 FROM member m WHERE m.kind = {0}.kind AND m.id = {0}.id AND m.held)"
-        store.run(f"DELETE FROM entity WHERE {orphan.format('entity')}")
-        store.run(f"UPDATE inbox SET result = json_remove(result, '$.current') WHERE {orphan.format('inbox')}")
-        store.run(f"UPDATE mutation SET result = json_remove(result, '$.current') WHERE result IS NOT NULL AND {orphan.format('mutation')}")
+        drop_strays(store)
+        store.run(f"DELETE FROM entity WHERE {_ORPHAN.format('entity')}")
     store.shrink()
 
 
@@ -97,13 +103,9 @@ def checksum(store: Store, scope_id: int) -> tuple[int, str]:
 def shown(store: Store, kind: str, identity: str) -> Shown | None:
     """One row, or None where there is none to be seen."""
     identity = canonical(store, identity)
-    row = store.one(f"SELECT e.version, e.data FROM entity e WHERE e.kind = ? AND e.id = ? AND {_VISIBLE}", kind, identity)
-    version, data = (0, None) if row is None else (row[0], json.loads(row[1]))
-    over = store.all(
-        "SELECT body, state, status, result FROM mutation WHERE kind = ?"
-        f" AND (id = ? OR id IN (SELECT alias FROM alias WHERE canonical = ?)) AND {_OVER} ORDER BY seq",
-        *(kind, identity, identity),
-    )
+    row = store.one(f"SELECT e.version, e.era, e.data FROM entity e WHERE e.kind = ? AND e.id = ? AND {_VISIBLE}", kind, identity)
+    version, era, data = (0, 0, None) if row is None else (*row[:2], json.loads(row[2]))
+    over = store.all(f"SELECT body, state, status, result FROM mutation WHERE kind = ? AND id = ? AND {_OVER} ORDER BY seq", kind, identity)
     for body, state, status, result in over:
         mutation = json.loads(body)
         if state == "done" and status == "conflict":
@@ -113,10 +115,12 @@ def shown(store: Store, kind: str, identity: str) -> Shown | None:
         elif mutation["op"] == "delete":
             data = None
         elif mutation["op"] == "create":
+            if status == "duplicate_of" and data is not None:
+                continue  # who was in the register already is here; until then the worker sees what was written down
             data = dict(mutation["set"])
         elif data is not None:
             data |= mutation["set"]
-    return None if data is None else Shown(kind, identity, version, data, pending=bool(over))
+    return None if data is None else Shown(kind, identity, version, data, era, pending=bool(over))
 
 
 def listed(store: Store, kind: str) -> Iterator[Shown]:
@@ -135,13 +139,14 @@ def canonical(store: Store, identity: str) -> str:
     return identity if found is None else found[0]
 
 
+_ORPHAN: Final = "NOT EXISTS (SELECT 1 FROM member m WHERE m.kind = {0}.kind AND m.id = {0}.id AND m.held)"
 _VISIBLE: Final = (
     "e.data IS NOT NULL AND EXISTS (SELECT 1 FROM member m JOIN scope s USING (scope_id)"
     " WHERE m.kind = e.kind AND m.id = e.id AND m.held AND s.state <> 'leaving')"
 )
 _OVER: Final = (
     "seq > coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'acked_seq'), 0)"
-    " AND (state = 'queued' OR status IN ('applied', 'merged', 'noop', 'conflict'))"
+    " AND (state = 'queued' OR status IN ('applied', 'merged', 'noop', 'duplicate_of', 'conflict'))"
 )
 
 

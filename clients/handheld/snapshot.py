@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from zlib import crc32
 
-from clients.handheld import identity
+from clients.handheld import history, identity
 from clients.handheld.rows import replace_scope
 from clients.handheld.store import Store
 from clients.handheld.transport import RefusedError, Transport, UnreachableError
@@ -48,14 +48,7 @@ def fetch(store: Store, transport: Transport, scope_id: int) -> None:
 def begin_again(store: Store, scope_id: int, *, address: str = "") -> None:
     """Want a snapshot from its beginning, of everything in the grid unless the address that the server gave says otherwise."""
     asked = dict(parse_qsl(urlsplit(address).query))
-    with store.transaction():
-        store.run(
-            "UPDATE scope SET state = CASE state WHEN 'leaving' THEN state ELSE 'new' END,"
-            " start = ?, after = NULL, ahead = NULL, kinds = ? WHERE scope_id = ?",
-            *(asked.get("start"), asked.get("kinds"), scope_id),
-        )
-        store.run("DELETE FROM arriving WHERE scope_id = ?", scope_id)
-        store.run("DELETE FROM staged WHERE scope_id = ?", scope_id)
+    history.begin_again(store, scope_id, start=asked.get("start"), kinds=asked.get("kinds"))
 
 
 def _begun(store: Store, scope_id: int) -> bool:
@@ -77,7 +70,7 @@ def _take(store: Store, transport: Transport, scope_id: int) -> None:
             match json.loads(text.decode(errors="replace")):
                 case {"type": "begin", "start_cursor": str(start), "epoch": str(epoch)}:
                     with store.transaction():
-                        _recognise(store, scope_id, epoch)
+                        history.recognise(store, epoch, arriving=scope_id)
                         store.run("UPDATE scope SET start = ? WHERE scope_id = ?", start, scope_id)
                 case {"type": "mark", "after": str(after), "crc32": int(told)} if told == _sum(held, after):
                     _stage(store, scope_id, held, after=after)
@@ -88,20 +81,6 @@ def _take(store: Store, transport: Transport, scope_id: int) -> None:
                 case _:
                     raise UnreachableError("a line of the snapshot was damaged on its way")
     raise UnreachableError("the snapshot ended without its last line")
-
-
-def _recognise(store: Store, scope_id: int, epoch: str) -> None:
-    """Which history of the server this is. In another one versions begin again, so every grid is fetched anew, and nothing that this
-    device was answered is certain: see `Handheld.compare_numbers`.
-    """
-    known = store.get("epoch")
-    if epoch == known:
-        return
-    store.put(epoch=epoch)
-    if known is not None:
-        store.put(era=store.number("era") + 1, compare=1)
-        for (other,) in store.all("SELECT scope_id FROM scope WHERE state = 'live' AND scope_id <> ?", scope_id):
-            begin_again(store, other)
 
 
 def _sum(held: Sequence[bytes], said: str) -> int:

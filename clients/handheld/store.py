@@ -4,11 +4,14 @@ On a real terminal the file is SQLCipher's and its key lies in the keystore behi
 """
 
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+StoreError: Final = sqlite3.OperationalError
+"""What could not be written: the file is locked, or the disk full. Nothing of that transaction is kept."""
+T = TypeVar("T")
 Row = tuple[Any, ...]
 
 TABLES: Final = """
@@ -42,7 +45,7 @@ CREATE TABLE member (
 CREATE INDEX member_scope ON member (scope_id, held);
 
 -- What the worker recorded, in order, each as the very text that is sent. queued, or done: answered, and kept for a week in case the
--- server comes back from a backup.
+-- server comes back from a backup. id is the one of the row, also where the body names one that this device chose in vain (alias).
 CREATE TABLE mutation (
   seq INTEGER PRIMARY KEY,
   kind TEXT NOT NULL, id TEXT NOT NULL,
@@ -73,8 +76,12 @@ CREATE TABLE photo (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, entity TEXT NOT NULL, content BLOB NOT NULL, filetype TEXT NOT NULL, refused TEXT
 ) WITHOUT ROWID;
 """
-PRAGMAS: Final = ("PRAGMA secure_delete = ON", "PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 10000")
-"""Deleted rows are overwritten with zeros."""
+PRAGMAS: Final = ("PRAGMA secure_delete = ON", "PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 10000", "PRAGMA temp_store = MEMORY")
+"""Deleted rows are overwritten with zeros, and no copy of them lies in a temporary file.
+
+The journal is SQLite's own, which is gone after each commit: a write-ahead log would keep the old pages, and deleted rows on them, until it
+begins anew.
+"""
 VERSION: Final = 1
 
 
@@ -87,6 +94,7 @@ class Store:
         self._connection = sqlite3.connect(path, isolation_level=None)
         for pragma in PRAGMAS:
             self._connection.execute(pragma)
+        self._within = False
         [(version,)] = self._connection.execute("PRAGMA user_version")
         if version == 0:
             self._connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -97,17 +105,24 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing, on the disk when the block ends. Blocks may stand in one another; the outermost commits."""
-        if self._connection.in_transaction:
+        """All or nothing, on the disk when the block ends. Blocks may stand in one another; the outermost commits.
+
+        Raises StoreError where that failed, at the end too: then nothing of it was written.
+        """
+        if self._within:
             yield
             return
         self._connection.execute("BEGIN IMMEDIATE")
+        self._within = True
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # of a full disk SQLite has undone it already
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+        finally:
+            self._within = False
 
     def all(self, statement: str, *values: object) -> list[Row]:
         """Every row of the answer."""
@@ -146,11 +161,38 @@ class Store:
         """Rewrite the file without what was deleted."""
         self._connection.execute("VACUUM")
 
-    def wipe(self) -> None:
-        """Nothing is left but the file itself, empty."""
+    def wipe(self, *, unless: str | None = None) -> bool:
+        """Delete everything but what signs the last word, and note that this was done (state `wiping`); then shrink.
+
+        False, and nothing was deleted, where the statement `unless` finds a row: it is asked in the very transaction.
+        """
+        return self._in_any_room(lambda: self._empty(unless))
+
+    def finish_wipe(self) -> None:
+        """Shrink what was wiped."""
+        self._in_any_room(self.shrink)
+
+    def _in_any_room(self, deed: Callable[[], T]) -> T:
+        """Wipe though the disk is full. The journal takes as much room as what is deleted, so it is kept in memory where the disk has none:
+        whoever is killed then may find a damaged file, which is better than one that cannot be emptied. Nothing else is done so.
+        """
+        try:
+            return deed()
+        except StoreError:
+            self._connection.execute("PRAGMA journal_mode = MEMORY")
+            return deed()
+
+    def _empty(self, unless: str | None) -> bool:
         with self.transaction():
-            names = self.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'meta'")
-            for (name,) in names:
+            if unless is not None and self.one(unless) is not None:
+                return False
+            for (name,) in self.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'meta'"):
                 self.run(f"DELETE FROM {name}")  # names of our own tables
             self.run("DELETE FROM meta WHERE key NOT IN ('state', 'device_id', 'device_key', 'site')")
-        self.shrink()
+            self.put(state="wiping")
+            return True
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was wiped: nothing may be written down here until the device is let in again."""
+        return self.get("state") in {"wiping", "wiped"}

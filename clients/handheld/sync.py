@@ -4,19 +4,20 @@ The order matters. What the worker recorded goes first, whatever else is wrong; 
 """
 
 import json
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from clients.handheld import identity, outbox, photos, snapshot
+from clients.handheld import history, identity, outbox, photos, snapshot
 from clients.handheld.clock import Clock, SystemClock
-from clients.handheld.outbox import Letter
-from clients.handheld.rows import apply_item, checksum, forget_scope
+from clients.handheld.outbox import Letter, SequenceLostError
+from clients.handheld.rows import Json, apply_item, checksum, forget_scope
 from clients.handheld.store import Store
 from clients.handheld.transport import RefusedError, Transport
 
 PAGE: Final = 500
+TOGETHER: Final = 50
+"""Grids that the server looks at in one request."""
 ROUNDS: Final = 200
 """Pulls of one meeting at most: a device that comes back after weeks takes more, and takes them at the next meeting."""
 
@@ -31,6 +32,8 @@ class Meeting:
     left: list[int] = field(default_factory=list[int])
     letters: list[Letter] = field(default_factory=list[Letter])
     mismatches: list[int] = field(default_factory=list[int])
+    lost: str | None = None
+    """What the server wants and this device does not keep any more; nothing can be sent until the administration has looked at it."""
 
 
 @dataclass
@@ -45,24 +48,32 @@ class Handheld:
         """Meet the server once. Raises UnreachableError, RefusedError and WipedError; what was done until then stays done."""
         meeting = Meeting()
         if self.store.get("state") == "wiping":
-            identity.acknowledge_wipe(self.store, self.transport)
+            identity.finish_wipe(self.store, self.transport)
             raise identity.WipedError("the server ordered this device wiped")
         self.bootstrap()
-        self.push(meeting)
+        self._push_or_tell(meeting)
         photos.send(self.store, self.transport)
         if self.store.get("state") == "draining":
             self._end(meeting)
-        self.pull(meeting, wait_s=wait_s)
+            return meeting
+        try:
+            self.pull(meeting, wait_s=wait_s)
+        except RefusedError as refusal:
+            if refusal.slug != "device-draining":
+                raise
+            self._end(meeting)
+            return meeting
         self._leave(meeting)
         with self.store.transaction():
-            outbox.prune(self.store, now=time.time())
+            outbox.prune(self.store, now=float(self.store.get("server_time") or 0))
         return meeting
 
     def bootstrap(self) -> None:
         """Learn the limits and the grids. A grid that is new here waits for its snapshot; one that is not told any more is left."""
         told = self._call("GET", "/v1/sync/bootstrap").json()
         with self.store.transaction():
-            identity.in_touch(self.store, self.clock)
+            self._hear(told)
+            history.recognise(self.store, told["epoch"])
             limits = told["limits"]
             self.store.put(
                 max_mutations=limits["push"]["max_mutations"],
@@ -82,9 +93,19 @@ class Handheld:
             held = {scope["scope_id"] for scope in told["scopes"]}
             self._lose(scope_id for (scope_id,) in self.store.all("SELECT scope_id FROM scope") if scope_id not in held)
 
+    def _hear(self, answer: Mapping[str, Any]) -> None:
+        """The server was reached just now: the lease begins again, and its time is known."""
+        identity.in_touch(self.store, self.clock)
+        self.store.put(server_time=outbox.moment(answer["server_time"]))
+
     def push(self, meeting: Meeting | None = None) -> None:
-        """Send everything that waits, in order, batch by batch. Every answered item is off the queue for good, whatever its status."""
+        """Send everything that waits, in order, batch by batch. Every answered item is off the queue for good, whatever its status.
+
+        Raises SequenceLostError when the server wants what is not kept any more.
+        """
         meeting = meeting or Meeting()
+        if self.store.get("compare") is not None:
+            self._compare_numbers()
         most, most_bytes = self.store.number("max_mutations") or 200, self.store.number("max_bytes") or 1 << 20
         while (batch := outbox.batch(self.store, most=most, most_bytes=most_bytes)) is not None:
             try:
@@ -100,12 +121,24 @@ class Handheld:
             meeting.letters += outbox.settle(self.store, answer)
             meeting.sent += len(answer["results"])
 
-    def compare_numbers(self) -> None:
-        """Ask how far the server knows this device: one that came back from a backup knows less than it once answered."""
+    def _push_or_tell(self, meeting: Meeting) -> None:
+        """Push. When the server wants what is not kept any more the rest of the meeting goes on: what comes and what goes does not depend
+        on it.
+        """
+        try:
+            self.push(meeting)
+        except SequenceLostError as error:
+            meeting.lost = str(error)
+
+    def _compare_numbers(self) -> None:
+        """In another history of the server: ask how far it knows this device; what it does not know is sent by the new rules."""
         empty = outbox.Batch(0, 0, [])
         told = self._call("POST", "/v1/sync/push", body=empty.text(self.store.get("device_id") or "", self.clock)).json()
-        if told["last_seq"] < self.store.number("last_seq"):
+        try:
             outbox.resend_from(self.store, told["last_seq"] + 1)
+        finally:
+            with self.store.transaction():
+                self.store.put(compare=None)
 
     def pull(self, meeting: Meeting | None = None, *, wait_s: int = 0) -> None:
         """Take what changed until the server has no more, and show it together. Grids without a cursor get their snapshot first."""
@@ -118,12 +151,9 @@ class Handheld:
                     "SELECT scope_id, coalesce(ahead, cursor) FROM scope WHERE state = 'live' ORDER BY 1"
                 )
             ]
-            body = {"scopes": asked, "limit": self.store.number("page") or PAGE, "wait_s": wait_s}
             try:
-                answer = self._call("POST", "/v1/sync/pull", body=json.dumps(body)).json()
+                answer = self._ask(asked, wait_s)
             except RefusedError as refusal:
-                if refusal.slug == "device-draining":
-                    self._end(meeting)
                 if refusal.slug != "cursor-expired":
                     raise
                 for scope in asked:
@@ -133,11 +163,26 @@ class Handheld:
             if self._take(answer, meeting) and self._agrees(answer, meeting):
                 return
 
+    def _ask(self, asked: Sequence[Mapping[str, Any]], wait_s: int) -> Json:
+        """One round: what the server tells of all these grids, asked for in parts, as one answer. It acknowledges what each part does."""
+        parts = [asked[start : start + TOGETHER] for start in range(0, len(asked) or 1, TOGETHER)]
+        wait_s = wait_s if len(parts) == 1 else 0  # news of one part must not wait for another's
+        limit = self.store.number("page") or PAGE
+        told: list[Json] = [
+            self._call("POST", "/v1/sync/pull", body=json.dumps({"scopes": part, "limit": limit, "wait_s": wait_s})).json()
+            for part in parts
+        ]
+        return told[-1] | {
+            "scopes": [scope for answer in told for scope in answer["scopes"]],
+            "removed_scopes": [scope_id for answer in told for scope_id in answer.get("removed_scopes", [])],
+            "acked_seq": min(answer["acked_seq"] for answer in told),
+        }
+
     def _take(self, answer: Mapping[str, Any], meeting: Meeting) -> bool:
         """Apply one answer, or stage it while more is to come; whether everything is here."""
         more = any(scope.get("has_more") for scope in answer["scopes"])
         with self.store.transaction():
-            identity.in_touch(self.store, self.clock)
+            self._hear(answer)
             for scope in answer["scopes"]:
                 if "snapshot" in scope:
                     snapshot.begin_again(self.store, scope["scope_id"], address=scope["snapshot"])
@@ -169,8 +214,6 @@ class Handheld:
             try:
                 snapshot.fetch(self.store, self.transport, scope_id)
             except RefusedError as refusal:
-                if refusal.slug == "device-draining":
-                    self._end(meeting)
                 if refusal.status != 404:
                     raise
                 with self.store.transaction():
@@ -178,10 +221,7 @@ class Handheld:
             else:
                 meeting.snapshots.append(scope_id)
         if self.store.get("compare") is not None:
-            self.compare_numbers()
-            with self.store.transaction():
-                self.store.put(compare=None)
-            self.push(meeting)
+            self._push_or_tell(meeting)
 
     def _agrees(self, answer: Mapping[str, Any], meeting: Meeting) -> bool:
         """Whether checksums agree, those told and those of grids just fetched. Where not, a grid is fetched anew, once a meeting."""
@@ -201,10 +241,11 @@ class Handheld:
         for scope_id in cursors.keys() & set(scopes):
             count, ours = checksum(self.store, scope_id)
             asked.append({"scope_id": scope_id, "cursor": cursors[scope_id], "count": count, "checksum": ours})
-        if not asked:
-            return []
-        told = self._call("POST", "/v1/sync/verify", body=json.dumps({"scopes": asked})).json()
-        return [scope["scope_id"] for scope in told["scopes"] if scope["result"] == "mismatch"]
+        wrong: list[int] = []
+        for start in range(0, len(asked), TOGETHER):
+            told = self._call("POST", "/v1/sync/verify", body=json.dumps({"scopes": asked[start : start + TOGETHER]})).json()
+            wrong += [scope["scope_id"] for scope in told["scopes"] if scope["result"] == "mismatch"]
+        return wrong
 
     def _lose(self, gone: Iterable[int]) -> None:
         """Hide grids that are not this worker's any more. They are deleted when what was recorded in them is sent."""
@@ -215,7 +256,7 @@ class Handheld:
     def _leave(self, meeting: Meeting) -> None:
         leaving = [scope_id for (scope_id,) in self.store.all("SELECT scope_id FROM scope WHERE state = 'leaving'")]
         if leaving:
-            self.push(meeting)
+            self._push_or_tell(meeting)
         for scope_id in leaving:
             forget_scope(self.store, scope_id)
             meeting.left.append(scope_id)
@@ -224,11 +265,14 @@ class Handheld:
         return self.store.one("SELECT 1 FROM scope WHERE state = 'new'") is None
 
     def _end(self, meeting: Meeting) -> None:
-        """Of a device that is to be emptied: the last push, then the wipe."""
-        self.push(meeting)
-        photos.send(self.store, self.transport)
-        identity.wipe(self.store, self.transport)
-        raise identity.WipedError("the server drained this device")
+        """Of a device that is to be emptied: everything is sent, then it goes. While photos have to wait it stays for another meeting."""
+        while True:
+            self.push(meeting)
+            photos.send(self.store, self.transport)
+            if identity.wipe(self.store, self.transport, drained=True):
+                raise identity.WipedError("the server drained this device")
+            if not outbox.waiting(self.store):
+                return
 
     def _call(self, method: str, path: str, *, body: str | None = None) -> Any:
         return identity.call(self.store, self.transport, method, path, body=body)

@@ -58,6 +58,11 @@ def lost(session: Session) -> Sequence[Lost]:
     return [Lost(grid, at, at + LATE) for grid, at in sorted(rows)]
 
 
+def epoch(session: Session) -> str:
+    """Of which history the rows are, the word that a snapshot begins with: a device that has another's must know before it pushes."""
+    return session.execute(select(func.sec.feed_state().table_valued("epoch"))).scalar_one()
+
+
 def assignment_version(session: Session) -> int:
     """Another number whenever the grids of the actor change; its size says nothing."""
     return session.execute(select(func.sec.assignment_version())).scalar_one()

@@ -1,6 +1,7 @@
 """What a handheld is told before it syncs."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -52,6 +53,16 @@ def test_limits_schema_and_grids_are_told(handheld: TestClient, drawn: Drawn) ->
     assert [(one["scope_id"], one["until"], one["stand_in"]) for one in said["scopes"]] == [(drawn.places.grids["south-west"], None, False)]
     assert said["lost"] == []
     assert (said["device"]["status"], said["device"]["last_seq"]) == ("active", 0)
+
+
+def test_history_is_told_as_a_snapshot_tells_it(handheld: TestClient, drawn: Drawn) -> None:
+    def begun() -> str:
+        return json.loads(handheld.get(f"/v1/sync/snapshot/{drawn.places.grids['south-west']}").text.partition("\n")[0])["epoch"]
+
+    before = told(handheld)["epoch"]
+    assert before == begun()
+    as_superuser(drawn.address, b"UPDATE sync.feed_meta SET generation = gen_random_uuid()")
+    assert told(handheld)["epoch"] == begun() != before
 
 
 def test_draining_device_is_told_so(handheld: TestClient, drawn: Drawn) -> None:

@@ -32,6 +32,7 @@ class SetClock:
 
 
 CLOCK = SetClock()
+ANSWERED = "2026-11-23T08:00:00.512Z"
 
 
 @pytest.fixture
@@ -53,7 +54,12 @@ def body(store: Store, seq: int) -> dict[str, Any]:
 
 
 def answered(store: Store, *results: dict[str, Any]) -> list[outbox.Letter]:
-    return outbox.settle(store, {"results": list(results)})
+    return outbox.settle(store, {"server_time": ANSWERED, "results": list(results)})
+
+
+def later(*, days: int) -> float:
+    """So long after the answers, by the server's clock."""
+    return dt.datetime.fromisoformat(ANSWERED).timestamp() + days * 86_400
 
 
 def room(store: Store) -> object:
@@ -100,12 +106,23 @@ def test_a_change_names_the_version_that_the_worker_saw(store: Store) -> None:
     assert [body(store, seq)["was"] for seq in (1, 2)] == [{"room": "1"}, {"room": "2"}]
 
 
-def test_a_change_of_a_row_that_only_this_device_knows_names_the_number_before(store: Store) -> None:
+def test_a_change_of_a_row_that_only_this_device_knows_names_the_number_that_makes_it(store: Store) -> None:
     outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
     outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "2"})
     outbox.record(store, CLOCK, "delete", "unit", ROW)
-    assert [body(store, seq).get("base") for seq in (1, 2, 3)] == [None, {"seq": 1}, {"seq": 2}]
+    assert [body(store, seq).get("base") for seq in (1, 2, 3)] == [None, {"seq": 1}, {"seq": 1}]
     assert room(store) is None
+
+
+def test_a_refused_change_of_an_own_row_is_nothing_that_others_build_on(store: Store) -> None:
+    outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
+    outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "2"})
+    outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "bad"})
+    outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "3"})
+    assert body(store, 4)["base"] == {"seq": 1}  # of the two between nobody knows yet
+    answered(store, {"seq": 1, "status": "applied"}, {"seq": 2, "status": "applied"}, {"seq": 3, "status": "rejected", "problem": {}})
+    outbox.record(store, CLOCK, "update", "unit", ROW, values={"room": "4"})
+    assert body(store, 5)["base"] == {"seq": 2}
 
 
 def test_batches_are_consecutive_and_end_before_they_are_too_large(store: Store) -> None:
@@ -126,7 +143,7 @@ def test_batches_are_consecutive_and_end_before_they_are_too_large(store: Store)
 @pytest.mark.parametrize("status", ["applied", "merged", "noop", "duplicate_of", "conflict", "rejected", "a-status-of-the-future"])
 def test_every_status_takes_the_item_off_the_queue(store: Store, status: str) -> None:
     outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
-    told = answered(store, {"seq": 1, "status": status, "canonical_id": "0190000a-0000-7000-8000-00000000000f"})
+    told = answered(store, {"seq": 1, "status": status})
     assert outbox.waiting(store) == 0
     assert [letter.seq for letter in told] == ([1] if status in {"conflict", "rejected"} else [])
     assert outbox.inbox(store) == told
@@ -171,6 +188,41 @@ def test_somebody_who_was_there_already_is_shown_once(store: Store) -> None:
     assert rows.shown(store, "resident", chosen) == rows.shown(store, "resident", known)
 
 
+def test_somebody_who_was_there_already_is_shown_as_written_down_until_the_record_comes(store: Store) -> None:
+    known, chosen = ROW, "0190000a-0000-7000-8000-00000000000f"
+    outbox.record(store, CLOCK, "create", "resident", chosen, scope_id=GRID, values={"name": "张三"})
+    answered(store, {"seq": 1, "status": "duplicate_of", "canonical_id": known})
+    for either in (known, chosen):
+        row = rows.shown(store, "resident", either)
+        assert row is not None
+        assert (row.id, row.version, row.data) == (known, 0, {"name": "张三"})
+    assert [row.id for row in rows.listed(store, "resident")] == [known]
+    outbox.record(store, CLOCK, "update", "resident", chosen, values={"name": "张三丰"})
+    assert body(store, 2)["base"] == {"seq": 1}
+    rows.apply_item(store, GRID, {"op": "upsert", "kind": "resident", "id": known, "version": 4, "data": {"name": "张"}}, era=0)
+    assert [(row.id, row.version, row.data["name"]) for row in rows.listed(store, "resident")] == [(known, 4, "张三丰")]
+
+
+def test_an_alias_that_the_server_has_lost_hides_nobody(store: Store) -> None:
+    """Who was there first may now be the one whom this device enters."""
+    known, chosen = ROW, "0190000a-0000-7000-8000-00000000000f"
+    outbox.record(store, CLOCK, "create", "resident", chosen, scope_id=GRID, values={"name": "张三"})
+    answered(store, {"seq": 1, "status": "duplicate_of", "canonical_id": known})
+    outbox.record(store, CLOCK, "update", "resident", known, values={"name": "张三丰"})
+    outbox.resend_from(store, 1)
+    assert [(row.id, row.data["name"]) for row in rows.listed(store, "resident")] == [(chosen, "张三")]
+    answered(store, {"seq": 1, "status": "applied", "id": chosen, "version": 1})
+    assert store.all("SELECT * FROM alias") == []
+    assert [(row.id, row.data["name"]) for row in rows.listed(store, "resident")] == [(chosen, "张三")]
+
+
+def test_an_id_that_is_applied_after_all_stands_for_itself(store: Store) -> None:
+    store.run("INSERT INTO alias VALUES (?, 'somebody')", ROW)
+    outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
+    answered(store, {"seq": 1, "status": "applied", "version": 1})
+    assert [row.id for row in rows.listed(store, "unit")] == [ROW]
+
+
 def test_a_server_that_knows_less_is_sent_what_it_lost(store: Store) -> None:
     for number in range(4):
         outbox.record(store, CLOCK, "create", "unit", scope_id=GRID, values={"room": str(number)})
@@ -187,19 +239,29 @@ def test_a_server_that_wants_what_is_not_kept_any_more_is_told_to_somebody(store
         outbox.record(store, CLOCK, "create", "unit", scope_id=GRID, values={"room": str(number)})
     answered(store, {"seq": 1, "status": "applied"}, {"seq": 2, "status": "applied"})
     store.put(acked_seq=2)
-    outbox.prune(store, now=dt.datetime.now(dt.UTC).timestamp() + 8 * 86_400)
+    outbox.prune(store, now=later(days=8))
     with pytest.raises(outbox.SequenceLostError):
         outbox.resend_from(store, 2)
+    assert outbox.waiting(store) == 1
+
+
+def test_it_is_told_too_when_nothing_is_kept(store: Store) -> None:
+    outbox.record(store, CLOCK, "create", "unit", scope_id=GRID, values={"room": "1"})
+    answered(store, {"seq": 1, "status": "applied"})
+    store.put(acked_seq=1)
+    outbox.prune(store, now=later(days=8))
+    with pytest.raises(outbox.SequenceLostError):
+        outbox.resend_from(store, 1)
+    outbox.resend_from(store, 2)  # the server lacks nothing
 
 
 def test_answered_mutations_are_kept_for_a_week_and_longer_when_they_have_not_come_back(store: Store) -> None:
     outbox.record(store, CLOCK, "create", "unit", ROW, scope_id=GRID, values={"room": "1"})
     answered(store, {"seq": 1, "status": "applied"})
-    later = dt.datetime.now(dt.UTC).timestamp() + 8 * 86_400
-    assert outbox.prune(store, now=later) == 0
+    assert outbox.prune(store, now=later(days=8)) == 0
     store.put(acked_seq=1)
-    assert outbox.prune(store, now=later - 2 * 86_400) == 0
-    assert outbox.prune(store, now=later) == 1
+    assert outbox.prune(store, now=later(days=6)) == 0
+    assert outbox.prune(store, now=later(days=8)) == 1
 
 
 @pytest.mark.parametrize(

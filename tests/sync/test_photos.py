@@ -1,9 +1,13 @@
 """Photos on their way: in pieces, over networks that break, named by the record before they arrive."""
 
+import pytest
+
 from clients.handheld import outbox, photos
+from clients.handheld.transport import RefusedError
 from tests.sync import oracle
 from tests.sync.proxy import Fault
-from tests.sync.world import World
+from tests.sync.test_road import admin
+from tests.sync.world import Gadget, World
 
 
 def test_a_photo_arrives_though_the_network_breaks(world: World) -> None:
@@ -31,3 +35,39 @@ def test_a_photo_that_the_server_gave_up_is_begun_anew(world: World) -> None:
     world.sync(mine)
     assert mine.store.all("SELECT refused FROM photo") == []
     assert oracle.one(world, "SELECT state FROM sync.file WHERE id = %s", photo) == "complete"
+
+
+def test_a_refusal_that_passes_ends_no_photo(world: World) -> None:
+    """The token ended between the push and the photos, and a supervisor must let the device in again."""
+    mine = world.gadgets[0]
+    world.sync(mine)
+    photo = attached(world, mine)
+    with mine.store.transaction():
+        mine.store.put(access_token="a.token.that-ended")
+    world.superuser.execute("UPDATE sync.device SET locked_at = now() WHERE id = %s", [mine.device.id])
+    with pytest.raises(RefusedError):
+        photos.send(mine.store, mine.handheld.transport)
+    assert mine.store.all("SELECT id, refused FROM photo") == [(photo, None)]
+    admin(world, f"/v1/devices/{mine.device.id}/reauthorise")
+    world.sync(mine)
+    assert oracle.one(world, "SELECT state FROM sync.file WHERE id = %s", photo) == "complete"
+
+
+def test_a_photo_that_is_none_is_refused_for_good_and_stops_no_other(world: World) -> None:
+    mine = world.gadgets[0]
+    world.sync(mine)
+    none = attached(world, mine, b"no picture")
+    photo = attached(world, mine)
+    taken = attached(world, mine)
+    world.superuser.execute(
+        "INSERT INTO sync.file (id, account_id, length, expires_at) VALUES (%s, %s, 1, now() + interval '1 day')",
+        [taken, world.actor("worker-east").account_id],
+    )
+    world.sync(mine)
+    assert oracle.one(world, "SELECT state FROM sync.file WHERE id = %s", photo) == "complete"
+    refused = {identity: why.partition(":")[0] for identity, why in mine.store.all("SELECT id, refused FROM photo")}
+    assert refused == {none: "422 file-refused", taken: "409 id-taken"}
+
+
+def attached(world: World, gadget: Gadget, content: bytes = b"\xff\xd8\xff\xe0" + bytes(1000)) -> str:
+    return photos.attach(gadget.store, gadget.clock, "unit", str(world.drawn.places.units["tower-101"]), content)

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from clients.handheld import __main__ as command
-from clients.handheld import identity, outbox, rows, snapshot
+from clients.handheld import identity, outbox, rows
 from clients.handheld.identity import WipedError
 from clients.handheld.store import Store
 from clients.handheld.sync import Handheld
 from clients.handheld.transport import RefusedError, Transport
 from gridmgmt.security.tokens import Tokens
 from tests import horizon
-from tests.places import KEYS, point
+from tests.places import KEYS
 from tests.sync import oracle
 from tests.sync.clocks import WanderingClock
 from tests.sync.proxy import Fault
@@ -193,75 +193,6 @@ def test_a_worker_decides_a_conflict(world: World) -> None:
     row = one(world, second, "unit", unit)
     assert (row.data["use"], row.data["conflict_open"]) == ("office", False)
     assert oracle.one(world, "SELECT state FROM sync.conflict WHERE id = %s", conflict) == "resolved"
-
-
-def test_a_grid_that_is_new_brings_a_device_into_another_history(world: World) -> None:
-    """Its rows are of that history, so those of the grids that the device had before must be too: else the one's would be older."""
-    mine, mill = world.gadgets[1], world.drawn.places.buildings["mill"]
-    world.move_worker("worker-east", "south-west")
-    world.sync(mine)
-    world.another_history()
-    world.move_worker("worker-east", "south-west")
-    meeting = world.sync(mine)
-    assert meeting is not None
-    assert sorted(meeting.snapshots) == sorted(world.scopes("worker-east"))
-    lon, lat = point(120, 120)
-    assert world.office("PATCH", f"/v1/buildings/{mill}", {"entrance": {"lon": lon, "lat": lat}}) == 200
-    for _ in range(2):
-        catch_up(world, mine)
-        assert world.superuser.execute("SELECT count(*) FROM sync.incident").fetchone() == (0,)
-    world.settle()
-    oracle.judge(world)
-
-
-def test_a_device_that_was_away_while_the_server_was_restored_sends_again_what_is_lost(world: World) -> None:
-    """No pull tells it: it wants a snapshot, and that one is of the other history, in which versions are lower."""
-    mine, home = world.gadgets[0], str(world.drawn.places.units["tower-101"])
-    world.sync(mine)
-    before = one(world, mine, "unit", uuid.UUID(home))
-    outbox.record(mine.store, mine.clock, "update", "unit", home, values={"room": "mine"})
-    world.sync(mine)
-    catch_up(world, mine)
-    restore(world, before)
-    snapshot.begin_again(mine.store, grid(world, "south-west"))
-    world.sync(mine)
-    catch_up(world, mine)
-    row = one(world, mine, "unit", uuid.UUID(home))
-    assert (row.version, row.data["room"], row.pending) == (before.version + 1, "mine", False)
-    assert oracle.one(world, "SELECT count(*) FROM sync.mutation") == 1
-    assert oracle.one(world, "SELECT count(*) FROM sync.incident") == 0
-
-
-def test_versions_of_a_lost_history_are_no_base(world: World) -> None:
-    """After a restore the office makes a version of the very number that the device had read: of another form, so it is not overwritten."""
-    mine, home = world.gadgets[0], str(world.drawn.places.units["tower-101"])
-    world.sync(mine)
-    before = one(world, mine, "unit", uuid.UUID(home))
-    outbox.record(mine.store, mine.clock, "update", "unit", home, values={"room": "mine"})
-    world.sync(mine)
-    catch_up(world, mine)
-    outbox.record(mine.store, mine.clock, "update", "unit", home, values={"room": "mine again"})
-    restore(world, before)
-    assert world.office("PATCH", f"/v1/units/{home}", {"room": "the office's"}) == 200
-    mine.acked = (0, 0)  # a gap in the numbers tells it before any snapshot does
-    meeting = world.sync(mine)
-    assert meeting is not None
-    assert [letter.result["status"] for letter in meeting.letters] == ["conflict", "conflict"]
-    catch_up(world, mine)
-    assert one(world, mine, "unit", uuid.UUID(home)).data["room"] == "the office's"
-    kept = world.superuser.execute("SELECT yours->>'room' FROM sync.conflict ORDER BY client_seq").fetchall()
-    assert kept == [("mine",), ("mine again",)]
-
-
-def restore(world: World, row: rows.Shown) -> None:
-    """What a backup does to a unit and to a device's numbers: back to this form, and nothing is known of what came afterwards."""
-    with world.superuser.transaction():
-        world.superuser.execute("SET LOCAL session_replication_role = replica")
-        world.superuser.execute("UPDATE reg.unit SET version = %s, room = %s WHERE id = %s", [row.version, row.data["room"], row.id])
-        world.superuser.execute("DELETE FROM reg.unit_past WHERE id = %s AND version >= %s", [row.id, row.version])
-        world.superuser.execute("DELETE FROM sync.mutation")
-        world.superuser.execute("UPDATE sync.device SET last_seq = 0")
-    world.another_history()
 
 
 def test_a_draining_device_sends_everything_and_is_empty_afterwards(world: World) -> None:

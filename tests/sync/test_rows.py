@@ -71,6 +71,34 @@ def test_a_row_that_moves_away_leaves_nothing_but_its_number(store: Store) -> No
     assert store.all("SELECT data FROM entity") == [(None,)]
 
 
+def test_a_row_that_moves_away_takes_along_what_answers_told_of_it(store: Store) -> None:
+    """Also where it leaves before it was pulled in the form that the answer told."""
+    told = json.dumps({"status": "conflict", "fields": ["use"], "current": {"use": "confidential"}})
+    other = "0190000a-0000-7000-8000-000000000002"
+    for seq, identity in enumerate((ROW, other), 1):
+        rows.apply_item(store, A, upsert(1, use="other") | {"id": identity}, era=0)
+        store.run("INSERT INTO inbox (seq, kind, id, result) VALUES (?, 'unit', ?, ?)", seq, identity, told)
+        store.run("INSERT INTO mutation VALUES (?, 'unit', ?, '{}', 'done', 'conflict', ?, 0)", seq, identity, told)
+    rows.apply_item(store, A, removal(2, "moved"), era=0)
+    for table in ("inbox", "mutation"):
+        kept = store.all(f"SELECT json_extract(result, '$.status'), json_extract(result, '$.current.use') FROM {table} ORDER BY seq")
+        assert kept == [("conflict", None), ("conflict", "confidential")]
+
+
+def test_a_snapshot_replaces_what_it_tells_in_the_same_version_and_nothing_newer(store: Store) -> None:
+    """The server speaks a newer schema than the one by which the device got the row."""
+    newer, deleted = (f"0190000a-0000-7000-8000-00000000000{n}" for n in (2, 3))
+    rows.apply_item(store, A, upsert(3, room="1"), era=0)
+    rows.apply_item(store, A, upsert(4, room="newer") | {"id": newer}, era=0)
+    rows.apply_item(store, A, removal(3, "deleted") | {"id": deleted}, era=0)
+    for identity in (ROW, newer, deleted):
+        store.run("INSERT INTO arriving VALUES (?, 'unit', ?, 3, ?)", A, identity, json.dumps({"room": "1", "floor": 7}))
+    rows.replace_scope(store, A, era=0, kinds=None)
+    assert {row.id: row.data for row in rows.listed(store, "unit")} == {ROW: {"room": "1", "floor": 7}, newer: {"room": "newer"}}
+    rows.apply_item(store, A, upsert(3, room="by a pull"), era=0)
+    assert seen(store) == (3, "1")
+
+
 def test_a_server_that_came_back_from_a_backup_begins_another_era_in_which_lower_versions_are_newer(store: Store) -> None:
     rows.apply_item(store, A, upsert(7, room="lost"), era=0)
     rows.apply_item(store, A, upsert(5, room="restored"), era=1)
