@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import Date, case, cast, null, select, text
 
 from gridmgmt.layers.layer import Layer, Property, Statement
-from gridmgmt.layers.released_rents import AREA, TOLD, figures, in_force, styles
+from gridmgmt.layers.released_rents import AREA, BASES, TOLD, figures, in_force, styles
 from gridmgmt.models import RentFigure
 
 
@@ -44,7 +44,7 @@ LAYER = Layer(
         Property("low", "number", "Lower limit of its interval of 95 %", "95% 区间下限"),
         Property("high", "number", "Upper limit of its interval of 95 %", "95% 区间上限"),
         Property("new_lets", "number", "Index of new lets alone", "新签租赁指数"),
-        Property("new_lets_basis", "string", "What that rests on", "新签租赁指数依据", values=("direct", "model", "none")),
+        Property("new_lets_basis", "string", "What that rests on", "新签租赁指数依据", terms=BASES),
         *TOLD,
     ),
     rows=_rows,

@@ -338,13 +338,10 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION sec.lost_grids(); DROP FUNCTION sec.is_late(); DROP FUNCTION sec.device();")
     op.execute("SET ROLE reg_owner")
     op.execute("REVOKE DELETE ON sync.change_log FROM sec_definer")
-    op.execute(
-        "DROP TRIGGER note_end ON reg.grid_assignment; DROP FUNCTION reg.note_end(); ALTER TABLE reg.grid_assignment DROP COLUMN ended_at;"
-    )
-    op.execute("ALTER TABLE sync.change_log DROP COLUMN version;")
+    op.execute("DROP TRIGGER note_end ON reg.grid_assignment; DROP FUNCTION reg.note_end();")
+    op.execute("ALTER TABLE reg.grid_assignment DROP COLUMN ended_at; ALTER TABLE sync.change_log DROP COLUMN version;")
     for noun in FLAGGED:
-        op.execute(f"ALTER TABLE reg.{noun} DROP COLUMN conflict_open")
-        op.execute(f"ALTER TABLE reg.{noun}_past DROP COLUMN conflict_open")
+        op.execute(f"ALTER TABLE reg.{noun} DROP COLUMN conflict_open; ALTER TABLE reg.{noun}_past DROP COLUMN conflict_open")
     op.execute("""
         DROP TABLE sync.incident; DROP TABLE sync.field_policy; DROP TABLE sync.feed_meta; DROP TABLE sync.id_alias; DROP TABLE sync.dead_letter;
         DROP TABLE sync.conflict; DROP TABLE sync.mutation; DROP TABLE sync.enrolment; DROP TABLE sync.device;
