@@ -8,7 +8,7 @@ from limits import RateLimitItemPerMinute
 
 from api.conditional import CACHED
 from api.dependencies import DatabaseDep, PartsDep, ReadSessionDep, SettingsDep
-from api.device_access import DEVICE_PROBLEMS, DeviceDep, SchemaDep
+from api.device_access import DEVICE_PROBLEMS, DeviceDep, SchemaDep, SentSchemaDep
 from api.limits import address_of
 from api.problems import declares
 from api.routing import DistrictRoute
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/sync", tags=["sync"], route_class=DistrictRoute)
 
 # The device is asked for first: a revoked one is told to wipe itself, where a session would only find its token dead.
 @router.get("/bootstrap", response_model=Bootstrap, responses=declares(*DEVICE_PROBLEMS))
-def read_bootstrap(device: DeviceDep, _: SchemaDep, session: ReadSessionDep, settings: SettingsDep) -> dict[str, Any]:
+def read_bootstrap(device: DeviceDep, _: SentSchemaDep, session: ReadSessionDep, settings: SettingsDep) -> dict[str, Any]:
     """The server's time, limits, the grids of the holder, those lost, and how the device stands."""
     return {
         "server_time": dt.datetime.now(dt.UTC),

@@ -195,6 +195,17 @@ def test_a_worker_decides_a_conflict(world: World) -> None:
     assert oracle.one(world, "SELECT state FROM sync.conflict WHERE id = %s", conflict) == "resolved"
 
 
+def test_an_outdated_app_hands_in_what_it_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, home = world.gadgets[0], world.drawn.places.units["tower-101"]
+    world.sync(mine)
+    outbox.record(mine.store, mine.clock, "update", "unit", str(home), values={"room": "mine"})
+    monkeypatch.setattr(identity, "SCHEMA", 0)
+    with pytest.raises(RefusedError) as refused:
+        mine.handheld.sync()
+    assert (refused.value.status, refused.value.slug) == (409, "schema-too-old")
+    assert oracle.one(world, "SELECT room FROM reg.unit WHERE id = %s", home) == "mine"
+
+
 def test_a_draining_device_sends_everything_and_is_empty_afterwards(world: World) -> None:
     mine = world.gadgets[0]
     world.sync(mine)
