@@ -31,7 +31,7 @@ def kept(superuser: psycopg.Connection) -> list[tuple[object, ...]]:
 
 
 def test_unknown_job_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(InvalidError, match=r"no job tidy: one of audit-months, files, .*, residents, rents"):
+    with pytest.raises(InvalidError, match=r"no job tidy: one of audit-months, .*, files, residents, rents"):
         jobs.find(["residents", "tidy"])
 
 
