@@ -41,6 +41,8 @@ THREADS_PER_CONNECTION = 4
 
 PUSH_PATIENCE = 0.3
 """Seconds that a push waits for its turn: with the time that it takes itself, whoever is let in is answered within a second."""
+PUSH_LINE = 4
+"""Pushes that wait for each turn: more have none within the time that they wait."""
 
 SNAPSHOTS_EACH = 3
 """Snapshots that one handheld gets at once: one, and two that were cut off where the server has not noticed yet."""
@@ -81,7 +83,9 @@ def create_app(
         pokes=Pokes(database),
         snapshots=Turns(settings.sync.snapshots, "as many snapshots are being sent as may be at once", each=SNAPSHOTS_EACH),
         listeners=Turns(settings.sync.listeners, "as many handhelds are waiting as may at once", each=LISTENERS_EACH),
-        pushes=Queue(settings.sync.pushes, PUSH_PATIENCE, "as many handhelds are sending as may at once"),
+        pushes=Queue(
+            settings.sync.pushes, PUSH_PATIENCE, "as many handhelds are sending as may at once", line=settings.sync.pushes * PUSH_LINE
+        ),
         pushed=Buckets(settings.sync.push_burst, settings.sync.push_minute),
     )
 

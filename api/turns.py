@@ -40,11 +40,17 @@ class Turns:
 class Queue:
     """A number of turns for which one may wait a moment: then whoever is let in is served soon, and whoever is not knows it soon."""
 
-    def __init__(self, most: int, patience: float, refusal: str) -> None:
-        """`patience` in seconds."""
+    def __init__(self, most: int, patience: float, refusal: str, *, line: int) -> None:
+        """`patience` in seconds. `line`: how many may wait; whoever comes later would wait in vain."""
         self._turns = anyio.Semaphore(most, fast_acquire=True)
         self._patience = patience
         self._refusal = refusal
+        self._line = line
+
+    def require_room(self) -> None:
+        """Raises BusyError (503) when the line is full: to be asked first, because what is read of a request in vain takes from others."""
+        if self._turns.statistics().tasks_waiting >= self._line:
+            raise BusyError(self._refusal)
 
     @asynccontextmanager
     async def taken(self) -> AsyncGenerator[None]:

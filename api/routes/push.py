@@ -12,7 +12,7 @@ from starlette.types import Message
 
 from api.clock import TodayDep
 from api.compression import GzipRoute, packed
-from api.dependencies import PartsDep, SealerDep
+from api.dependencies import Parts, PartsDep, SealerDep
 from api.device_access import DEVICE_PROBLEMS, DeviceDep, SentSchemaDep
 from api.problems import RequestError, declares
 from api.routing import Handler
@@ -33,7 +33,9 @@ class PushRoute(GzipRoute):
         answer = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            limits = request.app.state.parts.settings.sync
+            parts: Parts = request.app.state.parts
+            parts.pushes.require_room()
+            limits = parts.settings.sync
             size = 0
 
             async def counted() -> Message:

@@ -188,7 +188,7 @@ def test_push_that_finds_no_connection_is_told_to_come_back_and_is_taken_then(dr
 
 @pytest.mark.anyio
 async def test_whoever_gets_no_turn_in_time_is_told_to_come_back() -> None:
-    queue = Queue(1, 0.05, "busy")
+    queue = Queue(1, 0.05, "busy", line=9)
     async with queue.taken():
         with pytest.raises(BusyError):
             async with queue.taken():
@@ -196,3 +196,28 @@ async def test_whoever_gets_no_turn_in_time_is_told_to_come_back() -> None:
     with anyio.fail_after(1):
         async with queue.taken():
             pass
+
+
+@pytest.mark.anyio
+async def test_whoever_comes_to_a_full_line_is_told_at_once() -> None:
+    queue = Queue(1, 9.0, "busy", line=1)
+    queue.require_room()
+    async with queue.taken(), anyio.create_task_group() as waiting:
+        queue.require_room()
+
+        async def wait() -> None:
+            async with queue.taken():
+                pass
+
+        waiting.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(BusyError):
+            queue.require_room()
+        waiting.cancel_scope.cancel()
+    queue.require_room()
+
+
+def test_push_to_a_full_line_is_not_read(app: FastAPI, handheld: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.state, "parts", replace(app.state.parts, pushes=Queue(1, 0.05, "busy", line=0)))
+    answer = handheld.post("/v1/sync/push", content=b"nothing that can be read")
+    assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"].isdigit()) == (503, "/problems/busy", True)
