@@ -123,16 +123,16 @@ def read_set(kind: str, op: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _item(device: uuid.UUID, body: Mapping[str, Any], largest: int) -> Item:
     seq: int = body["seq"]
-    item = Item(seq, _uuid(body.get("mutation_id")) or derived_id(device, seq), body, _kind(body.get("kind")), req_hash=hash_of(body))
+    written = canonical(body)
+    item = Item(seq, _uuid(body.get("mutation_id")) or derived_id(device, seq), body, _kind(body.get("kind")), req_hash=hash_of(written))
     try:
-        _read(item, body, largest)
+        _read(item, body, written, largest)
     except DistrictError as error:
         item.fault = error
     return item
 
 
-def _read(item: Item, body: Mapping[str, Any], largest: int) -> None:
-    written = canonical(body)
+def _read(item: Item, body: Mapping[str, Any], written: bytes, largest: int) -> None:
     try:
         told = Mutation.model_validate(body)
     except ValidationError as error:

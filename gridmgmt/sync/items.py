@@ -80,9 +80,9 @@ def is_kept(body: Mapping[str, Any]) -> bool:
     return True
 
 
-def hash_of(body: Mapping[str, Any]) -> bytes:
-    """SHA-256 of the canonical JSON of an item."""
-    return hashlib.sha256(canonical(body)).digest()
+def hash_of(written: bytes) -> bytes:
+    """SHA-256 of an item, given its canonical JSON."""
+    return hashlib.sha256(written).digest()
 
 
 def letter_id(device: uuid.UUID, item: Item) -> uuid.UUID:
