@@ -217,7 +217,7 @@ async def test_whoever_comes_to_a_full_line_is_told_at_once() -> None:
     queue.require_room()
 
 
-def test_push_to_a_full_line_is_not_read(app: FastAPI, handheld: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.state, "parts", replace(app.state.parts, pushes=Queue(1, 0.05, "busy", line=0)))
+def test_push_to_a_full_line_is_not_read(app: FastAPI, handheld: TestClient) -> None:
+    app.state.parts = replace(app.state.parts, pushes=Queue(1, 0.05, "busy", line=0))
     answer = handheld.post("/v1/sync/push", content=b"nothing that can be read")
     assert (answer.status_code, answer.json()["type"], answer.headers["retry-after"].isdigit()) == (503, "/problems/busy", True)

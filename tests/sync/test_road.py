@@ -4,6 +4,7 @@ import ast
 import json
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -195,13 +196,21 @@ def test_a_worker_decides_a_conflict(world: World) -> None:
     assert oracle.one(world, "SELECT state FROM sync.conflict WHERE id = %s", conflict) == "resolved"
 
 
-def test_an_outdated_app_hands_in_what_it_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+class Outdated(Transport):
+    """What an app of long ago says of itself."""
+
+    def send(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Any:
+        return super().send(method, path, headers={**(headers or {}), "X-Schema-Version": "0"}, **more)
+
+
+def test_an_outdated_app_hands_in_what_it_recorded(world: World) -> None:
     mine, home = world.gadgets[0], world.drawn.places.units["tower-101"]
     world.sync(mine)
     outbox.record(mine.store, mine.clock, "update", "unit", str(home), values={"room": "mine"})
-    monkeypatch.setattr(identity, "SCHEMA", 0)
+    transport = Outdated(world.ground.process.site)
     with pytest.raises(RefusedError) as refused:
-        mine.handheld.sync()
+        Handheld(mine.store, transport, mine.clock).sync()
+    transport.close()
     assert (refused.value.status, refused.value.slug) == (409, "schema-too-old")
     assert oracle.one(world, "SELECT room FROM reg.unit WHERE id = %s", home) == "mine"
 
