@@ -46,7 +46,8 @@ def apply_item(store: Store, scope_id: int, item: Mapping[str, Any], *, era: int
     elif not removed and (this > newest or (this == newest and not deleted and (gone or whole))):
         # gone: a row that left one grid and comes by another with the very version that it left with
         _keep(store, kind, identity, this, json.dumps(item["data"], ensure_ascii=False), deleted=False)
-    drop_strays(store, kind, identity)
+    if not whole:  # after a snapshot all are dropped at once
+        drop_strays(store, kind, identity)
 
 
 def drop_strays(store: Store, kind: str | None = None, identity: str | None = None) -> None:

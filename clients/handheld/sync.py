@@ -165,7 +165,7 @@ class Handheld:
 
     def _ask(self, asked: Sequence[Mapping[str, Any]], wait_s: int) -> Json:
         """One round: what the server tells of all these grids, asked for in parts, as one answer. It acknowledges what each part does."""
-        parts = [asked[start : start + TOGETHER] for start in range(0, len(asked) or 1, TOGETHER)]
+        parts = _parts(asked) or [[]]
         wait_s = wait_s if len(parts) == 1 else 0  # news of one part must not wait for another's
         limit = self.store.number("page") or PAGE
         told: list[Json] = [
@@ -242,8 +242,8 @@ class Handheld:
             count, ours = checksum(self.store, scope_id)
             asked.append({"scope_id": scope_id, "cursor": cursors[scope_id], "count": count, "checksum": ours})
         wrong: list[int] = []
-        for start in range(0, len(asked), TOGETHER):
-            told = self._call("POST", "/v1/sync/verify", body=json.dumps({"scopes": asked[start : start + TOGETHER]})).json()
+        for part in _parts(asked):
+            told = self._call("POST", "/v1/sync/verify", body=json.dumps({"scopes": part})).json()
             wrong += [scope["scope_id"] for scope in told["scopes"] if scope["result"] == "mismatch"]
         return wrong
 
@@ -276,3 +276,8 @@ class Handheld:
 
     def _call(self, method: str, path: str, *, body: str | None = None) -> Any:
         return identity.call(self.store, self.transport, method, path, body=body)
+
+
+def _parts(asked: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
+    """As many grids at once as the server looks at."""
+    return [asked[start : start + TOGETHER] for start in range(0, len(asked), TOGETHER)]
