@@ -204,47 +204,44 @@ BEGIN
   INSERT INTO reg.audit (action, object_type, outcome, n_rows) VALUES ('erase', 'person', 'ok', cardinality(who));
   RETURN cardinality(who);
 END $$;
+"""
 
--- Codes that nobody used and that are good no more, and those used whose request cannot come again.
-CREATE FUNCTION sec.sweep_enrolments(p_most int) RETURNS int
+SWEEP = """
+-- {what}
+CREATE FUNCTION sec.sweep_{name}(p_most int) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE done int;
 BEGIN
   IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
-  DELETE FROM sync.enrolment e USING (
-      SELECT o.code_hash FROM sync.enrolment o WHERE o.expires_at < clock_timestamp() - interval '30 days' LIMIT p_most) old
-   WHERE e.code_hash = old.code_hash;
+  DELETE FROM sync.{table} t USING (SELECT o.{key} FROM sync.{table} o WHERE {over} LIMIT p_most) old WHERE t.{key} = old.{key};
   GET DIAGNOSTICS done = ROW_COUNT;
   RETURN done;
 END $$;
-
--- Conflicts that were decided three years ago. What the row was and is, its history tells.
-CREATE FUNCTION sec.sweep_conflicts(p_most int) RETURNS int
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE done int;
-BEGIN
-  IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
-  DELETE FROM sync.conflict c USING (
-      SELECT o.id FROM sync.conflict o
-       WHERE o.state <> 'open' AND coalesce(o.resolved_at, o.created_at) < clock_timestamp() - interval '3 years' LIMIT p_most) old
-   WHERE c.id = old.id;
-  GET DIAGNOSTICS done = ROW_COUNT;
-  RETURN done;
-END $$;
-
--- Dead letters after which somebody looked three years ago. That there was one, sync.mutation tells.
-CREATE FUNCTION sec.sweep_letters(p_most int) RETURNS int
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE done int;
-BEGIN
-  IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
-  DELETE FROM sync.dead_letter l USING (
-      SELECT o.mutation_id FROM sync.dead_letter o
-       WHERE o.state = 'closed' AND o.closed_at < clock_timestamp() - interval '3 years' LIMIT p_most) old
-   WHERE l.mutation_id = old.mutation_id;
-  GET DIAGNOSTICS done = ROW_COUNT;
-  RETURN done;
-END $$;
+"""
+SWEEPS = (
+    {
+        "name": "enrolments",
+        "what": "Codes that nobody used and that are good no more, and those used whose request cannot come again.",
+        "table": "enrolment",
+        "key": "code_hash",
+        "over": "o.expires_at < clock_timestamp() - interval '30 days'",
+    },
+    {
+        "name": "conflicts",
+        "what": "Conflicts that were decided three years ago. What the row was and is, its history tells.",
+        "table": "conflict",
+        "key": "id",
+        "over": "o.state <> 'open' AND coalesce(o.resolved_at, o.created_at) < clock_timestamp() - interval '3 years'",
+    },
+    {
+        "name": "letters",
+        "what": "Dead letters after which somebody looked three years ago. That there was one, sync.mutation tells.",
+        "table": "dead_letter",
+        "key": "mutation_id",
+        "over": "o.state = 'closed' AND o.closed_at < clock_timestamp() - interval '3 years'",
+    },
+)
+GRANTS = """
 REVOKE ALL ON FUNCTION sec.compact_feed(int), sec.prune_feed(int), sec.shorten_results(int), sec.erase_people(int),
   sec.sweep_enrolments(int), sec.sweep_conflicts(int), sec.sweep_letters(int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.compact_feed(int), sec.prune_feed(int), sec.shorten_results(int), sec.erase_people(int),
@@ -260,6 +257,9 @@ def upgrade() -> None:
     op.execute("SET ROLE sec_definer")
     op.execute(READING)
     op.execute(RETENTION)
+    for one in SWEEPS:
+        op.execute(SWEEP.format(**one))
+    op.execute(GRANTS)
     op.execute("SET ROLE reg_owner")
 
 

@@ -30,14 +30,20 @@ def test_a_grid_that_is_new_brings_a_device_into_another_history(world: World) -
     oracle.judge(world)
 
 
-def test_a_device_that_was_away_while_the_server_was_restored_sends_again_what_is_lost(world: World) -> None:
-    """No pull tells it: it wants a snapshot, and that one is of the other history, in which versions are lower."""
+def acknowledged(world: World) -> tuple[Gadget, str, Shown]:
+    """A device whose change of a unit has come back to it, the unit, and its form before."""
     mine, home = world.gadgets[0], str(world.drawn.places.units["tower-101"])
     world.sync(mine)
     before = one(world, mine, "unit", uuid.UUID(home))
     outbox.record(mine.store, mine.clock, "update", "unit", home, values={"room": "mine"})
     world.sync(mine)
     catch_up(world, mine)
+    return mine, home, before
+
+
+def test_a_device_that_was_away_while_the_server_was_restored_sends_again_what_is_lost(world: World) -> None:
+    """No pull tells it: it wants a snapshot, and that one is of the other history, in which versions are lower."""
+    mine, home, before = acknowledged(world)
     restore(world, before)
     snapshot.begin_again(mine.store, grid(world, "south-west"))
     world.sync(mine)
@@ -50,12 +56,7 @@ def test_a_device_that_was_away_while_the_server_was_restored_sends_again_what_i
 
 def test_versions_of_a_lost_history_are_no_base(world: World) -> None:
     """After a restore the office makes a version of the very number that the device had read: of another form, so it is not overwritten."""
-    mine, home = world.gadgets[0], str(world.drawn.places.units["tower-101"])
-    world.sync(mine)
-    before = one(world, mine, "unit", uuid.UUID(home))
-    outbox.record(mine.store, mine.clock, "update", "unit", home, values={"room": "mine"})
-    world.sync(mine)
-    catch_up(world, mine)
+    mine, home, before = acknowledged(world)
     outbox.record(mine.store, mine.clock, "update", "unit", home, values={"room": "mine again"})
     restore(world, before)
     assert world.office("PATCH", f"/v1/units/{home}", {"room": "the office's"}) == 200
