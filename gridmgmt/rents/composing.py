@@ -73,6 +73,7 @@ def compose(
     since, before = _published(session, quarter, start)
     standing = {(one.frequency, _month(one.period)) for _, one in before if one.product == "index" and one.flag != HELD_BACK}
     edition, kept = _edition(session, quarter), list[Sourced]()
+    cuts = _cuts(session, edition)
     first = _first(session, before, end)
     runs: list[uuid.UUID] = []
     fresh: list[Sourced] = []
@@ -94,7 +95,7 @@ def compose(
         judgements = judged(
             study.sample, tree, indexed["quarter"][0].span, since=_month(since), earlier=earlier, standing=standing, rules=rules
         )
-        kept += _unchanged(session, [one for one in edition if (one[1].frequency, _month(one[1].period)) not in standing], use, judgements)
+        kept += _unchanged(cuts, [one for one in edition if (one[1].frequency, _month(one[1].period)) not in standing], use, judgements)
         if judgements.open:
             said = f"{len(judgements.open)} hidden index numbers are known to within a tenth from earlier releases"
             notes.append(f"Review {tree.areas[0].code} {use}: {said}.")
@@ -108,7 +109,7 @@ def compose(
         values = guide_values(guide(study.sample, tree, dwellings, end, band=study.band), tree, start, use)
         guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
         said, changed = guide_figures(study.sample, tree, dwellings, end, earlier, rules=rules, band=study.band)
-        stands = _guides_unchanged(session, edition, use, changed)
+        stands = _guides_unchanged(cuts, edition, use, changed)
         fresh += [stands.get(one.area_id, (guided, one)) for one in said]
         runs += [*by_frequency.values(), guided]
         notes += alarms.values()
@@ -211,9 +212,8 @@ def _edition(session: Session, quarter: str) -> list[Sourced]:
     return [] if found is None else figures_of(session, found["id"])
 
 
-def _unchanged(session: Session, edition: list[Sourced], use: str, judgements: Judged) -> list[Sourced]:
+def _unchanged(cuts: Mapping[uuid.UUID, dt.datetime], edition: list[Sourced], use: str, judgements: Judged) -> list[Sourced]:
     """Index numbers of an edition whose leases are what they were: a correction changes no others, or their shift would tell of it."""
-    cuts = _cuts(session, edition)
     kept: list[Sourced] = []
     for run, one in edition:
         if (one.product, one.use) == ("index", use) and one.flag != HELD_BACK:
@@ -224,9 +224,10 @@ def _unchanged(session: Session, edition: list[Sourced], use: str, judgements: J
     return kept
 
 
-def _guides_unchanged(session: Session, edition: list[Sourced], use: str, changed: Mapping[dt.datetime, set[int]]) -> dict[int, Sourced]:
+def _guides_unchanged(
+    cuts: Mapping[uuid.UUID, dt.datetime], edition: list[Sourced], use: str, changed: Mapping[dt.datetime, set[int]]
+) -> dict[int, Sourced]:
     """Guidance rents of an edition by area, where the leases are what they were: a correction elsewhere would move all of them a little."""
-    cuts = _cuts(session, edition)
     return {
         one.area_id: (run, one)
         for run, one in edition
