@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from bench import building, formats, gis, imports, keys, maps, rents, requests, sync
+from bench import building, cancelled, comparisons, formats, gis, imports, keys, maps, rents, requests, sync
 from bench.stage import Figure, Stage, staged
 
 CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
@@ -19,7 +19,9 @@ CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "map_box": maps.measure,
     "formats": formats.measure,
     "gis": gis.measure,
+    "cancelled": cancelled.measure,
     "requests": requests.measure,
+    "compare": comparisons.measure,
     "sync": sync.measure,
     "lease_import": imports.measure,
     "rents": rents.measure,

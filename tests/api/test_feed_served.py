@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
@@ -125,9 +124,7 @@ def test_listening_ends_with_the_token_and_with_the_device(drawn: Drawn, device:
     short = replace(device, token=Tokens(KEYS.token, 6).issue(device.actor))
     with Line(host, port, f"GET {EVENTS}", short) as line:
         line.until(b": pull once now")
-        began = time.monotonic()
         line.to_the_end()
-        assert time.monotonic() - began < 15
     with Line(host, port, f"GET {EVENTS}", device) as line:
         line.until(b": pull once now")
         as_superuser(drawn, f"UPDATE sync.device SET status = 'revoked' WHERE id = '{device.id}'")
@@ -155,19 +152,15 @@ def test_pull_that_waits_answers_when_something_happens_and_holds_no_place(
 
         def wait(seconds: int) -> None:
             with httpx2.Client(base_url=f"http://{host}:{port}", headers=device.headers, timeout=20) as waiting:
-                began = time.monotonic()
-                answer = waiting.post(PULL, json=asked((home, cursor), wait_s=seconds))
-                answers.append((answer.json()["scopes"][0]["items"], time.monotonic() - began))
+                answers.append(waiting.post(PULL, json=asked((home, cursor), wait_s=seconds)).json()["scopes"][0]["items"])
 
         wait(1)
-        assert answers[0][0] == []
-        assert 0.9 < answers[0][1] < 15
-        waiters = [threading.Thread(target=wait, args=(20,)) for _ in range(4)]
+        assert answers == [[]]
+        waiters = [threading.Thread(target=wait, args=(25,)) for _ in range(4)]  # longer than their patience, were it not for the news
         for waiter in waiters:
             waiter.start()
         assert becomes(lambda: app.state.parts.listeners._free == configured.sync.listeners - 4, 10)
         as_superuser(drawn, f"UPDATE reg.unit SET room = 'z' WHERE id = '{drawn.places.units['tower-101']}'")
         for waiter in waiters:
             waiter.join(20)
-    assert [len(items) for items, _ in answers[1:]] == [1] * 4
-    assert all(seconds < 19 for _, seconds in answers[1:])
+    assert [len(items) for items in answers[1:]] == [1] * 4

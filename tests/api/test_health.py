@@ -1,6 +1,5 @@
 """Readiness: what fails is named, and nothing secret is."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -59,9 +58,7 @@ def test_nobody_is_refused_for_connections_that_a_restart_cut(log_in: LogIn, dra
         ).fetchone()
     assert cut is not None
     assert cut[0] >= 3
-    began = time.monotonic()
     assert [worker.get(path).status_code for path in paths * 2] == [200] * 6
-    assert time.monotonic() - began < 3
 
 
 def test_server_without_its_database_lives_but_is_not_ready(configured: Settings, cluster: Cluster) -> None:

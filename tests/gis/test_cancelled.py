@@ -1,7 +1,7 @@
 """Clients who hang up leave nothing behind in PostgreSQL, whatever they asked for."""
 
 import socket
-import time
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -27,6 +27,8 @@ ADDRESSES = (
     "tiles/WebMercatorQuad/12?as_of=2100-01-01T00:00:00Z",
 )
 """Of buildings. The tiles are those over the tower; nobody else asks for them, so they are not kept."""
+SET = "DO $$ BEGIN EXECUTE format('ALTER ROLE api_district IN DATABASE %I {}', current_database()); END $$"
+END = b"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'api_district'"
 
 
 def active(served: Served) -> int:
@@ -48,18 +50,28 @@ def whole(served: Served, address: str) -> str:
     return f"{path}/{row}/{column}?{query}"
 
 
+@pytest.fixture(scope="module")
+def patient(served: Served) -> Iterator[None]:
+    """A district whose queries wait for a lock for a minute, so that none gives up by itself."""
+    with psycopg.connect(served.drawn.address.conninfo("postgres"), autocommit=True) as superuser:
+        for name in ("lock_timeout", "statement_timeout"):
+            superuser.execute(SET.format(f"SET {name} = ''60s''").encode())
+        superuser.execute(END)
+        yield
+        superuser.execute(SET.format("RESET ALL").encode())
+        superuser.execute(END)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_no_query_is_left_a_second_after_its_client_has_gone(served: Served, address: str) -> None:
-    """A lock that nobody gives up keeps the query from ending by itself; it would wait for it for two seconds."""
+def test_no_query_is_left_of_a_client_who_has_gone(served: Served, address: str) -> None:
     path = f"/ogc/collections/buildings/{whole(served, address)}"
     head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token('district')}\r\n\r\n"
     with served.superuser() as holder, holder.transaction():
         holder.execute("LOCK TABLE reg.building IN ACCESS EXCLUSIVE MODE")
         with socket.create_connection((served.host, served.port)) as client:
             client.sendall(head.encode())
-            assert becomes(lambda: active(served) == 1, seconds=1.5)
-        gone = time.monotonic()
-        assert becomes(lambda: active(served) == 0, seconds=1)
-        assert time.monotonic() - gone < 1
+            assert becomes(lambda: active(served) == 1, seconds=20)
+        assert becomes(lambda: active(served) == 0, seconds=20)
     with served.client("district") as client:
         assert client.get(f"{served.site}{path}").status_code == 200  # by the same pool

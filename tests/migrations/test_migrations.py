@@ -184,10 +184,8 @@ def test_migration_gives_way_to_a_long_query_and_changes_nothing(own_database: A
     before = catalogue(own_database)
     with psycopg.connect(own_database.conninfo("postgres")) as reader:
         reader.execute("SELECT count(*) FROM reg.manager")
-        began = time.monotonic()
         with pytest.raises(OperationalError, match="lock timeout"):
             migrate(own_database, "downgrade", "base")
-        assert time.monotonic() - began < 10
     assert differences(before, catalogue(own_database)) == []
     assert revision(own_database) == script.get_current_head()
     with psycopg.connect(own_database.conninfo("reg_deploy"), autocommit=True) as next_one:
