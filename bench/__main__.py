@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from bench import building, cancelled, comparisons, formats, gis, imports, keys, maps, rents, requests, sync
+from bench import building, cancelled, comparisons, coverages, formats, gis, imports, keys, maps, rents, requests, sync
 from bench.stage import Figure, Stage, staged
 
 CASES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "demo_build": building.measure,
     "primary_key": keys.measure,
+    "coverage": coverages.measure,
     "map_box": maps.measure,
     "formats": formats.measure,
     "gis": gis.measure,
