@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -50,6 +51,9 @@ def main(words: list[str] | None = None) -> int:
     store = Store(given.home / "device.sqlite")
     try:
         _do(store, given)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough; without this Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except REFUSALS as error:
         print(f"handheld: {error}", file=sys.stderr)
         return 1
@@ -67,6 +71,7 @@ def _do(store: Store, given: argparse.Namespace) -> None:
         return
     if store.get("device_id") is None:
         raise outbox.RecordError("this device is not enrolled yet")
+    identity.require_unwiped(store)
     if given.command == "sync":
         with closing(Transport(store.get("site") or "")) as transport:
             meeting = Handheld(store, transport, clock).sync(wait_s=given.wait)

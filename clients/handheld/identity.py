@@ -71,8 +71,7 @@ def call(
 
     Raises RefusedError, UnreachableError, and WipedError after the order to wipe was carried out.
     """
-    if store.get("state") == "wiped":
-        raise WipedError("this device was wiped; enrol it again")
+    require_unwiped(store)
     for fresh in (False, True):
         try:
             answer = transport.send(method, path, body=body, headers=known(store) | dict(headers or {}))
@@ -84,6 +83,12 @@ def call(
             raise
         return answer
     raise AssertionError("the second round returns or raises")
+
+
+def require_unwiped(store: Store) -> None:
+    """Raises WipedError after a wipe: nothing is left to show or to send."""
+    if store.get("state") == "wiped":
+        raise WipedError("this device was wiped; enrol it again")
 
 
 def known(store: Store) -> dict[str, str]:
