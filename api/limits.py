@@ -48,6 +48,8 @@ class Limits:
     """Bytes of a body."""
     piece: int = 5_242_880
     """Bytes of a piece of an uploaded file."""
+    silence: float = 30.0
+    """Seconds without a byte of a body, after which its sender is taken for gone: it holds the turn of others."""
     target: int = 8_000
     """Bytes of a path with its query."""
     ogc_target: int = 65_000
@@ -145,7 +147,7 @@ class Gate:
         except DistrictError as error:
             await answer_to(request, error)(scope, receive, send)
             return
-        counted = _counted(receive, self._most(scope))
+        counted = _counted(receive, self._most(scope), None if _is_piece(scope) else self._limits.silence)
         turns = self._receiving if _is_piece(scope) else self._serving
         if scope["path"] in OPEN:
             await self._app(scope, counted, send)
@@ -205,17 +207,22 @@ def _is_piece(scope: Scope) -> bool:
     return scope["method"] == "PATCH" and scope["path"].startswith(UPLOADS)
 
 
-def _counted(receive: Receive, most: int) -> Receive:
-    """A body without Content-Length is counted while it comes in."""
-    total = 0
+def _counted(receive: Receive, most: int, silence: float | None) -> Receive:
+    """A body without Content-Length is counted while it comes in, and nobody waits for ever for what does not come."""
+    total, whole = 0, False
 
     async def counted() -> Message:
-        nonlocal total
-        message = await receive()
+        nonlocal total, whole
+        try:
+            with anyio.fail_after(None if whole else silence):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None  # the kind of exception that FastAPI lets through
         if message["type"] == "http.request":
+            whole = not message.get("more_body", False)
             total += len(message.get("body", b""))
             if total > most:
-                raise HTTPException(413)  # the one kind of exception that FastAPI lets through while it reads a body
+                raise HTTPException(413)
         return message
 
     return counted

@@ -139,6 +139,7 @@ _OF_STATUS: Final[Mapping[int, str]] = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "too-slow",
     409: "conflict",
     412: "stale-version",
     413: "too-large",
@@ -284,6 +285,7 @@ _DETAILS: Final = {
     400: "the request cannot be read",
     404: "there is nothing here, or nothing that you may see",
     405: "this method is not served here",
+    408: "nothing more of the body came",
     413: "the body is larger than this service takes",
 }
 

@@ -7,22 +7,27 @@ import gzip
 import http.client
 import json
 import random
+import socket
 import ssl
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-AGAIN: Final = frozenset({429, 502, 503, 504})
+AGAIN: Final = frozenset({408, 429, 502, 503, 504})
 """Answers of somebody who is busy: later."""
 CUT: Final = (OSError, http.client.HTTPException, zlib.error, EOFError)
 """What a broken connection looks like, from refused to cut in the middle of a word."""
 PIECE: Final = 65_536
 SMALL: Final = 512
 """Bytes below which compressing costs more than it saves."""
+BLOCK: Final = 16_384
+"""Bytes of a body that are sent at once. The time-out is for each of them: over a slow line a body takes minutes, and nobody is silent."""
+AHEAD: Final = 65_536
+"""Bytes that the system holds of what was sent, so that the last of them leave within a time-out too."""
 
 
 class UnreachableError(Exception):
@@ -127,17 +132,28 @@ class Transport:
             sent.setdefault("Content-Type", "application/json")
             if raw is not None and len(raw) > SMALL:
                 raw, sent["Content-Encoding"] = gzip.compress(raw, 6), "gzip"
+        blocks = None if raw is None else [raw[at : at + BLOCK] for at in range(0, len(raw), BLOCK)]
+        if raw is not None:
+            sent["Content-Length"] = str(len(raw))
         if self._kept is None:
-            self._kept = self._connect()
-        self._kept.request(method, path, body=raw, headers=sent)
+            self._kept = self._line()
+        if self._kept.sock is None:
+            _open(self._kept)
+        with suppress(BrokenPipeError):  # refused before all of it was sent: the answer is there
+            self._kept.request(method, path, body=blocks, headers=sent)
         return self._kept.getresponse()
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _line(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.site)
         assert parts.hostname is not None
         if parts.scheme == "https":
             return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=self.timeout, context=ssl.create_default_context())
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=self.timeout)
+
+
+def _open(line: http.client.HTTPConnection) -> None:
+    line.connect()
+    line.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, AHEAD)
 
 
 def _lower(response: http.client.HTTPResponse) -> dict[str, str]:

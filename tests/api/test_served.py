@@ -26,7 +26,7 @@ from tests.drawn import Drawn
 from tests.places import KEYS
 
 SLOW = Query(b"SELECT count(*) FROM generate_series(1, 300000000) AS long_walk")
-LIMITS = Limits(body=100_000, anonymous_second=10_000, anonymous_minute=10_000, at_once=2, queue=3)
+LIMITS = Limits(body=100_000, anonymous_second=10_000, anonymous_minute=10_000, at_once=2, queue=3, silence=1)
 
 
 @pytest.fixture
@@ -123,6 +123,17 @@ def test_announced_length_is_refused_before_the_body_is_sent(address: tuple[str,
     with socket.create_connection(address, timeout=5) as client:
         client.sendall(b"POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_sender_who_falls_silent_gives_its_place_up(address: tuple[str, int]) -> None:
+    head = b"POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n"
+    silent = [socket.create_connection(address, timeout=20) for _ in range(LIMITS.at_once)]
+    for one in silent:
+        one.sendall(head + b'{"username": ')
+    assert httpx2.get(f"http://{address[0]}:{address[1]}/ogc/collections", timeout=20).status_code == 200  # in their places
+    for one in silent:
+        assert one.recv(1000).startswith(b"HTTP/1.1 408 ")
+        one.close()
 
 
 def test_request_beyond_the_queue_is_refused_at_once_and_the_others_are_served(address: tuple[str, int], rested: threading.Event) -> None:
