@@ -100,7 +100,7 @@ def compose(
             said = f"{len(judgements.open)} hidden index numbers are known to within a tenth from earlier releases"
             notes.append(f"Review {tree.areas[0].code} {use}: {said}.")
         told = {_name(one) for _, one in before if (one.product, one.use, one.basis) == ("index", use, "direct")}
-        every = [discreet(tree, one, study.stock, judgements, told) for series in indexed.values() for one in series]
+        every = [discreet(tree, one, study.stock, judgements, told, rules=rules) for series in indexed.values() for one in series]
         alarms = study.alarms(indexed["month"][0])
         figures = _marked(index_figures(study.sample, tree, every, judgements, rules=rules), alarms.keys(), end)
         fresh += [(by_frequency[one.frequency], one) for one in figures]

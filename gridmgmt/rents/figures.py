@@ -56,7 +56,9 @@ def index_figures(sample: Sample, tree: Tree, indexed: Sequence[Indexed], judgem
     return _held_back(made, sample, months["all"].span, rules)
 
 
-def discreet(tree: Tree, indexed: Indexed, floorspace: Floorspace, judgements: Judged, told: AbstractSet[Told] = frozenset()) -> Indexed:
+def discreet(
+    tree: Tree, indexed: Indexed, floorspace: Floorspace, judgements: Judged, told: AbstractSet[Told] = frozenset(), *, rules: Rules
+) -> Indexed:
     """Series as they may be published: communities' numbers know nothing of the leases that may not speak, nor of a number around them that
     is not told. `told`: numbers of areas' own in the quarters that were not judged.
     """
@@ -67,6 +69,7 @@ def discreet(tree: Tree, indexed: Indexed, floorspace: Floorspace, judgements: J
         if showing is Showing.PARENT and (lets, frequency) == (indexed.lets, "quarter") and tree.areas[place].level == "community"
     }
     own = _own(tree, indexed, judgements, told)
+    _hide_movements(own, tree, indexed, floorspace, rules)
     locals_ = indexed.locals
     if indexed.span.frequency == "quarter":
         locals_ = hushed(tree, locals_, floorspace, silent, lean(tree, locals_, own))
@@ -74,10 +77,7 @@ def discreet(tree: Tree, indexed: Indexed, floorspace: Floorspace, judgements: J
 
 
 def _own(tree: Tree, indexed: Indexed, judgements: Judged, told: AbstractSet[Told]) -> BoolArray:
-    """Whose own numbers are told, and when, (areas, periods).
-
-    The district's index is made of those of its subdistricts that have one. Where all of these but one are told, it would tell that one.
-    """
+    """Whose own numbers may be told by their leases, and when, (areas, periods)."""
     span = indexed.span
     own = np.zeros((len(indexed.locals), span.periods), np.bool_)
     for period in range(span.periods):
@@ -88,12 +88,31 @@ def _own(tree: Tree, indexed: Indexed, judgements: Judged, told: AbstractSet[Tol
                 own[place, period] = (tree.areas[place].id, indexed.lets, span.frequency, month) in told
             else:
                 own[place, period] = showings[place, indexed.lets, span.frequency, month] in OWN
-    known = np.array([np.isfinite(local.series.values) for local in indexed.locals])
-    own &= known
+    return own & [np.isfinite(local.series.values) for local in indexed.locals]
+
+
+def _hide_movements(own: BoolArray, tree: Tree, indexed: Indexed, floorspace: Floorspace, rules: Rules) -> None:
+    """Take from `own` the numbers that only few have moved, however many leases their periods have.
+
+    A subdistrict moves by the leases of communities that had some before, so these must be of several landlords too. The district moves by
+    its subdistricts that had a number before, and would tell of a hidden one what is left of it less those that are told: where only one is
+    hidden, or one that outweighs the other hidden ones so far that they are known well enough beforehand. Weights are stock × mean rent of
+    all periods, so that what is told does not hang on the hidden numbers themselves.
+    """
+    locals_ = indexed.locals
+    for place in tree.at("subdistrict"):
+        moving = locals_[place].part.moving()
+        landlords, largest = moving.holders()
+        own[place] &= (moving.leases.counts == 0) | ((landlords >= rules.landlords) & (largest <= rules.share * moving.leases.counts))
     for place in tree.at("district"):
-        below = tree.children(place)
-        own[place] &= (known[below] & ~own[below]).sum(axis=0) != 1
-    return own
+        below = {child: locals_[child] for child in tree.children(place) if len(locals_[child].part.leases)}
+        if below:
+            known = np.array([np.isfinite(local.series.values) for local in below.values()])
+            moving = known & (np.cumsum(known, axis=1) > known)
+            weights = [floorspace.of(tree.communities(child)) * np.exp(local.part.leases.y.mean()) for child, local in below.items()]
+            hidden = np.where(moving & ~own[[*below]], np.array(weights)[:, None], 0.0)
+            largest = hidden.max(axis=0)
+            own[place] &= (largest == 0) | ((hidden.sum(axis=0) - largest) * rules.prior >= largest * rules.margin)
 
 
 def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showing: Showing, count: int, *, rules: Rules) -> Figure:

@@ -78,6 +78,19 @@ class Part:
         np.maximum.at(largest, codes[0], sizes)
         return landlords, largest
 
+    def moving(self) -> "Part":
+        """The leases that say how rents moved: those of communities and strata with leases in an earlier period.
+
+        With its first leases a community, or a stratum, begins at a level of its own, which the estimate fits to them whatever they are.
+        """
+        leases = self.leases
+        moving = np.ones(len(leases), np.bool_)
+        for group in (leases.community, leases.stratum):
+            began = np.full(group.max(initial=0) + 1, leases.periods)
+            np.minimum.at(began, group, leases.period)
+            moving &= leases.period > began[group]
+        return Part(leases.where(moving), self.trimmed, self.landlord[moving])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:

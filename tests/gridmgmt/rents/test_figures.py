@@ -55,7 +55,7 @@ class Composed:
 
     def discreet(self) -> list[Indexed]:
         """The series as they may be published."""
-        return [discreet(self.tree, one, self.stock, self.judgements) for one in self.indexed]
+        return [discreet(self.tree, one, self.stock, self.judgements, rules=RULES) for one in self.indexed]
 
     def figures(self) -> list[Figure]:
         """The figures."""
@@ -76,11 +76,47 @@ def composed(seed: int) -> Composed:
                 rows.append((id_, FIRST + month, landlord, int(random.random() < 0.6), 40 * np.exp(drift * month + random.normal(0, 0.1))))
     ids = np.array([tree.areas[place].id for place in tree.at("community")])
     rows += [(int(ids[0]), FIRST, 1, 1, 40.0)]
+    return together(tree, rows, Floorspace(ids, np.zeros(len(ids), np.int64), random.uniform(1_000, 9_000, len(ids))))
+
+
+def together(tree: Tree, rows: Sequence[tuple[int, int, int, int, float]], stock: Floorspace) -> Composed:
+    """What is composed of leases and stock."""
     sample = Sample("residential", extract_of(rows), np.ones(len(rows), np.bool_))
-    stock = Floorspace(ids, np.zeros(len(ids), np.int64), random.uniform(1_000, 9_000, len(ids)))
     spans = [Span(FIRST, 6 if frequency == "month" else 2, frequency) for frequency in FREQUENCIES]
     indexed = [Indexed(span, lets, tree_index(sample, tree, stock, span, lets)) for span in spans for lets in LETS]
     return Composed(tree, sample, stock, indexed, judged(sample, tree, spans[1], since=0, rules=RULES))
+
+
+def late_district(seed: int) -> Composed:
+    """Half a year of a district in whose first subdistrict one landlord lets from the first month on, while the others begin later."""
+    random = np.random.default_rng(seed)
+    tree = tree_of([int(random.integers(1, 3)) for _ in range(int(random.integers(2, 5)))])
+    rows: list[tuple[int, int, int, int, float]] = []
+    for place in tree.at("community"):
+        id_, each, landlords = tree.areas[place].id, random.lognormal(np.log(8), 1.0), int(random.integers(2, 12))
+        first, landlords = (0, 1) if id_ < 200 else (int(random.integers(0, 5)), landlords)
+        for month in range(first, 6):
+            for _ in range(random.poisson(each)):
+                rent = 40 * np.exp(0.03 * month + random.normal(0, 0.1))
+                rows.append((id_, FIRST + month, id_ * 100 + int(random.integers(0, landlords)), 1, rent))
+    rows.append((100, FIRST, 1, 1, 40.0))
+    ids = np.array([tree.areas[place].id for place in tree.at("community")])
+    stock = Floorspace(ids, np.zeros(len(ids), np.int64), random.uniform(0, 9_000, len(ids)) * (random.random(len(ids)) < 0.8))
+    return together(tree, rows, stock)
+
+
+def test_district_does_not_tell_the_only_one_that_moves_it() -> None:
+    """Where all others begin, or have no stock, the district's number is the one's: it is told with it or not at all."""
+    hidden = 0
+    for one in (late_district(seed) for seed in range(120)):
+        for before, after in zip(one.indexed, one.discreet(), strict=True):
+            own, district = own_of(after), before.locals[0].series.values
+            for place in one.tree.at("subdistrict"):
+                values = before.locals[place].series.values
+                same = np.isfinite(values) & (np.abs(values / district - 1) < 1e-9) & (values != 100)
+                hidden += int((same & ~own[place]).sum())
+                assert not (same & ~own[place] & own[0]).any()
+    assert hidden > 50
 
 
 @pytest.fixture(scope="module")
