@@ -20,7 +20,7 @@ from gridmgmt.rents.methods.disclosure import Rules, Showing, complete
 from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.methods.series import BoolArray
 from gridmgmt.rents.releases import HELD_BACK, Carried, Figure
-from gridmgmt.rents.samples import Floorspace, Lets, Sample, Span
+from gridmgmt.rents.samples import Floorspace, Lets, Part, Sample, Span
 from gridmgmt.rents.tree import Tree
 
 
@@ -95,24 +95,34 @@ def _hide_movements(own: BoolArray, tree: Tree, indexed: Indexed, floorspace: Fl
     """Take from `own` the numbers that only few have moved, however many leases their periods have.
 
     A subdistrict moves by the leases of communities that had some before, so these must be of several landlords too. The district moves by
-    its subdistricts that had a number before, and would tell of a hidden one what is left of it less those that are told: where only one is
-    hidden, or one that outweighs the other hidden ones so far that they are known well enough beforehand. Weights are stock × mean rent of
+    its subdistricts that had a number before, and tells what is left of it less those that are told: not where only one is hidden, nor
+    where an unsafe one outweighs the other hidden ones so far that they are known well enough beforehand. Weights are stock × mean rent of
     all periods, so that what is told does not hang on the hidden numbers themselves.
     """
     locals_ = indexed.locals
+    unsafe = np.zeros(own.shape, np.bool_)
     for place in tree.at("subdistrict"):
-        moving = locals_[place].part.moving()
-        landlords, largest = moving.holders()
-        own[place] &= (moving.leases.counts == 0) | ((landlords >= rules.landlords) & (largest <= rules.share * moving.leases.counts))
+        part = locals_[place].part
+        moved_by_few = _held_by_few(part.moving(), rules)
+        own[place] &= ~moved_by_few
+        unsafe[place] = moved_by_few | _held_by_few(part, rules) | (part.leases.counts <= rules.few)
     for place in tree.at("district"):
-        below = {child: locals_[child] for child in tree.children(place) if len(locals_[child].part.leases)}
+        below = [child for child in tree.children(place) if len(locals_[child].part.leases)]
         if below:
-            known = np.array([np.isfinite(local.series.values) for local in below.values()])
+            known = np.array([np.isfinite(locals_[child].series.values) for child in below])
             moving = known & (np.cumsum(known, axis=1) > known)
-            weights = [floorspace.of(tree.communities(child)) * np.exp(local.part.leases.y.mean()) for child, local in below.items()]
-            hidden = np.where(moving & ~own[[*below]], np.array(weights)[:, None], 0.0)
-            largest = hidden.max(axis=0)
-            own[place] &= (largest == 0) | ((hidden.sum(axis=0) - largest) * rules.prior >= largest * rules.margin)
+            weights = [floorspace.of(tree.communities(child)) * np.exp(locals_[child].part.leases.y.mean()) for child in below]
+            hidden = np.where(moving & ~own[below], np.array(weights)[:, None], 0.0)
+            others = hidden.sum(axis=0) - hidden
+            enough = np.where(unsafe[below], others * rules.prior >= hidden * rules.margin, others > 0)
+            own[place] &= ((hidden == 0) | enough).all(axis=0)
+
+
+def _held_by_few(part: Part, rules: Rules) -> BoolArray:
+    """Periods (T,) whose leases are of too few landlords, or too many of them of one."""
+    landlords, largest = part.holders()
+    counts = part.leases.counts
+    return (counts > 0) & ((landlords < rules.landlords) | (largest > rules.share * counts))
 
 
 def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showing: Showing, count: int, *, rules: Rules) -> Figure:
@@ -203,7 +213,8 @@ def guide_figures(
     `earlier`: what public releases told; of interest are those whose windows share months with this one.
     """
     size = len(tree.areas)
-    verdicts, changed = guide_verdicts(sample, tree, end, earlier, rules)
+    stock = np.array([dwellings.area[np.isin(dwellings.community, tree.communities(at))].sum() for at in range(size)])
+    verdicts, changed = guide_verdicts(sample, tree, stock, end, earlier=earlier, rules=rules)
     hidden = frozenset(np.flatnonzero(verdicts.hidden[:size]).tolist())
     silent = frozenset(at for at in hidden if verdicts.showings[at] is Showing.PARENT)
     veiled = {at for at in hidden if tree.areas[at].level != "community"}

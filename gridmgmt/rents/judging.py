@@ -18,8 +18,9 @@ from gridmgmt.rents.earlier import Earlier, Told, together
 from gridmgmt.rents.extracts import Extract
 from gridmgmt.rents.methods.disclosure import GRAVE, Rules, Showing, Verdicts, judge, primary
 from gridmgmt.rents.methods.overlay import Held, Overlay, overlay
-from gridmgmt.rents.methods.series import IntArray
+from gridmgmt.rents.methods.series import FloatArray, IntArray
 from gridmgmt.rents.methods.tables import Sum, Table
+from gridmgmt.rents.observations import MICRO
 from gridmgmt.rents.samples import Sample, Span
 from gridmgmt.rents.tree import Tree
 
@@ -72,14 +73,15 @@ def judged(
 
 
 def guide_verdicts(
-    sample: Sample, tree: Tree, end: dt.date, earlier: Sequence[Earlier], rules: Rules
+    sample: Sample, tree: Tree, stock: FloatArray, end: dt.date, *, earlier: Sequence[Earlier], rules: Rules
 ) -> tuple[Verdicts, dict[dt.datetime, set[int]]]:
     """What may be told of the guidance rents of all areas, in the tree's order before any others, for the quarter before `end`.
 
-    `earlier`: what public releases told; of interest are those whose windows share months with this one. With it, by data cut of what was
-    told of this quarter, the ids of areas whose leases were known otherwise then.
+    `stock` (a,): floor area in m² of each area of the tree, by which communities count in the numbers of the areas around them. `earlier`:
+    what public releases told; of interest are those whose windows share months with this one. With it, by data cut of what was told of this
+    quarter, the ids of areas whose leases were known otherwise then.
     """
-    over, cuts = _windows(sample, tree, end, earlier)
+    over, cuts = _windows(sample, tree, stock, end, earlier)
     changed = {
         cut: {area.id for at, area in enumerate(tree.areas) if over.changed[at, place]}
         for place, (cut, ends) in enumerate(cuts)
@@ -184,7 +186,9 @@ def _lowest(extract: Extract, layout: _Layout, first: int) -> tuple[IntArray, In
     return np.array(cells, np.int64), np.array(rows, np.int64)
 
 
-def _windows(sample: Sample, tree: Tree, end: dt.date, earlier: Sequence[Earlier]) -> tuple[Overlay, list[tuple[dt.datetime, int]]]:
+def _windows(
+    sample: Sample, tree: Tree, stock: FloatArray, end: dt.date, earlier: Sequence[Earlier]
+) -> tuple[Overlay, list[tuple[dt.datetime, int]]]:
     """The areas with the leases of the twelve months before `end`, over those of earlier windows of which something was told; and of these
     the data cuts and the months before which they end.
     """
@@ -204,4 +208,6 @@ def _windows(sample: Sample, tree: Tree, end: dt.date, earlier: Sequence[Earlier
     cell = np.array([place[one] for one in extract.community.tolist()], np.int64)
     table = Table(len(place), tuple((at, tuple(below)) for at in range(len(place)) if (below := tree.children(at))))
     stand = [np.array([area.id in areas for area in tree.areas]) for areas in told]
-    return overlay(table, Held(cell, extract.landlord, extract.rents, known), stand), cuts
+    # a community's whole is stock × mean rent, however many leases say so; without stock it says nothing, and nobody hides behind it
+    amounts = np.exp(extract.log_rent / MICRO) * (stock / np.maximum(np.bincount(cell, minlength=len(place)), 1))[cell]
+    return overlay(table, Held(cell, extract.landlord, amounts, known), stand), cuts

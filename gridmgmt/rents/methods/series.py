@@ -7,7 +7,7 @@ observations do not determine is NaN and has a `Reason`; nothing is filled in.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ class Reason(StrEnum):
     """Nothing observed links the period to the base: no community, stratum or unit was seen in both of their parts."""
     COLLINEAR = "collinear"
     """The attributes explain the period away: its movement cannot be told from theirs."""
+    IMPRECISE = "imprecise"
+    """The error is larger than `VAGUE`: the attributes all but explain the period away."""
     NO_STOCK = "no_stock"
     NO_PAIRS = "no_pairs"
     BASE_EMPTY = "base_empty"
@@ -33,6 +35,10 @@ class Reason(StrEnum):
     """A cell is empty and its parent gives no movement to carry it by."""
     NO_FREEDOM = "no_freedom"
     """As many parameters as observations: nothing is left to estimate an error from."""
+
+
+VAGUE: Final = 1.0
+"""Standard error of a logarithm with which a number says nothing any more, and Kennedy's correction makes it anything."""
 
 
 class EstimationError(Exception):
@@ -88,7 +94,7 @@ def series_of(
     """Series of log index numbers (T,), put in contrast with period `base`.
 
     The errors are those of `covariance` (T, T) when it is given, contrasts with the base with all covariances; else `errors` as they are.
-    Raises EstimationError (base_empty) when the base has no number.
+    Where one is larger than VAGUE there is no number (imprecise). Raises EstimationError (base_empty) when the base has no number.
     """
     if not np.isfinite(logs[base]):
         raise EstimationError(Reason.BASE_EMPTY)
@@ -100,12 +106,17 @@ def series_of(
         errors = np.full(len(logs), np.nan)
     errors = np.where(np.isfinite(logs), errors, np.nan)
     errors[base] = 0.0
+    vague = errors > VAGUE
+    errors[vague] = np.nan
+    if contrasted is not None:
+        contrasted[vague, :] = np.nan
+        contrasted[:, vague] = np.nan
     return Series(
-        values=100 * np.exp(logs - logs[base]),
+        values=100 * np.exp(np.where(vague, np.nan, logs - logs[base])),
         errors=errors,
         counts=counts.astype(np.int64),
         trimmed=np.zeros(len(logs), np.int64) if trimmed is None else trimmed.astype(np.int64),
-        reasons=tuple(reasons),
+        reasons=tuple(Reason.IMPRECISE if lost else reason for lost, reason in zip(vague.tolist(), reasons, strict=True)),
         covariance=contrasted,
     )
 

@@ -89,6 +89,15 @@ def test_parent_of_silent_communities_has_its_own_band_and_they_have_its() -> No
         assert [float(one or 0) for one in (told.low, told.value, told.high)] == pytest.approx(expected, abs=0.006)
 
 
+@pytest.mark.parametrize(("dwellings", "told"), [
+    (stock(6, 8, 9, 10), False), (stock(*[6] * 99, 7, 8, 9, 10), False), (stock(6, 7, 8, 9, 10), True),
+])  # fmt: skip
+def test_nobody_hides_behind_a_community_of_next_to_no_stock(dwellings: Dwellings, *, told: bool) -> None:
+    """The west is the mean over its stock: where all of that, or all but a hundredth, stands in the hidden community, it is its number."""
+    west = next(one for one in guide_figures(sample(), TREE, dwellings, END, rules=Rules())[0] if one.area_id == 2)
+    assert (west.basis == "direct") is told
+
+
 # Of five units two stand at the west's rent, two at the east's, and one in a subdistrict without leases, which the regression of the run
 # puts at the middle.
 DISTRICT_RENT = (2 * WEST_RENT + 2 * EAST_RENT + 48.9898) / 5
