@@ -137,10 +137,14 @@ RULES: Mapping[str, Rule] = {
         InvalidError, "contacts-missing", "police_contact", "an active manager needs a police and an office contact"
     ),
     "ck_rent_release_approved": Rule(ForbiddenError, "four-eyes", "state", "whoever reviewed a release does not approve it"),
+    "release_is_stale": Rule(
+        ConflictError, "state-step", "state", "another release was published since this one was computed: compute it again"
+    ),
     "release_state_step": Rule(ConflictError, "state-step", "state", "this state does not follow from the present one"),
     "rents_are_kept": Rule(ConflictError, "kept", None, "what was computed or published is never changed"),
     "uq_rent_release_quarter_edition": Rule(ConflictError, "edition-taken", "edition", "the quarter has this edition already"),
     "ux_rent_release_published": Rule(ConflictError, "write-conflict", None, "another edition of the quarter was published just now"),
+    "ux_rent_release_published_before": Rule(ConflictError, "write-conflict", None, "another release was published just now"),
     # two devices at once: done again, the second one finds the first's
     "uq_mutation_mutation_id": Rule(ConflictError, "write-conflict", "mutation_id", "the mutation id was used at the same moment"),
     "uq_account_username": Rule(ConflictError, "code-taken", "username", "another account has this name"),

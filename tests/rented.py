@@ -46,7 +46,9 @@ def release_all(database: Database, places: Places, area: str, band: Mapping[str
         }
         for name in STEPS:
             figures = [(runs["guide"], figure(area_id, "40.00")), (runs["index"], figure(area_id, "100.00", product="index"))]
-            made[name] = releases.add_release(session, "2024Q1", list(runs.values()), figures, f"note of {name}")["id"]
+            made[name] = releases.add_release(
+                session, "2024Q1", list(runs.values()), figures, f"note of {name}", published_before=int(name != "published")
+            )["id"]
     for name, steps in STEPS.items():
         for state, taker in list(zip(("reviewed", "approved", "published"), (actor, places.accounts["district"], actor), strict=True))[
             :steps

@@ -182,6 +182,12 @@ class RentRelease(Base):
     __table_args__ = (
         UniqueConstraint("quarter", "edition"),
         Index("ux_rent_release_published", "quarter", unique=True, postgresql_where=text("state = 'published'")),
+        Index(
+            "ux_rent_release_published_before",
+            "published_before",
+            unique=True,
+            postgresql_where=text("state IN ('published', 'superseded')"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=text("reg.uuid7()"))
@@ -190,6 +196,7 @@ class RentRelease(Base):
     edition: Mapped[int]
     state: Mapped[str] = mapped_column(server_default=text("'computed'"))
     note: Mapped[str | None]
+    published_before: Mapped[int] = mapped_column(server_default=text("0"))
     computed_at: Mapped[dt.datetime] = mapped_column(server_default=text("transaction_timestamp()"))
     computed_by: Mapped[int] = mapped_column(BigInteger, server_default=text("sec.actor()"))
     reviewed_at: Mapped[dt.datetime | None] = mapped_column(server_onupdate=FetchedValue())

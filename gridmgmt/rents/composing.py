@@ -24,7 +24,18 @@ from gridmgmt.rents.material import Material
 from gridmgmt.rents.methods.disclosure import Rules
 from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.observations import observe
-from gridmgmt.rents.releases import HELD_BACK, Figure, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
+from gridmgmt.rents.releases import (
+    HELD_BACK,
+    Figure,
+    Key,
+    Sourced,
+    add_release,
+    continued,
+    count_published,
+    figures_of,
+    list_releases,
+    quarter_start,
+)
 from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of
 from gridmgmt.rents.samples import Floorspace, Frequency, Lets, Sample, Span, load_floorspace
 from gridmgmt.rents.statistics import USES
@@ -65,6 +76,7 @@ def compose(
     today: dt.date = session.execute(text("SELECT reg.today()")).scalar_one()
     if end > today:
         raise InvalidError(f"{quarter} has not ended yet", field="quarter")
+    published_before = count_published(session)
     if any(one["state"] == "published" and one["quarter"] > quarter for one in list_releases(session)):
         raise ConflictError("a later quarter was published already, and what was published is never changed", field="quarter")
     observe(session)
@@ -102,8 +114,8 @@ def compose(
         told = {_name(one) for _, one in before if (one.product, one.use, one.basis) == ("index", use, "direct")}
         every = [discreet(tree, one, study.stock, judgements, told, rules=rules) for series in indexed.values() for one in series]
         alarms = study.alarms(indexed["month"][0])
-        figures = _marked(index_figures(study.sample, tree, every, judgements, rules=rules), alarms.keys(), end)
-        fresh += [(by_frequency[one.frequency], one) for one in figures]
+        numbers = _marked(index_figures(study.sample, tree, every, judgements, rules=rules), alarms.keys(), end)
+        fresh += [(by_frequency[one.frequency], one) for one in numbers]
         computed |= _levels(every, tree, use)
         dwellings = load_dwellings(session, use, end, cut)
         values = guide_values(guide(study.sample, tree, dwellings, end, band=study.band), tree, start, use)
@@ -113,7 +125,9 @@ def compose(
         fresh += [stands.get(one.area_id, (guided, one)) for one in said]
         runs += [*by_frequency.values(), guided]
         notes += alarms.values()
-    return add_release(session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes))
+    return add_release(
+        session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes), published_before=published_before
+    )
 
 
 @dataclass(frozen=True)

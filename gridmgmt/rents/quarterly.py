@@ -47,7 +47,7 @@ def rules_of(rents: Rents) -> Rules:
 
 def compose_once(session: Session, quarter: str, *, rents: Rents, tell: Tell = lambda _what, _done, _of: None) -> Composed:
     """Compute a quarter as the settings `rents` have it, and keep it as a draft, unless the newest release of it that was not rejected says
-    the same, figure by figure; class loader. Raises what `compose` does.
+    the same, figure by figure, and could still be published; class loader. Raises what `compose` does.
     """
     rules, band = rules_of(rents), Band(rents.rents_band_low, rents.rents_band_high)
     standing = next((one for one in list_releases(session) if one["quarter"] == quarter and one["state"] in STANDING), None)
@@ -55,7 +55,8 @@ def compose_once(session: Session, quarter: str, *, rents: Rents, tell: Tell = l
         return Composed(compose(session, quarter, rules=rules, band=band, tell=tell), made=True)
     with session.begin_nested() as trial:
         fresh = compose(session, quarter, rules=rules, band=band, tell=tell)
-        if _said(session, fresh["id"]) == _said(session, standing["id"]):
+        stale = standing["state"] != "published" and standing["published_before"] != fresh["published_before"]
+        if not stale and _said(session, fresh["id"]) == _said(session, standing["id"]):
             trial.rollback()
             return Composed(standing, made=False)
     return Composed(fresh, made=True)
@@ -83,8 +84,10 @@ def find_named(session: Session, word: str) -> RowMapping:
 
 
 def publish(session: Session, word: str) -> RowMapping:
-    """Make an approved release public. Raises ConflictError that says who has to do what before."""
-    release = find_named(session, word)
+    """Make an approved release public, of a quarter the newest of them. Raises ConflictError that says who has to do what before."""
+    named = last_quarter(session) if word == "last" else word
+    approved = (one for one in list_releases(session) if (one["quarter"], one["state"]) == (named, "approved"))
+    release = next(approved, None) or find_named(session, word)
     state, path = release["state"], f"/v1/rents/releases/{release['id']}"
     missing = {
         "computed": f"somebody of the office reviews it (POST {path}/review), then somebody else approves it (POST {path}/approve)",

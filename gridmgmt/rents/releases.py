@@ -86,13 +86,20 @@ def quarter_start(quarter: str) -> dt.date:
     return dt.date(int(quarter[:4]), 3 * int(quarter[5]) - 2, 1)
 
 
-def add_release(session: Session, quarter: str, runs: Sequence[uuid.UUID], figures: Sequence[Sourced], note: str) -> RowMapping:
-    """Keep a new edition of a quarter with its runs and figures, in state computed; the actor is of class loader."""
+def add_release(
+    session: Session, quarter: str, runs: Sequence[uuid.UUID], figures: Sequence[Sourced], note: str, *, published_before: int
+) -> RowMapping:
+    """Keep a new edition of a quarter with its runs and figures, in state computed; the actor is of class loader.
+
+    `published_before`: how many releases had been published when it was begun. It is published while there are no more.
+    """
     edition = session.execute(
         select(func.coalesce(func.max(RentRelease.edition), 0) + 1).where(RentRelease.quarter == quarter)
     ).scalar_one()
     release = session.execute(
-        insert(RentRelease).values(quarter=quarter, edition=edition, note=note or None).returning(RentRelease.id)
+        insert(RentRelease)
+        .values(quarter=quarter, edition=edition, note=note or None, published_before=published_before)
+        .returning(RentRelease.id)
     ).scalar_one()
     if runs:
         session.execute(insert(RentReleaseRun), [{"release_id": release, "run_id": run} for run in runs])
@@ -114,6 +121,13 @@ def find_release(session: Session, release_id: uuid.UUID) -> RowMapping:
 def list_releases(session: Session) -> Sequence[RowMapping]:
     """The releases that the actor may see, the newest first."""
     return session.execute(_releases(session).order_by(RentRelease.quarter.desc(), RentRelease.edition.desc())).mappings().all()
+
+
+def count_published(session: Session) -> int:
+    """How many releases were ever published."""
+    return session.execute(
+        select(func.count()).select_from(RentRelease).where(RentRelease.state.in_(("published", "superseded")))
+    ).scalar_one()
 
 
 def newest_release(session: Session, quarter: str | None = None) -> RowMapping:
@@ -220,8 +234,8 @@ def _releases(session: Session) -> Any:
     """Columns that every class may read, and for the office its notes and when which step was taken."""
     told = [RentRelease.id, RentRelease.version, RentRelease.quarter, RentRelease.edition, RentRelease.state]
     office = session.execute(text("SELECT has_column_privilege('reg.rent_release', 'reviewed_by', 'SELECT')")).scalar_one()
-    steps = (RentRelease.note, RentRelease.computed_at, RentRelease.reviewed_at, RentRelease.approved_at) if office else ()
-    return select(*told, RentRelease.published_at, *steps)
+    steps = (RentRelease.note, RentRelease.published_before, RentRelease.computed_at, RentRelease.reviewed_at, RentRelease.approved_at)
+    return select(*told, RentRelease.published_at, *(steps if office else ()))
 
 
 def _key(figure: Figure) -> Key:

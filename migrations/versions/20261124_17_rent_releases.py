@@ -98,6 +98,7 @@ CREATE TABLE reg.rent_release (
   edition int NOT NULL,
   state text NOT NULL DEFAULT 'computed',
   note text,
+  published_before int NOT NULL DEFAULT 0,
   computed_at timestamptz NOT NULL DEFAULT transaction_timestamp(),
   computed_by bigint NOT NULL DEFAULT sec.actor(),
   reviewed_at timestamptz,
@@ -118,11 +119,15 @@ CREATE TABLE reg.rent_release (
     AND (state NOT IN ('approved', 'published', 'superseded') OR approved_by IS NOT NULL) AND approved_by <> reviewed_by),
   CONSTRAINT ck_rent_release_published CHECK (num_nulls(published_at, published_by) IN (0, 2)
     AND (state IN ('published', 'superseded')) = (published_by IS NOT NULL)),
-  CONSTRAINT ck_rent_release_note CHECK (length(note) <= 4000)
+  CONSTRAINT ck_rent_release_note CHECK (length(note) <= 4000),
+  CONSTRAINT ck_rent_release_published_before CHECK (published_before >= 0)
 );
 -- rent_release.quarter: The last quarter that it tells of, 2011Q4.
+-- rent_release.published_before: How many releases had been published when it was computed, beside which it was judged.
 -- At most one edition of a quarter is the published one.
 CREATE UNIQUE INDEX ux_rent_release_published ON reg.rent_release (quarter) WHERE state = 'published';
+-- One is published after the other: of two at once each would know nothing of the other.
+CREATE UNIQUE INDEX ux_rent_release_published_before ON reg.rent_release (published_before) WHERE state IN ('published', 'superseded');
 
 CREATE TABLE reg.rent_release_run (
   release_id uuid NOT NULL,
@@ -197,6 +202,13 @@ BEGIN
   THEN
     RAISE check_violation USING CONSTRAINT = 'release_state_step', SCHEMA = 'reg', TABLE = 'rent_release',
       MESSAGE = format('a release that is %s does not become %s', OLD.state, NEW.state);
+  END IF;
+  IF NEW.state = 'published' THEN
+    -- It continues what was published, and hides what would follow from that and from its own numbers: of any release since it knows nothing.
+    IF (SELECT count(*) FROM reg.rent_release r WHERE r.state IN ('published', 'superseded')) <> NEW.published_before THEN
+      RAISE check_violation USING CONSTRAINT = 'release_is_stale', SCHEMA = 'reg', TABLE = 'rent_release',
+        MESSAGE = 'another release was published since this one was computed';
+    END IF;
   END IF;
   CASE NEW.state
     WHEN 'reviewed' THEN NEW.reviewed_at := transaction_timestamp(); NEW.reviewed_by := sec.actor();
@@ -285,7 +297,7 @@ INSERTED = {
         "run_id", "area_id", "use", "lets", "period", "value", "se", "low", "high", "n", "trimmed", "landlords", "largest_share", "pooled",
         "shrinkage", "reason",
     ),
-    "rent_release": ("id", "quarter", "edition", "note"),
+    "rent_release": ("id", "quarter", "edition", "note", "published_before"),
     "rent_release_run": ("release_id", "run_id"),
     "rent_figure": (
         "release_id", "run_id", "product", "frequency", "area_id", "use", "lets", "period", "value", "low", "high", "se", "n_told", "basis",

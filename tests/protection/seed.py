@@ -175,9 +175,10 @@ INSERT INTO reg.rent_run (id, product, frequency, method, parameters, software, 
     FROM unnest(ARRAY{list(RUNS)}) r, reg.area a WHERE a.level = 'district';
 INSERT INTO reg.rent_value (run_id, area_id, use, lets, period, value, n, trimmed, landlords, pooled)
   SELECT id, area_id, use, 'all', begins, 100, 9, 0, 3, 'own' FROM reg.rent_run;
-INSERT INTO reg.rent_release (id, quarter, edition, state, reviewed_at, reviewed_by, approved_at, approved_by, published_at, published_by)
-  VALUES ('{RELEASES[0]}', '2019Q4', 1, 'superseded', now(), 1, now(), 2, now(), 2),
-         ('{RELEASES[1]}', '2019Q4', 2, 'published', now(), 1, now(), 2, now(), 2);
+INSERT INTO reg.rent_release (id, quarter, edition, state, reviewed_at, reviewed_by, approved_at, approved_by, published_at, published_by,
+  published_before)
+  VALUES ('{RELEASES[0]}', '2019Q4', 1, 'superseded', now(), 1, now(), 2, now(), 2, 0),
+         ('{RELEASES[1]}', '2019Q4', 2, 'published', now(), 1, now(), 2, now(), 2, 1);
 INSERT INTO reg.rent_release (id, quarter, edition) VALUES ('{RELEASES[2]}', '2019Q4', 3);
 SET LOCAL session_replication_role = replica;  -- what was reviewed is never added to
 INSERT INTO reg.rent_release_run VALUES ('{RELEASES[0]}', '{RUNS[0]}'), ('{RELEASES[1]}', '{RUNS[0]}'), ('{RELEASES[2]}', '{RUNS[1]}');

@@ -138,6 +138,7 @@ CHECKS = {
         "edition": "edition = 0",
         "note": "note = repeat('X', 4001)",
         "published": "published_by = NULL, published_at = NULL",
+        "published_before": "published_before = -1",
         "quarter": "quarter = '2020Q5'",
         "reviewed": "reviewed_by = NULL",
         "state": "state = 'lost', published_by = NULL, published_at = NULL",

@@ -23,7 +23,7 @@ def later(installed: Installed, of: uuid.UUID) -> uuid.UUID:
     with database.transaction(loader(database)) as session:
         runs = {run["product"]: run["id"] for run in releases.runs_of(session, of)}
         said = [(runs["guide"], figure(area, "41.50", period=START))]
-        return releases.add_release(session, "2024Q2", list(runs.values()), said, "")["id"]
+        return releases.add_release(session, "2024Q2", list(runs.values()), said, "", published_before=1)["id"]
 
 
 @pytest.mark.parametrize(
