@@ -24,6 +24,7 @@ from gridmgmt.rents.material import Material
 from gridmgmt.rents.methods.disclosure import Rules
 from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.observations import observe
+from gridmgmt.rents.premises import Premises
 from gridmgmt.rents.releases import HELD_BACK, Figure, Key, Sourced, add_release, continued, figures_of, list_releases, quarter_start
 from gridmgmt.rents.runs import Outcome, Plan, Product, Value, guide_values, rounded, store, take_cut, values_of
 from gridmgmt.rents.samples import Floorspace, Frequency, Lets, Sample, Span, load_floorspace
@@ -90,7 +91,9 @@ def compose(
         by_frequency: dict[str, uuid.UUID] = {}
         for frequency, series in indexed.items():
             outcome = Outcome([value for one in series for value in _values(one, tree, use)], _aside(session, tree.areas[0].id, use, cut))
-            by_frequency[frequency] = store(session, study.plan("index", frequency), outcome, cut)
+            by_frequency[frequency] = store(
+                session, study.plan("index", frequency), outcome, cut, Premises(tree=tree, floorspace=study.stock)
+            )
         earlier = told_earlier(session, use, min(since, end.replace(year=end.year - 2)))
         judgements = judged(
             study.sample, tree, indexed["quarter"][0].span, since=_month(since), earlier=earlier, standing=standing, rules=rules
@@ -107,7 +110,8 @@ def compose(
         computed |= _levels(every, tree, use)
         dwellings = load_dwellings(session, use, end, cut)
         values = guide_values(guide(study.sample, tree, dwellings, end, band=study.band), tree, start, use)
-        guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
+        outcome = Outcome(values, _aside(session, tree.areas[0].id, use, cut))
+        guided = store(session, study.plan("guide", "quarter"), outcome, cut, Premises(tree=tree, dwellings=dwellings))
         said, changed = guide_figures(study.sample, tree, dwellings, end, earlier, rules=rules, band=study.band)
         stands = _guides_unchanged(cuts, edition, use, changed)
         fresh += [stands.get(one.area_id, (guided, one)) for one in said]
@@ -156,17 +160,15 @@ class Study:
         return found
 
 
-def tree_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime) -> Outcome:
-    """The values of a run over all areas, computed from its plan with what was known at its data cut."""
-    tree = load_tree(session, plan.area_id, cut)
-    aside = _aside(session, plan.area_id, plan.use, cut)
+def tree_values(plan: Plan, sample: Sample, premises: Premises) -> list[Value]:
+    """The values of a run over all areas."""
+    tree = premises.tree
     if plan.product == "guide":
         band = Band(plan.parameters["low"], plan.parameters["high"])
-        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends, cut), plan.ends, band=band)
-        return Outcome(guide_values(guides, tree, plan.begins, plan.use), aside)
-    study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends)
+        return guide_values(guide(sample, tree, premises.dwellings, plan.ends, band=band), tree, plan.begins, plan.use)
+    study = Study(tree, sample, premises.floorspace, plan.begins, plan.ends)
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
-    return Outcome([value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)], aside)
+    return [value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)]
 
 
 def _marked(figures: Sequence[Figure], gainsaid: AbstractSet[int], end: dt.date) -> list[Figure]:

@@ -44,6 +44,7 @@ CREATE TABLE reg.rent_run (
   trimmed int NOT NULL,
   quarantined int NOT NULL,
   digest text NOT NULL,
+  premises bytea NOT NULL,
   computed_at timestamptz NOT NULL DEFAULT transaction_timestamp(),
   computed_by bigint NOT NULL DEFAULT sec.actor(),
   CONSTRAINT pk_rent_run PRIMARY KEY (id),
@@ -59,6 +60,7 @@ CREATE TABLE reg.rent_run (
 -- rent_run.data_cut: The run used the observations as they were known at this moment, and can be repeated from them.
 -- rent_run.ends: First day after the last period.
 -- rent_run.digest: SHA-256 of its values, so that a repeat is compared at a glance.
+-- rent_run.premises: The areas and the stock that it was computed on, as NumPy's .npz: who writes them never waits for a run.
 CREATE INDEX ix_rent_run_area_id ON reg.rent_run (area_id);
 
 CREATE TABLE reg.rent_value (
@@ -279,7 +281,7 @@ def upgrade() -> None:
 INSERTED = {
     "rent_run": (
         "id", "product", "frequency", "method", "parameters", "software", "data_cut", "area_id", "use", "begins", "ends", "n", "trimmed",
-        "quarantined", "digest",
+        "quarantined", "digest", "premises",
     ),
     "rent_value": (
         "run_id", "area_id", "use", "lets", "period", "value", "se", "low", "high", "n", "trimmed", "landlords", "largest_share", "pooled",
