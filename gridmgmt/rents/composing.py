@@ -55,7 +55,7 @@ def compose(
 ) -> RowMapping:
     """Compute all products of the district up to the end of a quarter, and keep them as a release to be reviewed; class loader.
 
-    `rules`: of disclosure control; `band`: of guidance rents.
+    `rules`: of disclosure control; `band`: of guidance rents, unless an edition of the quarter is published: a correction has that one's.
 
     Raises InvalidError for what is no quarter or has not ended, NotFoundError when there is no district or no observation, ConflictError
     when a later quarter was published already.
@@ -75,6 +75,7 @@ def compose(
     standing = {(one.frequency, _month(one.period)) for _, one in before if one.product == "index" and one.flag != HELD_BACK}
     edition, kept = _edition(session, quarter), list[Sourced]()
     cuts = _cuts(session, edition)
+    band = _band(session, edition) or band or Band()
     first = _first(session, before, end)
     runs: list[uuid.UUID] = []
     fresh: list[Sourced] = []
@@ -83,7 +84,7 @@ def compose(
     uses = _uses(session)
     for done, use in enumerate(uses):
         tell(use, done, len(uses))
-        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end, rules, band or Band())
+        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end, rules, band)
         settle(session, study.sample)
         indexed: dict[Frequency, list[Indexed]] = {
             frequency: [study.indexed(frequency, lets) for lets in LETS] for frequency in FREQUENCIES
@@ -117,7 +118,9 @@ def compose(
         fresh += [stands.get(one.area_id, (guided, one)) for one in said]
         runs += [*by_frequency.values(), guided]
         notes += alarms.values()
-    return add_release(session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes))
+    figures = continued([*before, *kept], fresh, computed)
+    runs += sorted({run for run, _ in figures} - {run for run, _ in before} - set(runs))  # of the edition before, whose numbers stand
+    return add_release(session, quarter, runs, figures, "\n".join(notes))
 
 
 @dataclass(frozen=True)
@@ -235,6 +238,13 @@ def _guides_unchanged(
         for run, one in edition
         if (one.product, one.use) == ("guide", use) and one.area_id not in changed.get(cuts[run], {one.area_id})
     }
+
+
+def _band(session: Session, edition: list[Sourced]) -> Band | None:
+    """The band of an edition's guidance rents, some of which a correction takes over; None without any."""
+    guided = {run for run, one in edition if one.product == "guide"}
+    told = session.execute(select(RentRun.parameters).where(RentRun.id.in_(guided)).limit(1)).scalar_one_or_none()
+    return None if told is None else Band(told["low"], told["high"])
 
 
 def _cuts(session: Session, edition: list[Sourced]) -> dict[uuid.UUID, dt.datetime]:
