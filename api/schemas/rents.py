@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from api.schemas.base import Answer, AreaCode, Body, Moment
+from api.schemas.base import Answer, AreaCode, Body, Moment, Remarks
 from gridmgmt.rents.observations import LARGEST, SMALLEST
 
 Use = Literal["residential", "shop", "office", "plant", "warehouse", "other"]
@@ -140,7 +140,7 @@ class Method(Answer):
 class Review(Body):
     """A step of a release, with a note for the office."""
 
-    note: Annotated[str, StringConstraints(max_length=4000)] | None = None
+    note: Remarks | None = None
 
 
 class Rent(Body):

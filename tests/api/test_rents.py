@@ -74,6 +74,13 @@ def test_reviewer_does_not_approve_and_no_step_is_left_out(log_in: LogIn, made: 
     assert step(district, made["published"], "reject").status_code == 409
 
 
+@pytest.mark.parametrize("note", ["a\u0000b", "a\u001bb", "x" * 4001])
+def test_note_that_cannot_be_kept_is_refused_by_name(log_in: LogIn, made: Ids, note: str) -> None:
+    refused = step(log_in("district"), made["draft"], "review", note=note)
+    assert (refused.status_code, [one["field"] for one in refused.json()["errors"]]) == (422, ["note"])
+    assert step(log_in("district"), made["draft"], "review", note="two\nlines").json()["note"] == "two\nlines"
+
+
 def test_step_names_the_version_that_was_read(log_in: LogIn, made: Ids) -> None:
     district, path = log_in("district"), f"/v1/rents/releases/{made['reviewed']}"
     assert district.post(f"{path}/approve", json={}).status_code == 428
