@@ -40,8 +40,9 @@ class Figure(Answer):
 
 
 class GuideFigure(Figure):
-    """A guidance rent in yuan per square metre and month: low, median (`value`) and high, the 20th, 50th and 80th percentile unless the
-    run's parameters say otherwise."""
+    """A guidance rent in yuan per square metre and month. `value` is the median for a community, and for a subdistrict or district the mean
+    over the stock. `low` and `high` are a typical spread around it: as far off as the 20th and 80th percentile of rents are from their
+    median, unless the run's parameters say otherwise."""
 
 
 class IndexFigure(Figure):

@@ -148,8 +148,8 @@ def take_step(session: Session, release_id: uuid.UUID, state: Step, read: Versio
 
 
 def runs_of(session: Session, release_id: uuid.UUID) -> Sequence[RowMapping]:
-    """What a release's own figures were computed by: runs with method, parameters, data cut and digest; those of an edition that it corrects
-    too, where its numbers stand.
+    """What a release was computed by: runs with method, parameters, data cut and digest; of an edition that it corrects those whose numbers
+    stand.
     """
     told = (
         RentRun.id, RentRun.product, RentRun.frequency, RentRun.method, RentRun.parameters, RentRun.software, RentRun.data_cut, RentRun.use,

@@ -88,7 +88,7 @@ CREATE TABLE reg.rent_value (
   CONSTRAINT ck_rent_value_shrinkage CHECK (shrinkage BETWEEN 0 AND 1)
 );
 -- rent_value.se: Standard error of the natural logarithm of the value.
--- rent_value.low: 20th percentile of a guidance rent or lower limit of an index's interval, and high the upper one.
+-- rent_value.low: Lower end of the spread around a guidance rent or of an index's interval, and high the upper one.
 -- rent_value.largest_share: Share of the landlord with most of the leases.
 -- rent_value.pooled: Whose observations speak: the area's own, or those of a wider one that it lies in.
 CREATE INDEX ix_rent_value_area_id ON reg.rent_value (area_id);
