@@ -8,6 +8,7 @@ from typing import Final
 
 from gridmgmt.database import Actor, Database
 from gridmgmt.rents import releases
+from gridmgmt.rents.premises import Premises
 from gridmgmt.rents.releases import Figure
 from gridmgmt.rents.runs import Outcome, Plan, store, take_cut
 from gridmgmt.security import accounts
@@ -41,7 +42,13 @@ def release_all(database: Database, places: Places, area: str, band: Mapping[str
     with database.transaction(actor) as session:
         cut = take_cut(session)
         runs = {
-            product: store(session, Plan(product, "quarter", "by hand", band, area_id, "residential", START, END), Outcome([], 0), cut)
+            product: store(
+                session,
+                Plan(product, "quarter", "by hand", band, area_id, "residential", START, END),
+                Outcome([], 0),
+                cut,
+                Premises(),
+            )
             for product in ("index", "guide")
         }
         for name in STEPS:

@@ -12,10 +12,11 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import StringConstraints
 from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
 
 from api.conditional import CACHED, IfMatchDep, etag, tag
 from api.dependencies import REGISTER_ROLES, CallerDep, OpenSessionDep, PartsDep, ReadSessionDep, SessionDep, allow
-from api.paging import PageDep
+from api.paging import Page, PageDep
 from api.problems import declares
 from api.routing import DistrictRoute
 from api.schemas.base import AreaCode, Day, EntityId, Listing
@@ -36,6 +37,7 @@ from api.schemas.rents import (
     Revision,
     Use,
 )
+from gridmgmt.errors import InvalidError
 from gridmgmt.rents import published, releases
 from gridmgmt.rents.catalogue import DEFAULT, METHODS, Solved
 from gridmgmt.rents.published import Wish
@@ -89,13 +91,7 @@ def list_guide(
     form: Form = "json",
 ) -> object:
     """Guidance rents (房屋租赁指导租金) in yuan per square metre and month, by area and use."""
-    found = published.release_for(session, quarter, release)
-    wish = Wish("guide", area=area, level=level, use=use)
-    if form == "csv":
-        return _csv(f"guide-rents-{found['quarter']}", published.all_figures(session, found["id"], wish))
-    after = page.after(int)
-    rows = published.browse_figures(session, found["id"], wish, limit=page.limit, after=after[0] if after else 0)
-    return page.show(rows, lambda row: (row["id"],))
+    return _answer(session, page, quarter, release, form, Wish("guide", area=area, level=level, use=use))
 
 
 @router.get("/index", response_model=Listing[IndexFigure], responses=FIGURES)
@@ -114,13 +110,10 @@ def list_index(
     form: Form = "json",
 ) -> object:
     """The rental price index (租金价格指数), by area, use, kind of let and period. The first period is 100."""
-    found = published.release_for(session, quarter, release)
+    if since is not None and until is not None and since > until:
+        raise InvalidError("the first period lies after the last", field="from")
     wish = Wish("index", area=area, level=level, use=use, lets=lets, frequency=frequency, since=since, until=until)
-    if form == "csv":
-        return _csv(f"rent-index-{found['quarter']}", published.all_figures(session, found["id"], wish))
-    after = page.after(int)
-    rows = published.browse_figures(session, found["id"], wish, limit=page.limit, after=after[0] if after else 0)
-    return page.show(rows, lambda row: (row["id"],))
+    return _answer(session, page, quarter, release, form, wish)
 
 
 @router.get("/estimates", response_model=Estimates, responses=declares("forbidden"), dependencies=OFFICE)
@@ -252,6 +245,17 @@ def _sheet(session: Any, response: Response, id: uuid.UUID) -> dict[str, Any]:
     release = releases.find_release(session, id)
     tag(response, release["version"])
     return {**release, "runs": releases.runs_of(session, id)}
+
+
+def _answer(session: Session, page: Page, quarter: str | None, release: uuid.UUID | None, form: str, wish: Wish) -> object:
+    """A page of figures, or all of them as a file. Pages that follow are of the release that the first one was of."""
+    after = page.after(uuid.UUID, int)
+    found = published.release_for(session, *((quarter, release) if after is None else (None, after[0])))
+    if form == "csv":
+        name = f"{'guide-rents' if wish.product == 'guide' else 'rent-index'}-{found['quarter']}"
+        return _csv(name, published.all_figures(session, found["id"], wish))
+    rows = published.browse_figures(session, found["id"], wish, limit=page.limit, after=0 if after is None else after[1])
+    return page.show(rows, lambda row: (found["id"], row["id"]))
 
 
 def _csv(name: str, rows: Sequence[RowMapping]) -> Response:

@@ -122,6 +122,8 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 """One line of text, 1 to 200 characters, without control characters."""
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_plain)]
 """Text of up to 2,000 characters; line breaks and tabs may stand in it."""
+Remarks = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_plain)]
+"""Text of up to 4,000 characters, which may be empty; line breaks and tabs may stand in it."""
 AreaCode = Annotated[str, StringConstraints(pattern=r"^([0-9]{6}|[0-9]{9}|[0-9]{12})$")]
 """Code of a district (6 digits), a subdistrict (9) or a community (12)."""
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain)]

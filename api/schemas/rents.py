@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from api.schemas.base import Answer, AreaCode, Body, Moment
+from api.schemas.base import Answer, AreaCode, Body, Moment, Remarks
 from gridmgmt.rents.observations import LARGEST, SMALLEST
 
 Use = Literal["residential", "shop", "office", "plant", "warehouse", "other"]
@@ -40,8 +40,9 @@ class Figure(Answer):
 
 
 class GuideFigure(Figure):
-    """A guidance rent in yuan per square metre and month: low, median (`value`) and high, the 20th, 50th and 80th percentile unless the
-    run's parameters say otherwise."""
+    """A guidance rent in yuan per square metre and month. `value` is the median for a community, and for a subdistrict or district the mean
+    over the stock. `low` and `high` are a typical spread around it: as far off as the 20th and 80th percentile of rents are from their
+    median, unless the run's parameters say otherwise."""
 
 
 class IndexFigure(Figure):
@@ -140,7 +141,7 @@ class Method(Answer):
 class Review(Body):
     """A step of a release, with a note for the office."""
 
-    note: Annotated[str, StringConstraints(max_length=4000)] | None = None
+    note: Remarks | None = None
 
 
 class Rent(Body):

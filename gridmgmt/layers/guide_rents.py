@@ -20,14 +20,29 @@ LAYER = Layer(
     title="Guidance rents",
     title_zh="房屋租赁指导租金",
     description=(
-        "Guidance rents of the newest published release in yuan per square metre and month, one feature for each area and use: what half "
-        "of the stock would let for less than, and the band in which six in ten rents lie. Those of an earlier quarter by `datetime`"
+        "Guidance rents of the newest published release in yuan per square metre and month, one feature for each area and use: the median "
+        "for a community, the mean over the stock for wider areas, and a typical spread around it. Those of earlier quarters by `datetime`"
     ),
     properties=(
         *AREA,
-        Property("value", "number", "Guidance rent, yuan per square metre and month", "指导租金（元/平方米·月）"),
-        Property("low", "number", "Lower end of the band, the 20th percentile unless its run says otherwise", "下限（默认第 20 百分位）"),
-        Property("high", "number", "Upper end of the band, the 80th percentile unless its run says otherwise", "上限（默认第 80 百分位）"),
+        Property(
+            "value",
+            "number",
+            "Guidance rent, yuan per square metre and month: a community's median, a wider area's mean over the stock",
+            "指导租金（元/平方米·月）：社区为中位数，街道和区为存量加权平均",
+        ),
+        Property(
+            "low",
+            "number",
+            "Lower end of a typical spread: as far off as the 20th percentile of rents is from their median, unless its run says otherwise",
+            "典型区间下限（距离取租金第 20 百分位与中位数之差，运行参数另有规定的除外）",
+        ),
+        Property(
+            "high",
+            "number",
+            "Upper end of a typical spread: as far off as the 80th percentile of rents is from their median, unless its run says otherwise",
+            "典型区间上限（距离取租金第 80 百分位与中位数之差，运行参数另有规定的除外）",
+        ),
         *TOLD,
     ),
     rows=_rows,

@@ -147,6 +147,7 @@ class RentRun(Base):
     trimmed: Mapped[int]
     quarantined: Mapped[int]
     digest: Mapped[str]
+    premises: Mapped[bytes]
     computed_at: Mapped[dt.datetime] = mapped_column(server_default=text("transaction_timestamp()"))
     computed_by: Mapped[int] = mapped_column(BigInteger, server_default=text("sec.actor()"))
 

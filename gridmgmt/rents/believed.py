@@ -1,4 +1,4 @@
-"""The register as it was believed at a run's data cut, in statements: a run that is repeated later sees what it saw."""
+"""The register as it was believed at a run's data cut, in statements: all that a run reads is of one moment."""
 
 import datetime as dt
 from typing import Final

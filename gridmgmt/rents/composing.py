@@ -24,6 +24,7 @@ from gridmgmt.rents.material import Material
 from gridmgmt.rents.methods.disclosure import Rules
 from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.observations import observe
+from gridmgmt.rents.premises import Premises
 from gridmgmt.rents.releases import (
     HELD_BACK,
     Figure,
@@ -65,7 +66,7 @@ def compose(
 ) -> RowMapping:
     """Compute all products of the district up to the end of a quarter, and keep them as a release to be reviewed; class loader.
 
-    `rules`: of disclosure control; `band`: of guidance rents.
+    `rules`: of disclosure control; `band`: of guidance rents, unless an edition of the quarter is published: a correction has that one's.
 
     Raises InvalidError for what is no quarter or has not ended, NotFoundError when there is no district or no observation, ConflictError
     when a later quarter was published already.
@@ -86,6 +87,7 @@ def compose(
     standing = {(one.frequency, _month(one.period)) for _, one in before if one.product == "index" and one.flag != HELD_BACK}
     edition, kept = _edition(session, quarter), list[Sourced]()
     cuts = _cuts(session, edition)
+    band = _band(session, edition) or band or Band()
     first = _first(session, before, end)
     runs: list[uuid.UUID] = []
     fresh: list[Sourced] = []
@@ -94,7 +96,7 @@ def compose(
     uses = _uses(session)
     for done, use in enumerate(uses):
         tell(use, done, len(uses))
-        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end, rules, band or Band())
+        study = Study(tree, Sample.draw(session, use), load_floorspace(session, use, cut), first, end, rules, band)
         settle(session, study.sample)
         indexed: dict[Frequency, list[Indexed]] = {
             frequency: [study.indexed(frequency, lets) for lets in LETS] for frequency in FREQUENCIES
@@ -102,7 +104,9 @@ def compose(
         by_frequency: dict[str, uuid.UUID] = {}
         for frequency, series in indexed.items():
             outcome = Outcome([value for one in series for value in _values(one, tree, use)], _aside(session, tree.areas[0].id, use, cut))
-            by_frequency[frequency] = store(session, study.plan("index", frequency), outcome, cut)
+            by_frequency[frequency] = store(
+                session, study.plan("index", frequency), outcome, cut, Premises(tree=tree, floorspace=study.stock)
+            )
         earlier = told_earlier(session, use, min(since, end.replace(year=end.year - 2)))
         judgements = judged(
             study.sample, tree, indexed["quarter"][0].span, since=_month(since), earlier=earlier, standing=standing, rules=rules
@@ -119,15 +123,16 @@ def compose(
         computed |= _levels(every, tree, use)
         dwellings = load_dwellings(session, use, end, cut)
         values = guide_values(guide(study.sample, tree, dwellings, end, band=study.band), tree, start, use)
-        guided = store(session, study.plan("guide", "quarter"), Outcome(values, _aside(session, tree.areas[0].id, use, cut)), cut)
+        outcome = Outcome(values, _aside(session, tree.areas[0].id, use, cut))
+        guided = store(session, study.plan("guide", "quarter"), outcome, cut, Premises(tree=tree, dwellings=dwellings))
         said, changed = guide_figures(study.sample, tree, dwellings, end, earlier, rules=rules, band=study.band)
         stands = _guides_unchanged(cuts, edition, use, changed)
         fresh += [stands.get(one.area_id, (guided, one)) for one in said]
         runs += [*by_frequency.values(), guided]
         notes += alarms.values()
-    return add_release(
-        session, quarter, runs, continued([*before, *kept], fresh, computed), "\n".join(notes), published_before=published_before
-    )
+    figures = continued([*before, *kept], fresh, computed)
+    runs += sorted({run for run, _ in figures} - {run for run, _ in before} - set(runs))  # of the edition before, whose numbers stand
+    return add_release(session, quarter, runs, figures, "\n".join(notes), published_before=published_before)
 
 
 @dataclass(frozen=True)
@@ -170,17 +175,15 @@ class Study:
         return found
 
 
-def tree_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime) -> Outcome:
-    """The values of a run over all areas, computed from its plan with what was known at its data cut."""
-    tree = load_tree(session, plan.area_id, cut)
-    aside = _aside(session, plan.area_id, plan.use, cut)
+def tree_values(plan: Plan, sample: Sample, premises: Premises) -> list[Value]:
+    """The values of a run over all areas."""
+    tree = premises.tree
     if plan.product == "guide":
         band = Band(plan.parameters["low"], plan.parameters["high"])
-        guides = guide(sample, tree, load_dwellings(session, plan.use, plan.ends, cut), plan.ends, band=band)
-        return Outcome(guide_values(guides, tree, plan.begins, plan.use), aside)
-    study = Study(tree, sample, load_floorspace(session, plan.use, cut), plan.begins, plan.ends)
+        return guide_values(guide(sample, tree, premises.dwellings, plan.ends, band=band), tree, plan.begins, plan.use)
+    study = Study(tree, sample, premises.floorspace, plan.begins, plan.ends)
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
-    return Outcome([value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)], aside)
+    return [value for lets in LETS for value in _values(study.indexed(frequency, lets), tree, plan.use)]
 
 
 def _marked(figures: Sequence[Figure], gainsaid: AbstractSet[int], end: dt.date) -> list[Figure]:
@@ -247,6 +250,13 @@ def _guides_unchanged(
         for run, one in edition
         if (one.product, one.use) == ("guide", use) and one.area_id not in changed.get(cuts[run], {one.area_id})
     }
+
+
+def _band(session: Session, edition: list[Sourced]) -> Band | None:
+    """The band of an edition's guidance rents, some of which a correction takes over; None without any."""
+    guided = {run for run, one in edition if one.product == "guide"}
+    told = session.execute(select(RentRun.parameters).where(RentRun.id.in_(guided)).limit(1)).scalar_one_or_none()
+    return None if told is None else Band(told["low"], told["high"])
 
 
 def _cuts(session: Session, edition: list[Sourced]) -> dict[uuid.UUID, dt.datetime]:

@@ -18,7 +18,8 @@ from gridmgmt.rents.material import Material
 from gridmgmt.rents.methods.series import IntArray
 from gridmgmt.rents.observations import observe
 from gridmgmt.rents.pair_statistics import rebuild_pairs
-from gridmgmt.rents.runs import Outcome, Plan, store, take_cut, values_of
+from gridmgmt.rents.premises import Premises
+from gridmgmt.rents.runs import Outcome, Plan, Value, store, take_cut, values_of
 from gridmgmt.rents.samples import Frequency, Lets, Sample, Span, load_floorspace
 from gridmgmt.rents.statistics import USES, rebuild
 
@@ -76,8 +77,11 @@ def compute_index(
     plan = Plan("index", frequency, method, parameters, area, use, span.days[0], span.days[-1])
     sample = Sample.draw(session, use)
     settle(session, sample)
-    outcome = area_outcome(session, plan, sample, cut)
-    return Computed(store(session, plan, outcome, cut), plan, outcome)
+    communities = communities_of(session, area, cut)
+    premises = Premises(communities, floorspace=load_floorspace(session, use, cut).within(communities))
+    aside = session.execute(text(SET_ASIDE), {"use": use, "communities": communities.tolist()}).scalar_one()
+    outcome = Outcome(area_values(plan, sample, premises), aside)
+    return Computed(store(session, plan, outcome, cut, premises), plan, outcome)
 
 
 def settle(session: Session, sample: Sample) -> None:
@@ -102,15 +106,11 @@ def communities_of(session: Session, area: int, cut: dt.datetime) -> IntArray:
     return np.array(session.execute(text(COMMUNITIES), {"area": area, "cut": cut}).scalars().all(), np.int64)
 
 
-def area_outcome(session: Session, plan: Plan, sample: Sample, cut: dt.datetime) -> Outcome:
-    """The values of a run over one area, computed from its plan with what was known at its data cut."""
-    communities = communities_of(session, plan.area_id, cut)
+def area_values(plan: Plan, sample: Sample, premises: Premises) -> list[Value]:
+    """The values of a run over one area."""
     lets: Lets = plan.parameters["lets"]
     frequency: Frequency = "month" if plan.frequency == "month" else "quarter"
     span = Span.between(plan.begins, plan.ends - dt.timedelta(days=1), frequency)
-    part = sample.part(communities, span, lets)
-    stock = load_floorspace(session, plan.use, cut).within(communities)
-    series = series_of_part(Material(part, span, stock), plan.method, dict(plan.parameters))
-    values = values_of(series, part, span, area_id=plan.area_id, use=plan.use, lets=lets)
-    aside = session.execute(text(SET_ASIDE), {"use": plan.use, "communities": communities.tolist()}).scalar_one()
-    return Outcome(values, aside)
+    part = sample.part(premises.communities, span, lets)
+    series = series_of_part(Material(part, span, premises.floorspace), plan.method, dict(plan.parameters))
+    return values_of(series, part, span, area_id=plan.area_id, use=plan.use, lets=lets)

@@ -52,7 +52,12 @@ class Checked:
 
 
 def release_for(session: Session, quarter: str | None, release_id: uuid.UUID | None) -> RowMapping:
-    """The release asked for by its id or quarter, else the newest published one. Raises NotFoundError."""
+    """The release asked for by its id or quarter, else the newest published one.
+
+    Raises NotFoundError, InvalidError where it is asked for by both.
+    """
+    if quarter is not None and release_id is not None:
+        raise InvalidError("a release is asked for by its quarter or by its id, not by both", field="quarter")
     return newest_release(session, quarter) if release_id is None else find_release(session, release_id)
 
 

@@ -162,13 +162,15 @@ def take_step(session: Session, release_id: uuid.UUID, state: Step, read: Versio
 
 
 def runs_of(session: Session, release_id: uuid.UUID) -> Sequence[RowMapping]:
-    """What a release was computed by: runs with method, parameters, data cut and digest."""
+    """What a release was computed by: runs with method, parameters, data cut and digest; of an edition that it corrects those whose numbers
+    stand.
+    """
     told = (
         RentRun.id, RentRun.product, RentRun.frequency, RentRun.method, RentRun.parameters, RentRun.software, RentRun.data_cut, RentRun.use,
         RentRun.begins, RentRun.ends, RentRun.digest,
     )  # fmt: skip
     joined = select(*told).join(RentReleaseRun, RentReleaseRun.run_id == RentRun.id).where(RentReleaseRun.release_id == release_id)
-    return session.execute(joined.order_by(RentRun.product, RentRun.use, RentRun.frequency)).mappings().all()
+    return session.execute(joined.order_by(RentRun.product, RentRun.use, RentRun.frequency, RentRun.data_cut)).mappings().all()
 
 
 def figures_of(session: Session, release_id: uuid.UUID) -> list[Sourced]:

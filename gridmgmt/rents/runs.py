@@ -1,7 +1,7 @@
 """Runs: one computation of one product, kept with all that is needed to repeat it to the last digit.
 
-A run knows the register as it was at its data cut. Its values are rounded as they are kept, and its digest is of those; `repeat` computes
-them again from the observations as they were known then, and says whether they are the same.
+A run knows the observations as they were at its data cut, and keeps what it knew of areas and stock. Its values are rounded as they are
+kept, and its digest is of those; `repeat` computes them again from the same, and says whether they are the same.
 """
 
 import datetime as dt
@@ -22,6 +22,7 @@ from gridmgmt.errors import NotFoundError
 from gridmgmt.models import RentRun, RentValue
 from gridmgmt.rents.guides import Guides
 from gridmgmt.rents.methods.series import Series
+from gridmgmt.rents.premises import Premises
 from gridmgmt.rents.rows import add_rows
 from gridmgmt.rents.samples import Lets, Part, Span
 from gridmgmt.rents.tree import Tree
@@ -59,7 +60,7 @@ _FIELDS: Final = attrgetter(*NAMES)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be computed: the same plan and data cut give the same values."""
+    """What is to be computed: the same plan, data cut and premises give the same values."""
 
     product: Product
     frequency: Literal["month", "quarter", "year"]
@@ -156,8 +157,8 @@ def take_cut(session: Session) -> dt.datetime:
     return session.execute(text("UPDATE reg.rent_cut SET cut = greatest(cut, clock_timestamp()) WHERE id = 1 RETURNING cut")).scalar_one()
 
 
-def store(session: Session, plan: Plan, outcome: Outcome, cut: dt.datetime) -> uuid.UUID:
-    """Keep a run and its values; its id."""
+def store(session: Session, plan: Plan, outcome: Outcome, cut: dt.datetime, premises: Premises) -> uuid.UUID:
+    """Keep a run, what it was computed on and its values; its id."""
     values = outcome.values
     run = session.execute(
         insert(RentRun)
@@ -169,6 +170,7 @@ def store(session: Session, plan: Plan, outcome: Outcome, cut: dt.datetime) -> u
             trimmed=sum(one.trimmed for one in values),
             quarantined=outcome.quarantined,
             digest=digest_of(values),
+            premises=premises.packed(),
         )
         .returning(RentRun.id)
     ).scalar_one()

@@ -18,13 +18,15 @@ WORDS: Final[Terms] = {
     "page": Term("第 {page} 页，共 {pages} 页", "Page {page} of {pages}"),
     "headline": Term("本季要点", "At a glance"),
     "headline_note": Term(
-        "指导租金单位为元/平方米·月，低位、中位、高位分别为第{low}、50、{high}百分位；指数以首期为100，变动按已发布的指数计算。",
-        "Guidance rents are in yuan per square metre and month; low, middle and high are the percentiles {low}, 50 and {high}. "
+        "指导租金单位为元/平方米·月；全区的中值为存量加权平均，低位、高位为其上下的典型区间，"
+        "距离取租金第{low}、{high}百分位与中位数之差；指数以首期为100，变动按已发布的指数计算。",
+        "Guidance rents are in yuan per square metre and month; the district's middle is the mean over the stock, and low and high are a "
+        "typical spread around it, as far from it as the percentiles {low} and {high} of rents lie from their median. "
         "The first period of the index is 100; changes are those of the published index.",
     ),
     "use": Term("用途", "Use"),
     "low": Term("低位", "Low"),
-    "middle": Term("中位", "Middle"),
+    "middle": Term("中值", "Middle"),
     "high": Term("高位", "High"),
     "index": Term("指数", "Index"),
     "on_quarter": Term("环比", "On quarter"),
@@ -36,7 +38,9 @@ WORDS: Final[Terms] = {
     "period": Term("时期", "Period"),
     "note": Term("备注", "Note"),
     "guide_sheet": Term("指导租金", "Guidance rents"),
-    "guide_map": Term("各社区{use}指导租金（中位，元/平方米·月）", "Guidance rents of communities, {use} (middle, yuan per m² and month)"),
+    "guide_map": Term(
+        "各社区{use}指导租金（中位数，元/平方米·月）", "Guidance rents of communities, {use} (median, yuan per m² and month)"
+    ),
     "map_alt": Term(
         "{place}地图：各社区按{use}指导租金着色，最低{least}，最高{most}",
         "Map of {place}: communities shaded by the guidance rent, {use}, from {least} to {most}",
@@ -60,7 +64,7 @@ WORDS: Final[Terms] = {
     "area": Term("区域", "Area"),
     "code": Term("代码", "Code"),
     "guide_tables": Term("各社区指导租金", "Guidance rents of communities"),
-    "guide_caption": Term("{uses}（元/平方米·月：低位、中位、高位）", "{uses} (yuan per m² and month: low, middle, high)"),
+    "guide_caption": Term("{uses}（元/平方米·月：低位、中值、高位）", "{uses} (yuan per m² and month: low, middle, high)"),
     "guide_none": Term("以下用途在任何区域均无可公布的指导租金：{uses}", "No guidance rent can be told anywhere for: {uses}"),
     "legend": Term("符号说明", "Signs"),
     "method": Term("方法说明", "Method"),
@@ -129,9 +133,11 @@ METHOD: Final[Terms] = {
     ),
     "guide": Term(
         "指导租金：以最近十二个月的观测拟合特征价格模型，对全部存量房屋预测，社区效应向所属街道收缩（Searle、Casella 与 McCulloch，1992）；"
-        "低位、中位、高位为第{low}、50、{high}百分位。",
+        "中值：社区为中位数，街道和全区为存量加权平均；低位、高位为其上下的典型区间，距离取租金第{low}、{high}百分位与中位数之差。",
         "Guidance rents: a hedonic model of the last twelve months, predicted over the whole stock, with community effects shrunk towards "
-        "their subdistrict (Searle, Casella and McCulloch, 1992); low, middle and high are the percentiles {low}, 50 and {high}.",
+        "their subdistrict (Searle, Casella and McCulloch, 1992). The middle is the median for a community, the mean over the stock for "
+        "subdistricts and the district; low and high are a typical spread around it, as far from it as the percentiles {low} and {high} of "
+        "rents lie from their median.",
     ),
     "disclosure": Term(
         "披露控制：观测不超过10条、出租人少于3人或单一出租人占比超过50%的数值不公开；为防止由合计与差额推算，另有数值一并隐去。"

@@ -44,6 +44,7 @@ CREATE TABLE reg.rent_run (
   trimmed int NOT NULL,
   quarantined int NOT NULL,
   digest text NOT NULL,
+  premises bytea NOT NULL,
   computed_at timestamptz NOT NULL DEFAULT transaction_timestamp(),
   computed_by bigint NOT NULL DEFAULT sec.actor(),
   CONSTRAINT pk_rent_run PRIMARY KEY (id),
@@ -59,6 +60,7 @@ CREATE TABLE reg.rent_run (
 -- rent_run.data_cut: The run used the observations as they were known at this moment, and can be repeated from them.
 -- rent_run.ends: First day after the last period.
 -- rent_run.digest: SHA-256 of its values, so that a repeat is compared at a glance.
+-- rent_run.premises: The areas and the stock that it was computed on, as NumPy's .npz: who writes them never waits for a run.
 CREATE INDEX ix_rent_run_area_id ON reg.rent_run (area_id);
 
 CREATE TABLE reg.rent_value (
@@ -86,7 +88,7 @@ CREATE TABLE reg.rent_value (
   CONSTRAINT ck_rent_value_shrinkage CHECK (shrinkage BETWEEN 0 AND 1)
 );
 -- rent_value.se: Standard error of the natural logarithm of the value.
--- rent_value.low: 20th percentile of a guidance rent or lower limit of an index's interval, and high the upper one.
+-- rent_value.low: Lower end of the spread around a guidance rent or of an index's interval, and high the upper one.
 -- rent_value.largest_share: Share of the landlord with most of the leases.
 -- rent_value.pooled: Whose observations speak: the area's own, or those of a wider one that it lies in.
 CREATE INDEX ix_rent_value_area_id ON reg.rent_value (area_id);
@@ -291,7 +293,7 @@ def upgrade() -> None:
 INSERTED = {
     "rent_run": (
         "id", "product", "frequency", "method", "parameters", "software", "data_cut", "area_id", "use", "begins", "ends", "n", "trimmed",
-        "quarantined", "digest",
+        "quarantined", "digest", "premises",
     ),
     "rent_value": (
         "run_id", "area_id", "use", "lets", "period", "value", "se", "low", "high", "n", "trimmed", "landlords", "largest_share", "pooled",

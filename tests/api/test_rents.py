@@ -6,12 +6,16 @@ import uuid
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from gridmgmt.database import Actor
+from gridmgmt.rents import releases
+from gridmgmt.rents.releases import Figure
 from tests.api.conftest import LogIn
 from tests.drawn import Drawn
 from tests.places import NORTH, SOUTH
-from tests.rented import release_all
+from tests.rented import figure, loader, release_all
 
 Ids = dict[str, uuid.UUID]
 
@@ -44,6 +48,9 @@ def test_nothing_published_is_told_as_such(client: TestClient) -> None:
         ("index?lets=old", 422, "lets"),
         ("index?limit=0", 422, "limit"),
         ("index?colour=red", 422, "colour"),
+        ("index?from=2024-05-01&to=2024-04-30", 422, "from"),
+        ("guide?quarter=2024Q1&release=01a20bda-6f32-73f6-a6a5-fce8449bafa0", 422, "quarter"),
+        ("index?quarter=2024Q1&release=01a20bda-6f32-73f6-a6a5-fce8449bafa0", 422, "quarter"),
         ("guide?quarter=1999Q1", 404, "quarter"),
     ],
 )
@@ -74,6 +81,13 @@ def test_reviewer_does_not_approve_and_no_step_is_left_out(log_in: LogIn, made: 
     assert step(district, made["published"], "reject").status_code == 409
 
 
+@pytest.mark.parametrize("note", ["a\u0000b", "a\u001bb", "x" * 4001])
+def test_note_that_cannot_be_kept_is_refused_by_name(log_in: LogIn, made: Ids, note: str) -> None:
+    refused = step(log_in("district"), made["draft"], "review", note=note)
+    assert (refused.status_code, [one["field"] for one in refused.json()["errors"]]) == (422, ["note"])
+    assert step(log_in("district"), made["draft"], "review", note="two\nlines").json()["note"] == "two\nlines"
+
+
 def test_step_names_the_version_that_was_read(log_in: LogIn, made: Ids) -> None:
     district, path = log_in("district"), f"/v1/rents/releases/{made['reviewed']}"
     assert district.post(f"{path}/approve", json={}).status_code == 428
@@ -97,6 +111,49 @@ def test_published_numbers_are_for_everybody(client: TestClient, made: Ids) -> N
     assert (index["value"], index["lets"], index["frequency"]) == ("100.00", "all", "quarter")
     assert client.get("/v1/rents/index", params={"from": "2024-04-01"}).json() == {"items": [], "next": None}
     assert client.get("/v1/rents/guide", params={"area": NORTH}).json()["items"] == []
+
+
+@pytest.mark.parametrize("product", ["guide", "index"])
+def test_pages_go_on_in_the_release_that_they_began_in(client: TestClient, drawn: Drawn, made: Ids, product: str) -> None:
+    areas = [drawn.places.areas[code] for code in (SOUTH, NORTH)]
+    old, new = (another(drawn, made["published"], [figure(area, value, product=product) for area in areas]) for value in ("41.00", "55.00"))
+    publish(drawn, old)
+    begun = client.get(f"/v1/rents/{product}", params={"limit": 1}).json()
+    publish(drawn, new)
+    rest = client.get(f"/v1/rents/{product}", params={"limit": 1, "cursor": begun["next"]}).json()
+    assert [(one["code"], one["value"]) for one in begun["items"] + rest["items"]] == [(SOUTH, "41.00"), (NORTH, "41.00")]
+    assert rest["next"] is None
+    assert [one["value"] for one in client.get(f"/v1/rents/{product}").json()["items"]] == ["55.00", "55.00"]
+
+
+def another(drawn: Drawn, like: uuid.UUID, figures: list[Figure]) -> uuid.UUID:
+    """An edition of the next quarter, computed by the runs of another release."""
+    with drawn.database.transaction(loader(drawn.database)) as session:
+        runs = {run["product"]: run["id"] for run in releases.runs_of(session, like)}
+        said = [(runs[one.product], one) for one in figures]
+        return releases.add_release(session, "2024Q2", list(runs.values()), said, "")["id"]
+
+
+def publish(drawn: Drawn, release: uuid.UUID) -> None:
+    actor = loader(drawn.database)
+    steps: list[tuple[releases.Step, Actor]] = [
+        ("reviewed", actor),
+        ("approved", drawn.places.accounts["district"]),
+        ("published", actor),
+    ]
+    for state, taker in steps:
+        with drawn.database.transaction(taker) as session:
+            releases.take_step(session, release, state)
+
+
+def test_what_a_guidance_rent_is_is_told(client: TestClient, app: FastAPI) -> None:
+    told = app.openapi()["components"]["schemas"]["GuideFigure"]["description"]
+    layer = client.get("/ogc/collections/guide-rents").json()["description"]
+    for said in (told, layer):
+        words = " ".join(said.split())
+        assert "median for a community" in words
+        assert "mean over the stock" in words
+        assert "typical spread around it" in words
 
 
 def test_figures_as_a_file(client: TestClient, made: Ids) -> None:

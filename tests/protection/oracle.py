@@ -269,8 +269,9 @@ OTHER_ROWS: dict[str, tuple[str, frozenset[str]]] = {
     "reg.rent_run": (
         (
             "INSERT INTO reg.rent_run (product, frequency, method, parameters, software, data_cut, area_id, use, begins, ends, n, trimmed,"
-            f" quarantined, digest) VALUES ('index', 'month', 'X', '{{}}', 'X', now(), {A_SUBDISTRICT}, 'shop', '2020-01-01', '2021-01-01',"
-            " 1, 0, 0, repeat('a', 64))"
+            " quarantined, digest, premises)"
+            f" VALUES ('index', 'month', 'X', '{{}}', 'X', now(), {A_SUBDISTRICT}, 'shop', '2020-01-01', '2021-01-01',"
+            " 1, 0, 0, repeat('a', 64), '')"
         ),
         LOADER,
     ),

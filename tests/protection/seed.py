@@ -170,8 +170,8 @@ INSERT INTO reg.rent_observation (source, reference, unit_id, grid_id, subdistri
 INSERT INTO reg.rent_pair_statistic (community_id, use, earlier, later, n, sum_u, sum_uu)
   SELECT id, 'residential', '2019-01-01', '2019-02-01', sign, 0, 0 FROM reg.area, (VALUES (1), (-1)) v (sign) WHERE level = 'community';
 INSERT INTO reg.rent_run (id, product, frequency, method, parameters, software, data_cut, area_id, use, begins, ends, n, trimmed,
-  quarantined, digest)
-  SELECT r::uuid, 'index', 'month', 'hedonic', '{{}}', '1', now(), a.id, 'shop', '2020-01-01', '2021-01-01', 9, 0, 0, repeat('a', 64)
+  quarantined, digest, premises)
+  SELECT r::uuid, 'index', 'month', 'hedonic', '{{}}', '1', now(), a.id, 'shop', '2020-01-01', '2021-01-01', 9, 0, 0, repeat('a', 64), ''
     FROM unnest(ARRAY{list(RUNS)}) r, reg.area a WHERE a.level = 'district';
 INSERT INTO reg.rent_value (run_id, area_id, use, lets, period, value, n, trimmed, landlords, pooled)
   SELECT id, area_id, use, 'all', begins, 100, 9, 0, 3, 'own' FROM reg.rent_run;

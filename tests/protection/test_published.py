@@ -19,6 +19,7 @@ OTHERWISE = {
     "bigint": "coalesce({0}, 0) + 1",
     "numeric": "coalesce({0}, 0) + 1",
     "jsonb": "'{{\"x\": 1}}'",
+    "bytea": "coalesce({0}, '') || 'X'",
 }
 """Another value of each type."""
 

@@ -154,6 +154,20 @@ def test_setting_of_the_band_is_kept_with_the_run(drawn: Drawn) -> None:
     assert lower < low < high < higher
 
 
+def test_correction_has_the_band_of_the_edition_before_and_names_all_its_runs(drawn: Drawn) -> None:
+    change(drawn, "UPDATE reg.building SET built_year = NULL")
+    let(drawn, 60, months=12)
+    published(drawn, "2022Q4")
+    survey(drawn, "late", unit="mill-301", rent_fen=290_000, begins=dt.date(2022, 11, 20), ends=dt.date(2023, 11, 20))
+    with drawn.database.transaction(operator(drawn)) as session:
+        made = compose_once(session, "2022Q4", rents=Rents(rents_band_low=0.05, rents_band_high=0.95))
+        runs = runs_of(session, made.release["id"])
+        assert made.made
+        assert {run for run, _ in figures_of(session, made.release["id"])} <= {one["id"] for one in runs}
+    assert len({one["data_cut"] for one in runs}) == 2  # numbers of areas without a late lease stand as they were
+    assert {(one["parameters"]["low"], one["parameters"]["high"]) for one in runs if one["product"] == "guide"} == {(0.2, 0.8)}
+
+
 def test_quarter_that_has_not_ended_is_refused(drawn: Drawn) -> None:
     with drawn.database.transaction(operator(drawn)) as session, pytest.raises(InvalidError):
         compose(session, "2999Q4")

@@ -4,11 +4,16 @@ import datetime as dt
 import uuid
 from decimal import Decimal
 
-from gridmgmt.rents.composing import tree_outcome
+from sqlalchemy import text
+
+from gridmgmt.rents.composing import tree_values
 from gridmgmt.rents.computing import compute_index
+from gridmgmt.rents.guides import load_dwellings
+from gridmgmt.rents.premises import Premises
 from gridmgmt.rents.repeating import repeat
-from gridmgmt.rents.runs import Plan, store, take_cut, values_of_run
-from gridmgmt.rents.samples import Sample
+from gridmgmt.rents.runs import Outcome, Plan, store, take_cut, values_of_run
+from gridmgmt.rents.samples import Sample, load_floorspace
+from gridmgmt.rents.tree import load_tree
 from tests.drawn import Drawn
 from tests.gridmgmt.rents.observed import change, let, operator
 from tests.places import DISTRICT
@@ -30,7 +35,12 @@ def run_of(drawn: Drawn, product: str) -> uuid.UUID:
     )
     with drawn.database.transaction(operator(drawn)) as session:
         cut = take_cut(session)
-        return store(session, plan, tree_outcome(session, plan, Sample.draw(session, "residential"), cut), cut)
+        dwellings = load_dwellings(session, "residential", END, cut)
+        premises = Premises(
+            tree=load_tree(session, plan.area_id, cut), floorspace=load_floorspace(session, "residential", cut), dwellings=dwellings
+        )
+        values = tree_values(plan, Sample.draw(session, "residential"), premises)
+        return store(session, plan, Outcome(values, 0), cut, premises)
 
 
 def test_the_same_digits_after_everything_has_changed(drawn: Drawn) -> None:
@@ -51,3 +61,15 @@ def test_the_same_digits_after_everything_has_changed(drawn: Drawn) -> None:
     with drawn.database.transaction(operator(drawn)) as session:
         assert all(values_of_run(session, new) != values_of_run(session, old) for new, old in zip(changed, runs[1:], strict=True))
         assert any(value.value is not None and value.value > Decimal(100) for value in values_of_run(session, runs[1]))
+
+
+def test_whoever_writes_units_while_a_run_is_computed_neither_waits_nor_changes_it(drawn: Drawn) -> None:
+    let(drawn)
+    with drawn.database.transaction(operator(drawn)) as slow:  # begins before the data cuts, and ends after them
+        slow.execute(text("UPDATE reg.unit SET area_m2 = area_m2 * 3 WHERE id = :id"), {"id": drawn.places.units["tower-101"]})
+        guided = run_of(drawn, "guide")
+        with drawn.database.transaction(operator(drawn)) as session:
+            medians = compute_index(session, DISTRICT, "residential", FIRST, dt.date(2023, 12, 1), method="median").run_id
+            change(drawn, "UPDATE reg.unit SET floor = floor + 1 WHERE id = :id", id=drawn.places.units["tower-102"])
+    with drawn.database.transaction(operator(drawn)) as session:
+        assert [repeat(session, run).same for run in (guided, medians)] == [True, True]

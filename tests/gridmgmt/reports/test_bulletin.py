@@ -38,6 +38,19 @@ def test_headline_holds_the_district_against_the_last_quarter_and_year() -> None
     assert rows(table) == [["Residential", "37.80", "42.00", "46.20", "105.04", "+1.0%", "+5.0%", "40"]]
 
 
+def test_middle_is_called_what_it_is_and_the_band_a_spread_around_it() -> None:
+    for language, district, communities, spread in (
+        ("en", "the district's middle is the mean over the stock", "the median for a community", "typical spread around it"),
+        ("zh", "全区的中值为存量加权平均", "社区为中位数，街道和全区为存量加权平均", "典型区间"),
+    ):
+        content = content_of(issue(), "zh" if language == "zh" else "en")
+        note = parts(content, "note")[0]["text"]
+        method = " ".join(one["text"] for one in parts(content, "paragraph"))
+        assert district in note
+        assert communities in method
+        assert all(spread in text for text in (note, method))
+
+
 def test_cell_without_a_number_has_a_dash_and_its_reason() -> None:
     content = content_of(issue(), "en")
     guide = parts(content, "table")[-2]
