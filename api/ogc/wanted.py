@@ -120,7 +120,8 @@ def _with_boxes(asked: Asked, selection: Selection, values: dict[str, Any]) -> S
         raise InvalidError(str(error), field="bbox") from None
     halves = box.literals()
     values |= {f"box{place}": half for place, half in enumerate(halves)}
-    return replace(selection, boxes=len(halves), upright=box.upright)
+    values |= {f"core{place}": core for place, core in enumerate(box.cores())}
+    return replace(selection, boxes=len(halves))
 
 
 def _with_period(asked: Asked, selection: Selection, values: dict[str, Any]) -> Selection:
