@@ -56,11 +56,11 @@ async def read_items(asked: Asked) -> Response:
 
 
 async def read_item(asked: Asked) -> Response:
-    """One feature. Its tag is its version, as /v1 knows it."""
+    """One feature, whenever it is in force: whatever a page lists by `datetime` is there. Its tag is its version, as /v1 knows it."""
     layer = asked.layer
     form = choose(asked, FORMS)
     then = read_then(asked)
-    selection = Selection(layer.name, read_look(asked), then=bool(then))
+    selection = Selection(layer.name, read_look(asked), then=bool(then), ever=True)
     identifier = layer.read_id(asked.request.path_params["fid"])
     rows: list[Record] = []
     if identifier is not None:

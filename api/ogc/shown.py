@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from starlette.datastructures import URL
@@ -19,7 +20,8 @@ from geo.features import Look
 def show_items(asked: Asked, body: bytes, look: Look, offered: Mapping[str, str]) -> Response:
     """A page of features."""
     url = asked.request.url
-    more = {"further": "cursor" in asked.given, "first": str(url.remove_query_params("cursor"))}
+    then = urlencode({"as_of": asked.given["as_of"]}) if "as_of" in asked.given else ""
+    more = {"further": "cursor" in asked.given, "first": str(url.remove_query_params("cursor")), "then": then}
     return _show(asked, "items.html", body, look, offered, **more)
 
 
