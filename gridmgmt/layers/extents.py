@@ -13,17 +13,20 @@ from geo.bbox import COARSE
 from geo.crs import STORAGE
 from gridmgmt.database import Actor, Database
 from gridmgmt.layers.layer import Layer
-from gridmgmt.layers.selection import PARTIAL
+from gridmgmt.layers.selection import WHOLE
 from gridmgmt.layers.stamps import stamp_of
 from gridmgmt.reads import Query, Record, Template
 
 MOST: Final = 1000
 
-_WORLD: Final = (
-    ("ST_XMin", "min", "-180 -90,-180 90"),
-    ("ST_YMin", "min", "-180 -90,180 -90"),
-    ("ST_XMax", "max", "180 -90,180 90"),
-    ("ST_YMax", "max", "-180 90,180 90"),
+_WORLD: Final = tuple(
+    (told, outermost, f"'SRID={STORAGE};LINESTRING({line})'")
+    for told, outermost, line in (
+        ("ST_XMin", "min", "-180 -90,-180 90"),
+        ("ST_YMin", "min", "-180 -90,180 -90"),
+        ("ST_XMax", "max", "180 -90,180 90"),
+        ("ST_YMax", "max", "-180 90,180 90"),
+    )
 )
 """The edges of the world, with what is told of a feature next to each and which of several it is."""
 
@@ -67,7 +70,7 @@ def extent_of(layer: Layer, actor: Actor) -> Query:
     Of 300,000 buildings somebody who sees all of them is told in a millisecond, by the spatial index, where looking at each takes half a
     second after every write. Who sees a part is told by the index of the grids: the other way would lead through everybody else's.
     """
-    return _outermost(layer) if layer.far == "cells" and actor.scope not in PARTIAL else _enclosing(layer)
+    return _outermost(layer) if layer.far == "cells" and actor.scope == WHOLE else _enclosing(layer)
 
 
 @cache
@@ -87,7 +90,7 @@ def _outermost(layer: Layer) -> Query:
     edges: list[ColumnElement[Any]] = []
     for told, outermost, line in _WORLD:
         first, rows = layer.rows(None).subquery("first"), layer.rows(None).subquery("rows")
-        nearest = first.c.geom.op("<#>")(func.geometry(literal_column(f"'SRID={STORAGE};LINESTRING({line})'", Text)))
+        nearest = first.c.geom.op("<#>")(func.geometry(literal_column(line, Text)))
         strip = _strip(getattr(func, told)(first.c.geom), upright="X" in told)
         found = select(strip).where(first.c.geom.is_not(None)).order_by(nearest).limit(literal_column("1")).scalar_subquery()
         edge = getattr(func, outermost)(getattr(func, told)(rows.c.geom))

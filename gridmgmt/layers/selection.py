@@ -32,8 +32,8 @@ from gridmgmt.reads import Template
 
 MOMENT: Final = bindparam("moment", type_=DateTime(timezone=True))
 
-PARTIAL: Final = frozenset({"field", "subdistrict"})
-"""Classes that see a part of the tables. The planner knows the whole, so its guess would tell them of rows that are not theirs."""
+WHOLE: Final = "district"
+"""The class that sees all of the tables. The planner knows them whole, so its guess would tell any other of rows that are not theirs."""
 
 Period = tuple[dt.date | None, dt.date | None]
 """First and last day; None where it is open."""
