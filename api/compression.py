@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
+from api.lists import whole
 from api.problems import RequestError
 from api.routing import DistrictRoute, Handler
 
@@ -43,7 +44,7 @@ class GzipRoute(DistrictRoute):
 
 def takes_gzip(request: Request) -> bool:
     """Whether the client takes gzip, or any encoding."""
-    for word in request.headers.get("accept-encoding", "").lower().split(","):
+    for word in (whole(request.headers, "accept-encoding") or "").lower().split(","):
         name, _, weight = word.partition(";")
         if name.strip() in {"gzip", "*"}:
             return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}

@@ -9,8 +9,9 @@ import re
 import zlib
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Request, Response
 
+from api.lists import whole
 from api.problems import RequestError
 from gridmgmt.security.access import Versions
 
@@ -64,9 +65,10 @@ def read_if_match(header: str | None) -> Versions:
 
 
 async def _if_match(
-    if_match: Annotated[str | None, Header(description='ETag of the version that was read, as in "v3"')] = None,
+    request: Request,
+    _documented: Annotated[str | None, Header(alias="If-Match", description='ETag of the version that was read, as in "v3"')] = None,
 ) -> Versions:
-    return read_if_match(if_match)
+    return read_if_match(whole(request.headers, "if-match"))
 
 
 IfMatchDep = Annotated[Versions, Depends(_if_match)]

@@ -24,5 +24,5 @@ class Origins:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        opened = scope["type"] == "http" and scope["path"].startswith("/ogc/")
+        opened = scope["type"] == "http" and (scope["path"] == "/ogc" or scope["path"].startswith("/ogc/"))
         await (self._opened if opened else self._app)(scope, receive, send)

@@ -21,6 +21,7 @@ from fastapi.params import Query
 from fastapi.routing import APIRoute
 
 from api.conditional import has_current
+from api.lists import whole
 from api.problems import RequestError, status_of
 from gridmgmt.database import PUBLIC, Actor, Database
 from gridmgmt.errors import ConflictError, DistrictError, UnauthenticatedError
@@ -189,7 +190,7 @@ def _unless_current(request: Request, response: Response) -> Response:
     current = response.headers.get("etag")
     if request.method not in {"GET", "HEAD"} or response.status_code != 200 or current is None:
         return response
-    if not has_current(request.headers.get("if-none-match"), current):
+    if not has_current(whole(request.headers, "if-none-match"), current):
         return response
     kept = {name: value for name, value in response.headers.items() if name in {"etag", "cache-control", "vary", "link"}}
     return Response(status_code=304, headers=kept)

@@ -65,7 +65,8 @@ def _pages(superuser: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Case]:
     sampled = "FROM (SELECT * FROM reg.building TABLESAMPLE bernoulli (1) REPEATABLE (7)) b ORDER BY id LIMIT %s"
     places = superuser.execute(f"SELECT ST_X(entrance), ST_Y(entrance) {sampled}".encode(), [PLACES]).fetchall()
     boxes = [_box(superuser, lon, lat) for lon, lat in places]
-    within = [page_of(_within()).bind(limit=1000, box0=parse_bbox(box, LONLAT).literals()[0]) for box in boxes]
+    read = [parse_bbox(box, LONLAT) for box in boxes]
+    within = [page_of(_within()).bind(limit=1000, box0=box.literals()[0], core0=box.cores()[0]) for box in read]
     ours, peers = ([f"{items}limit=1000&bbox={box}" for box in boxes] for items in (f"{ITEMS}?", f"{PEER_ITEMS}&"))
     yield Case("bbox1000", ours, peers, within, 5, FILTERS)
     ids = [one for (one,) in superuser.execute(f"SELECT id {sampled}".encode(), [PLACES]).fetchall()]

@@ -11,6 +11,8 @@ from geo.crs import LONLAT, METRIC, STORAGE, Exchange, reproject
 
 NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 LONGEST: Final = 400
+COARSE: Final = 2e-5
+"""Degrees: PostGIS's operators compare boxes in single precision, of which a step at 180 degrees is 1.5e-5."""
 
 
 class BBoxError(ValueError):
@@ -44,14 +46,22 @@ class Box:
         """Whether the bounds lie within this box, its edge included."""
         return any(half.west <= west and east <= half.east and half.south <= south and north <= half.north for half in self.halves())
 
-    @property
-    def upright(self) -> bool:
-        """Whether its sides run along meridians and parallels."""
-        return self.exchange.srid != METRIC
-
     def literals(self) -> tuple[str, ...]:
         """The box, or its two halves, in degrees (EPSG:4490) as hexadecimal EWKB, which SQL takes for a geometry."""
-        return tuple(shapely.to_wkb(shapely.set_srid(half._shape(), STORAGE), hex=True, include_srid=True) for half in self.halves())
+        return tuple(_literal(half._shape()) for half in self.halves())
+
+    def cores(self) -> tuple[str, ...]:
+        """For each of the literals a smaller box: what PostGIS's `@` finds in it lies within the literal, however coarse it compares.
+
+        Nothing lies in that of a box whose sides are bent in degrees, or which is too small to hold one.
+        """
+        return tuple(_literal(half._core()) for half in self.halves())
+
+    def _core(self) -> BaseGeometry:
+        west, south, east, north = self._shape().bounds
+        if self.exchange.srid == METRIC or east - west <= 2 * COARSE or north - south <= 2 * COARSE:
+            return shapely.Polygon()
+        return shapely.box(west + COARSE, south + COARSE, east - COARSE, north - COARSE)
 
     def _shape(self) -> BaseGeometry:
         corners = (self.west, self.south), (self.east, self.north)
@@ -65,6 +75,10 @@ class Box:
         longest = max(self.east - self.west, self.north - self.south)
         fine = shapely.segmentize(shape, longest / 16) if longest else shape
         return reproject([fine], self.exchange.srid, STORAGE)[0]
+
+
+def _literal(shape: BaseGeometry) -> str:
+    return shapely.to_wkb(shapely.set_srid(shape, STORAGE), hex=True, include_srid=True)
 
 
 def parse_bbox(text: str, exchange: Exchange = LONLAT) -> Box:

@@ -102,8 +102,8 @@ class Spatial:
 
     operator: str
     value: str
-    upright: bool = False
-    """The bound one is a rectangle of meridians and parallels."""
+    core: str | None = None
+    """Where the bound one is a box, its core (geo/bbox.py)."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _compared(node: Comparison, rows: FromClause) -> ColumnElement[bool]:
 def _related(node: Spatial, column: ColumnElement[Any]) -> ColumnElement[bool]:
     other = _geometry(node.value)
     if node.operator == "s_intersects":
-        return meets(column, other, upright=node.upright)
+        return meets(column, other, None if node.core is None else _geometry(node.core))
     if node.operator == "s_disjoint":
         return not_(func.ST_Intersects(column, other, type_=Boolean))
     return and_(column.bool_op("&&")(other), getattr(func, SPATIAL[node.operator])(column, other, type_=Boolean))

@@ -204,8 +204,9 @@ class _Reader:
         return Junction("or" if name == "s_intersects" else "and", tuple(self._related(name, part) for part in parts))
 
     def _related(self, operator: str, place: Any) -> Spatial:
-        shape, upright = read_place(place, self._exchange)
-        return Spatial(operator, self._keep(shape.wkb_hex(), "string").name, upright)
+        shape, core = read_place(place, self._exchange)
+        value = self._keep(shape.wkb_hex(), "string").name
+        return Spatial(operator, value, self._keep(core, "string").name if core is not None and operator == "s_intersects" else None)
 
     def _near(self, operator: str, arguments: list[Any]) -> Near:
         _count(operator, arguments, 3, 4)

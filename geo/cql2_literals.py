@@ -102,8 +102,8 @@ def read_day(told: Any, *, bare: bool = False) -> str:
         raise LiteralError(f"there is no such day or time as {text}") from None
 
 
-def read_place(told: Any, exchange: Exchange) -> tuple[Place, bool]:
-    """A geometry or a bbox without its heights, and whether it is a rectangle of meridians and parallels.
+def read_place(told: Any, exchange: Exchange) -> tuple[Place, str | None]:
+    """A geometry or a bbox without its heights, and the core of a bbox that is one box.
 
     Raises LiteralError with the place of a fault.
     """
@@ -111,7 +111,7 @@ def read_place(told: Any, exchange: Exchange) -> tuple[Place, bool]:
         if is_object(told) and len(told) == 1 and "bbox" in told:
             return _read_box(told["bbox"], exchange)
         shape = build(told, max_vertices=MAX_VERTICES, drop_z=True)
-        return Place(check(_moved(shape, exchange), kinds=frozenset(DEPTHS))), False
+        return Place(check(_moved(shape, exchange), kinds=frozenset(DEPTHS))), None
     except (GeometryError, BBoxError) as error:
         raise LiteralError(str(error)) from None
 
@@ -128,12 +128,12 @@ def read_collection(operator: str, parts: Sequence[Any], exchange: Exchange) -> 
         raise LiteralError(str(error)) from None
 
 
-def _read_box(numbers: Any, exchange: Exchange) -> tuple[Place, bool]:
+def _read_box(numbers: Any, exchange: Exchange) -> tuple[Place, str | None]:
     if not is_list(numbers) or any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in numbers[:6]):
         raise LiteralError("bbox takes 4 or 6 numbers")
     box = parse_bbox(",".join(map(repr, numbers[:7])), exchange)
     halves = shapely.from_wkb(list(box.literals()))
-    return Place(shapely.union_all(halves)), box.upright and len(halves) == 1
+    return Place(shapely.union_all(halves)), box.cores()[0] if len(halves) == 1 else None
 
 
 def _moved(shape: BaseGeometry, exchange: Exchange) -> BaseGeometry:

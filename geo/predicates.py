@@ -16,18 +16,19 @@ from geo.bbox import Box
 from geo.crs import METRIC, STORAGE, to_degrees, to_metric
 
 
-def meets(column: ColumnElement[Any], box: ColumnElement[Any], *, upright: bool = True) -> ColumnElement[bool]:
-    """Whether the geometry meets a box, touching included, both of one reference system. `upright`: the box has no bent or slanted side.
+def meets(column: ColumnElement[Any], shape: ColumnElement[Any], core: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
+    """Whether the geometry meets a shape, touching included, both of one reference system. `core`: that of a box (geo/bbox.py).
 
-    What lies within an upright box by its own box meets it; only the rest is looked at vertex by vertex, a tenth of a dense page.
+    What lies within the core by its own box meets the box; only the rest is looked at vertex by vertex, a tenth of a dense page.
     """
-    exactly = func.ST_Intersects(column, box, type_=Boolean)
-    return and_(column.bool_op("&&")(box), or_(column.bool_op("@")(box), exactly) if upright else exactly)
+    exactly = func.ST_Intersects(column, shape, type_=Boolean)
+    return and_(column.bool_op("&&")(shape), exactly if core is None else or_(column.bool_op("@")(core), exactly))
 
 
 def intersects_box(column: ColumnElement[Any], box: Box) -> ColumnElement[bool]:
     """Whether the geometry (EPSG:4490) meets the box, touching included; a box across the 180th meridian counts on both sides."""
-    return or_(*(meets(column, func.geometry(half), upright=box.upright) for half in box.literals()))
+    halves = zip(box.literals(), box.cores(), strict=True)
+    return or_(*(meets(column, func.geometry(half), func.geometry(core)) for half, core in halves))
 
 
 def within_metres(column: ColumnElement[object], place: Point, metres: float) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ import orjson
 from starlette.responses import Response
 
 from api.conditional import has_current
+from api.lists import whole
 from api.ogc.asking import Asked
 from api.ogc.html import render
 from api.ogc.links import Link, link
@@ -30,7 +31,7 @@ def serve(
 def answer(asked: Asked, body: bytes, media_type: str) -> Response:
     """These bytes under the strong tag of themselves, or 304 when the client has them."""
     headers = headers_of(asked, None, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
-    if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
+    if has_current(whole(asked.request.headers, "if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)
 

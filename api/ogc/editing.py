@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from api.auth import has_key
 from api.conditional import read_if_match
+from api.lists import whole
 from api.ogc.asking import Asked
 from api.ogc.items import represent
 from api.ogc.negotiation import GEOJSON, JSON
@@ -56,7 +57,7 @@ async def create_item(asked: Asked) -> Response:
 
 async def replace_item(asked: Asked) -> Response:
     """Put a whole feature in the place of the one that was read. What has not changed is not written: the version stays then."""
-    versions = read_if_match(asked.request.headers.get("if-match"))
+    versions = read_if_match(whole(asked.request.headers, "if-match"))
     given = await read_feature(asked)
     _require_all(asked.layer, given)
     assert asked.layer.writable is not None
@@ -89,7 +90,7 @@ async def delete_item(asked: Asked) -> Response:
 
 def _read_versions(asked: Asked) -> tuple[Versions, bool]:
     """What If-Match names, and whether it is missing where that is taken."""
-    header = asked.request.headers.get("if-match")
+    header = whole(asked.request.headers, "if-match")
     if header is None and has_key(asked.request):
         return None, True
     return read_if_match(header), False

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from api.lists import whole
 from api.ogc.asking import LANGUAGES, Asked
 from api.ogc.links import NOTICE
 from api.ogc.negotiation import read_ranges
@@ -70,7 +71,7 @@ def read_language(asked: Asked) -> str:
     """`lang`, else what Accept-Language wants most of what is spoken here, the first among equals, else Chinese."""
     if "lang" in asked.given:
         return asked.given["lang"]
-    wanted = read_ranges(asked.request.headers.get("accept-language", "")[:200])
+    wanted = read_ranges((whole(asked.request.headers, "accept-language") or "")[:200])
     spoken = [(weight, -place, tag.partition("-")[0]) for tag, weight, place in wanted if weight > 0]
     return max((one for one in spoken if one[2] in LANGUAGES), default=(0, 0, "zh"))[2]
 

@@ -9,19 +9,20 @@ from starlette.responses import Response
 
 from api.conditional import etag, has_current
 from api.disconnection import unless_gone
+from api.lists import whole
 from api.ogc.asking import Asked, members
 from api.ogc.files import FILES, read_file
 from api.ogc.links import link
 from api.ogc.negotiation import GEOJSON, HTML, JSON, choose
 from api.ogc.shown import alternates, show_item, show_items
-from api.ogc.tags import etag_of, headers_of, unless_known
+from api.ogc.tags import etag_of, headers_of, unless_known, words
 from api.ogc.wanted import Wanted, read_look, read_page, read_then, seal_cursor
 from geo.crs import Exchange
 from geo.features import feature_collection
 from gridmgmt.errors import NotFoundError
 from gridmgmt.layers.selection import Selection, count_of, estimate_of, feature_of, page_of
 from gridmgmt.layers.stamps import stamp_of
-from gridmgmt.reads import Record
+from gridmgmt.reads import Query, Record
 
 FORMATS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON, "html": HTML, **FILES}
 FORMS: Final[Mapping[str, str]] = {"json": GEOJSON, "geojson": GEOJSON, "html": HTML}
@@ -35,32 +36,32 @@ async def read_items(asked: Asked) -> Response:
     if form in FILES:
         return await read_file(asked, form)
     wanted = read_page(asked)
-    queries = [stamp_of(layer), page_of(wanted.selection).bind(**wanted.values)]
+    tagged, counts = [stamp_of(layer)], list[Query]()
     if wanted.count == "exact":
-        queries.append(count_of(wanted.selection).bind(**wanted.values))
+        counts.append(count_of(wanted.selection).bind(**wanted.values))
     elif wanted.count == "estimate":
-        queries.append(estimate_of(wanted.selection).bind(**wanted.values))
-    known = await unless_known(asked, queries[0])
+        counts.append(estimate_of(wanted.selection).bind(**wanted.values))
+        tagged += counts  # what the planner thinks changes without a write
+    known = await unless_known(asked, *tagged)
     if known is not None:
         return known
-    [[(stamp,)], [(features, last, returned, more)], *counts] = await unless_gone(
-        asked.request, asked.parts.database.read(asked.actor, *queries)
-    )
-    assert stamp is not None
+    queries = (stamp_of(layer), page_of(wanted.selection).bind(**wanted.values), *counts)
+    stamp, [(features, last, returned, more)], *counted = await unless_gone(asked.request, asked.parts.database.read(asked.actor, *queries))
     assert features is not None
-    body = feature_collection(features, _about(asked, wanted, last if more == b"t" else None, int(returned or b"0"), counts))
+    body = feature_collection(features, _about(asked, wanted, last if more == b"t" else None, int(returned or b"0"), counted))
     if form == "html":
         # Ten thousand rows of a table take a second, in which others are served too.
         return await run_sync(show_items, asked, body, wanted.selection.look, FORMATS)
-    return Response(body, media_type=GEOJSON, headers=headers_of(asked, wanted.selection.look.exchange, etag_of(asked, stamp)))
+    tag = etag_of(asked, *words([stamp, *counted][: len(tagged)]))
+    return Response(body, media_type=GEOJSON, headers=headers_of(asked, wanted.selection.look.exchange, tag))
 
 
 async def read_item(asked: Asked) -> Response:
-    """One feature. Its tag is its version, as /v1 knows it."""
+    """One feature, whenever it is in force: whatever a page lists by `datetime` is there. Its tag is its version, as /v1 knows it."""
     layer = asked.layer
     form = choose(asked, FORMS)
     then = read_then(asked)
-    selection = Selection(layer.name, read_look(asked), then=bool(then))
+    selection = Selection(layer.name, read_look(asked), then=bool(then), ever=True)
     identifier = layer.read_id(asked.request.path_params["fid"])
     rows: list[Record] = []
     if identifier is not None:
@@ -71,7 +72,7 @@ async def read_item(asked: Asked) -> Response:
     body, headers = represent(asked, rows[0], selection.look.exchange, asked.address)
     if form == "html":
         return show_item(asked, body, selection.look, FORMS)
-    if has_current(asked.request.headers.get("if-none-match"), headers["ETag"]):
+    if has_current(whole(asked.request.headers, "if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=GEOJSON, headers=headers)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
+from api.lists import whole
 from api.ogc.asking import Asked
 from api.problems import RequestError
 from gridmgmt.errors import InvalidError
@@ -28,7 +29,7 @@ def choose(asked: Asked, offered: Mapping[str, str]) -> str:
         if named not in offered:
             raise InvalidError(f"f: takes {', '.join(offered)}", field="f")
         return named
-    accept = asked.request.headers.get("accept", "")[:1000].strip()
+    accept = (whole(asked.request.headers, "accept") or "")[:1000].strip()
     found = _best(accept or "*/*", tuple(offered.items()))  # an empty list names nothing, so it excludes nothing
     if found is None:
         raise RequestError("not-acceptable", f"this is served as {', '.join(offered.values())}")

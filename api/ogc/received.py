@@ -10,6 +10,7 @@ from typing import Any, Final
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from api.lists import whole
 from api.ogc.asking import BODIES, Asked
 from api.ogc.wanted import read_exchange
 from api.problems import RequestError
@@ -112,7 +113,7 @@ def _in_degrees(document: Any, kinds: frozenset[str], exchange: Exchange) -> Bas
 
 
 def _content_crs(asked: Asked) -> Exchange:
-    given = asked.request.headers.get("content-crs")
+    given = whole(asked.request.headers, "content-crs")  # two of them are none that is known
     return LONLAT if given is None else read_exchange("Content-Crs", given)
 
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.conditional import has_current
 from api.disconnection import unless_gone
+from api.lists import whole
 from api.ogc.asking import Asked, members, read, route
 from api.ogc.documents import representations, serve
 from api.ogc.links import RELATIONS, Link, link
@@ -81,7 +82,7 @@ async def draw_tile(asked: Asked) -> Response:
         raise NotFoundError("there is no such tile in the set")
     moment, period = read_then(asked).get("moment"), read_period(asked)
     wanted, tiles = (layer.name, quad.name, level, row, column, moment, period), asked.parts.tiles
-    if_none_match = asked.request.headers.get("if-none-match")
+    if_none_match = whole(asked.request.headers, "if-none-match")
     stamp = drawn = None
     if if_none_match is not None or tiles.knows(wanted):
         [[(stamp,)]] = await asked.parts.database.read(asked.actor, stamp_of(layer))

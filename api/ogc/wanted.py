@@ -18,7 +18,7 @@ from geo.crs import EXCHANGES, LONLAT, Exchange
 from geo.features import Key, Look
 from gridmgmt.errors import InvalidError
 from gridmgmt.layers.layer import Property
-from gridmgmt.layers.selection import EVER, PARTIAL, Period, Selection, queryables
+from gridmgmt.layers.selection import EVER, WHOLE, Period, Selection, queryables
 
 DEFAULT: Final = 100
 LARGEST: Final = 10_000
@@ -91,7 +91,7 @@ def read_page(asked: Asked) -> Wanted:
     count = asked.given.get("count", "none")
     if count not in get_args(Count):
         raise InvalidError("count: takes exact, estimate or none", field="count")
-    if count == "estimate" and asked.actor.scope in PARTIAL:
+    if count == "estimate" and asked.actor.scope != WHOLE:
         count = "exact"
     return Wanted(selection, values | {"limit": limit}, limit, cast("Count", count))
 
@@ -120,7 +120,8 @@ def _with_boxes(asked: Asked, selection: Selection, values: dict[str, Any]) -> S
         raise InvalidError(str(error), field="bbox") from None
     halves = box.literals()
     values |= {f"box{place}": half for place, half in enumerate(halves)}
-    return replace(selection, boxes=len(halves), upright=box.upright)
+    values |= {f"core{place}": core for place, core in enumerate(box.cores())}
+    return replace(selection, boxes=len(halves))
 
 
 def _with_period(asked: Asked, selection: Selection, values: dict[str, Any]) -> Selection:

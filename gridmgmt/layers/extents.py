@@ -9,25 +9,26 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, FromClause, Text, func, literal_column, null, select
 
+from geo.bbox import COARSE
 from geo.crs import STORAGE
 from gridmgmt.database import Actor, Database
 from gridmgmt.layers.layer import Layer
-from gridmgmt.layers.selection import PARTIAL
+from gridmgmt.layers.selection import WHOLE
 from gridmgmt.layers.stamps import stamp_of
 from gridmgmt.reads import Query, Record, Template
 
 MOST: Final = 1000
 
-_WORLD: Final = {
-    edge: f"'SRID={STORAGE};LINESTRING({line})'"
-    for edge, line in {
-        "ST_XMin": "-180 -90,-180 90",
-        "ST_YMin": "-180 -90,180 -90",
-        "ST_XMax": "180 -90,180 90",
-        "ST_YMax": "-180 90,180 90",
-    }.items()
-}
-"""The edges of the world, by what is told of the feature next to each."""
+_WORLD: Final = tuple(
+    (told, outermost, f"'SRID={STORAGE};LINESTRING({line})'")
+    for told, outermost, line in (
+        ("ST_XMin", "min", "-180 -90,-180 90"),
+        ("ST_YMin", "min", "-180 -90,180 -90"),
+        ("ST_XMax", "max", "180 -90,180 90"),
+        ("ST_YMax", "max", "-180 90,180 90"),
+    )
+)
+"""The edges of the world, with what is told of a feature next to each and which of several it is."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def extent_of(layer: Layer, actor: Actor) -> Query:
     Of 300,000 buildings somebody who sees all of them is told in a millisecond, by the spatial index, where looking at each takes half a
     second after every write. Who sees a part is told by the index of the grids: the other way would lead through everybody else's.
     """
-    return _outermost(layer) if layer.far == "cells" and actor.scope not in PARTIAL else _enclosing(layer)
+    return _outermost(layer) if layer.far == "cells" and actor.scope == WHOLE else _enclosing(layer)
 
 
 @cache
@@ -82,15 +83,28 @@ def _enclosing(layer: Layer) -> Query:
 
 @cache
 def _outermost(layer: Layer) -> Query:
-    """By the feature whose box lies nearest to each of the four edges of the world, as the index has them in order."""
+    """By the feature whose box lies nearest to each of the four edges of the world, as the index has them in order.
+
+    The index compares in single precision, so the edge is that of whatever lies in a strip where it found one.
+    """
     edges: list[ColumnElement[Any]] = []
-    for edge, line in _WORLD.items():
-        rows = layer.rows(None).subquery("rows")
-        nearest = rows.c.geom.op("<#>")(func.geometry(literal_column(line, Text)))
-        outermost = select(getattr(func, edge)(rows.c.geom)).where(rows.c.geom.is_not(None)).order_by(nearest).limit(literal_column("1"))
-        edges.append(outermost.scalar_subquery())
+    for told, outermost, line in _WORLD:
+        first, rows = layer.rows(None).subquery("first"), layer.rows(None).subquery("rows")
+        nearest = first.c.geom.op("<#>")(func.geometry(literal_column(line, Text)))
+        strip = _strip(getattr(func, told)(first.c.geom), upright="X" in told)
+        found = select(strip).where(first.c.geom.is_not(None)).order_by(nearest).limit(literal_column("1")).scalar_subquery()
+        edge = getattr(func, outermost)(getattr(func, told)(rows.c.geom))
+        edges.append(select(edge).where(rows.c.geom.bool_op("&&")(found)).scalar_subquery())
     assert layer.period[0] is None  # it would be one look at all features more
     return Template.of(select(*edges, null()), kept=True).bind()
+
+
+def _strip(place: ColumnElement[Any], *, upright: bool) -> ColumnElement[Any]:
+    """What lies so near to a longitude, or to a latitude, that the index cannot tell them apart."""
+    least, most = place - literal_column(str(COARSE)), place + literal_column(str(COARSE))
+    across, along = (literal_column("-180"), literal_column("180")), (literal_column("-90"), literal_column("90"))
+    (west, east), (south, north) = ((least, most), along) if upright else (across, (least, most))
+    return func.ST_MakeEnvelope(west, south, east, north, literal_column(str(STORAGE)))
 
 
 def _first(layer: Layer, rows: FromClause) -> ColumnElement[Any]:

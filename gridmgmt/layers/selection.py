@@ -32,8 +32,8 @@ from gridmgmt.reads import Template
 
 MOMENT: Final = bindparam("moment", type_=DateTime(timezone=True))
 
-PARTIAL: Final = frozenset({"field", "subdistrict"})
-"""Classes that see a part of the tables. The planner knows the whole, so its guess would tell them of rows that are not theirs."""
+WHOLE: Final = "district"
+"""The class that sees all of the tables. The planner knows them whole, so its guess would tell any other of rows that are not theirs."""
 
 Period = tuple[dt.date | None, dt.date | None]
 """First and last day; None where it is open."""
@@ -55,9 +55,7 @@ class Selection:
     ever: bool = False
     """Of whatever period."""
     boxes: int = 0
-    """Meets one of [box0], [box1]: geometries in degrees, EPSG:4490, as hexadecimal EWKB."""
-    upright: bool = True
-    """Whether the boxes' sides run along meridians and parallels."""
+    """Meets one of [box0], [box1], whose cores (geo/bbox.py) are [core0], [core1]: geometries in degrees, EPSG:4490, as EWKB."""
     equal: tuple[str, ...] = ()
     """Properties that equal [p0], [p1], …"""
     filter: Filter | None = None
@@ -148,8 +146,9 @@ def conditions(selection: Selection) -> Where | None:
     named = {one.name: one for one in layer.properties}
 
     def where(rows: FromClause) -> Sequence[ColumnElement[bool]]:
-        boxes = [func.geometry(bindparam(f"box{number}", type_=Text)) for number in range(selection.boxes)]
-        met: list[ColumnElement[bool]] = [or_(*(meets(rows.c.geom, box, upright=selection.upright) for box in boxes))] if boxes else []
+        boxes, cores = ([func.geometry(bindparam(f"{of}{n}", type_=Text)) for n in range(selection.boxes)] for of in ("box", "core"))
+        each = (meets(rows.c.geom, box, core) for box, core in zip(boxes, cores, strict=True))
+        met: list[ColumnElement[bool]] = [or_(*each)] if boxes else []
         met += [rows.c[name] == bindparam(f"p{place}", type_=TYPES[named[name].kind]) for place, name in enumerate(selection.equal)]
         return met if selection.filter is None else [*met, selection.filter(rows)]
 

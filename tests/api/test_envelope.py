@@ -73,6 +73,10 @@ def test_pages_of_the_origins_that_are_named_may_read_the_layers_and_nothing_els
             assert "access-control-allow-origin" not in asking.get(address, headers=ours).headers
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             assert asking.options(layer, headers=ours | wanted | {"Access-Control-Request-Method": method}).status_code == 400
+        for landing in ("/ogc", "/ogc/"):
+            assert asking.options(landing, headers=ours | wanted).status_code == 200
+            found = asking.get(landing, headers=ours, follow_redirects=False)
+            assert found.headers["access-control-allow-origin"] == "https://maps.example"
         assert asking.options(layer, headers=ours | wanted).headers["access-control-allow-origin"] == "https://maps.example"
         answer = asking.get(layer, headers=ours)
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "https://maps.example")

@@ -9,7 +9,8 @@ from starlette.testclient import TestClient
 from gridmgmt.layers import LAYERS
 from tests.api.conftest import LogIn
 from tests.drawn import Drawn
-from tests.places import point
+from tests.places import WEST, point
+from tests.rented import release_all
 
 
 def features(client: TestClient, address: str) -> list[dict[str, Any]]:
@@ -113,7 +114,7 @@ def test_everybody_sees_the_own_features(log_in: LogIn) -> None:
     assert collections(log_in("worker")) == list(LAYERS)
 
 
-def test_estimate_tells_nobody_of_rows_that_are_not_theirs(log_in: LogIn, drawn: Drawn) -> None:
+def test_estimate_tells_nobody_of_rows_that_are_not_theirs(client: TestClient, log_in: LogIn, drawn: Drawn) -> None:
     with psycopg.connect(drawn.address.conninfo("postgres")) as root:
         root.execute("ANALYZE reg.building")  # from here on the planner knows what stands in the whole district
     address = "/ogc/collections/buildings/items?limit=1&count=estimate"
@@ -125,6 +126,12 @@ def test_estimate_tells_nobody_of_rows_that_are_not_theirs(log_in: LogIn, drawn:
     assert [page.get(name) for name in counts] == [None, 5]
     page = log_in("district").get(address.replace("estimate", "exact") + "&nature=commodity").json()
     assert page["numberMatched"] == 1
+    release_all(drawn.database, drawn.places, WEST)  # five, of which one is published
+    with psycopg.connect(drawn.address.conninfo("postgres")) as root:
+        root.execute("ANALYZE reg.rent_figure")
+    for asking in (client, log_in("admin"), log_in("auditor")):
+        page = asking.get("/ogc/collections/guide-rents/items?count=estimate&datetime=../..").json()
+        assert [page.get(name) for name in counts] == [1, None]
 
 
 def test_box_holds_what_it_touches(log_in: LogIn) -> None:

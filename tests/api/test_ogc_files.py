@@ -252,3 +252,16 @@ def test_no_file_is_left_behind(log_in: LogIn, temporary: Path) -> None:
     for form in MADE:
         fetch(log_in("district"), form)
     assert list(temporary.iterdir()) == []
+
+
+def test_links_to_files_lead_from_any_page_to_the_whole(log_in: LogIn) -> None:
+    district = log_in("district")
+    first = district.get("/ogc/collections/buildings/items?limit=2&count=exact&name=tower&sortby=name").json()
+    further = district.get("/ogc/collections/buildings/items?limit=2&sortby=name").json()
+    [following] = [link["href"] for link in further["links"] if link["rel"] == "next"]
+    for page in (first, district.get(following).json(), district.get(f"{following}&f=json").json()):
+        offered = [link["href"] for link in page["links"] if link["rel"] == "alternate"]
+        assert len(offered) == 6
+        for address in offered:
+            assert district.get(address).status_code == 200, address
+            assert ("cursor=" in address or "count=" in address) == address.endswith("f=html")
