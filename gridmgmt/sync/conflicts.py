@@ -163,5 +163,5 @@ def _scene(session: Session, actor: Actor, sealer: Sealer, conflict: Conflict, t
     """As around a push of nothing."""
     now = dt.datetime.now(dt.UTC)
     batch = Batch(conflict.device_id, conflict.id, Sending(now, now), ())
-    nothing = Opened(0, {}, frozenset(), {}, {}, frozenset(), {}, {})
+    nothing = Opened(0, {}, frozenset(), {}, {}, frozenset(), frozenset(), {}, {})
     return Scene(Line(session), batch, nothing, sealer, today, actor.account_id, demo=False)

@@ -245,9 +245,12 @@ def _settle(item: Item, outcome: Outcome, row: Row, scene: Scene) -> None:
 def _since(item: Item, writer: Writer, row: Row, scene: Scene) -> tuple[Collection[str], int | None]:
     """The fields that others changed since the item's base, and the base. Raises DistrictError where the base is nothing to build on.
 
-    Who builds on the own mutation k had not read more than k had: what others had changed before k is as unknown to this one.
+    Who builds on the own mutation k had not read more than k had: what others had changed before k is as unknown to this one. Who read a
+    record that was made one with another since has read nothing of the one that is left, whose versions are other forms.
     """
     if item.base_seq is None:
+        if item.id in scene.opened.merged:
+            return frozenset(writer.fields), 0
         base = item.base_version or 0
         return ((), base) if base == row.version or row.made else (_changed(writer, row, base if base < row.version else 0, scene), base)
     known = scene.known(item.base_seq)
@@ -255,6 +258,8 @@ def _since(item: Item, writer: Writer, row: Row, scene: Scene) -> tuple[Collecti
         raise InvalidError("there is no such mutation before this one", field="base.seq")
     if scene.true_id(known.about) != row.id:
         raise InvalidError("the mutation is about another row", field="base.seq")
+    if known.about != row.id:
+        return frozenset(writer.fields), 0
     conflict = None if item.resolves is None else scene.conflicts.get(item.resolves)
     decided = conflict.fields if conflict is not None and conflict.state == "open" else frozenset[str]()
     unseen = {name for name in known.unseen if name not in decided}  # whoever decides has both values before him

@@ -21,7 +21,8 @@ PUSH = """
 -- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart. Each number is looked up by
 -- itself (LIMIT 1): a plan that was made while the table was small would go through all that the device ever sent.
 CREATE FUNCTION sec.push_open(p_device uuid, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
-  OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT grids jsonb, OUT lost jsonb)
+  OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT merged uuid[],
+  OUT grids jsonb, OUT lost jsonb)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE waits text := current_setting('lock_timeout');
 BEGIN
@@ -41,7 +42,8 @@ BEGIN
            'version', coalesce(m.version, (m.result ->> 'version')::int), 'unseen', coalesce(m.result -> 'merged', '[]') || coalesce(m.result -> 'kept', '[]')
              || CASE m.status WHEN 'conflict' THEN coalesce(m.result -> 'fields', '[]') ELSE '[]' END)), '{}') INTO bases FROM unnest(p_bases) AS u(seq)
    CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = u.seq LIMIT 1) m;
-  SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}') INTO aliases FROM sync.id_alias a WHERE a.alias = ANY (p_refs);
+  SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}'), coalesce(array_agg(a.alias) FILTER (WHERE a.merged), '{}') INTO aliases, merged
+    FROM sync.id_alias a WHERE a.alias = ANY (p_refs || ARRAY(SELECT (b.value ->> 'id')::uuid FROM jsonb_each(bases) b));
   SELECT coalesce(jsonb_object_agg(l.grid_id, l.lost_at), '{}') INTO lost FROM sec.lost_grids() l;
   SELECT coalesce(jsonb_object_agg(g.id, g.subdistrict_id), '{}') INTO grids FROM reg.grid g WHERE g.id = ANY (sec.grids());
   SET CONSTRAINTS ALL IMMEDIATE;  -- what is checked at the commit would spoil everything that is written until then
@@ -190,8 +192,9 @@ BEGIN
   UPDATE reg.person_secret k SET identity_id = d.identity_id FROM reg.person_secret d
    WHERE k.person_id = p_keep AND d.person_id = p_drop AND k.identity_id IS NULL AND d.identity_id IS NOT NULL;
   UPDATE reg.person p SET deleted_at = transaction_timestamp(), conflict_open = false WHERE p.id = p_drop;
-  UPDATE sync.id_alias a SET canonical = p_keep WHERE a.canonical = p_drop;
-  INSERT INTO sync.id_alias (alias, canonical, kind) VALUES (p_drop, p_keep, 'resident') ON CONFLICT (alias) DO UPDATE SET canonical = excluded.canonical;
+  UPDATE sync.id_alias a SET canonical = p_keep, merged = true WHERE a.canonical = p_drop;
+  INSERT INTO sync.id_alias (alias, canonical, kind, merged) VALUES (p_drop, p_keep, 'resident', true)
+    ON CONFLICT (alias) DO UPDATE SET canonical = excluded.canonical, merged = true;
   UPDATE sync.file_link l SET entity_id = p_keep WHERE l.entity_id = p_drop AND l.kind = 'resident' AND NOT EXISTS (
     SELECT FROM sync.file_link o WHERE (o.file_id, o.kind, o.entity_id, o.linked_by) = (l.file_id, l.kind, p_keep, l.linked_by));
   UPDATE sync.conflict c SET entity_id = p_keep WHERE c.entity_id = p_drop AND c.state = 'open' AND c.code <> 'same-person';
