@@ -144,7 +144,6 @@ def _decide(scene: Scene, conflict: Conflict, asked: Request) -> int:
         columns["conflict_open"] = False
     if not columns:
         return row.version
-    scene.relocating = "entrance" in columns
     one = Write(row, columns, fresh=False, wave=0, seq=0)
     write_one(conflict.kind, one, scene)
     return one.version

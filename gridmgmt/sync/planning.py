@@ -137,8 +137,11 @@ def _correct(case: Case, wanted: Mapping[str, Any]) -> Outcome:
     if fixed:
         raise InvalidError("is set when the row is made and never changed", field=fixed[0])
     present = writer.present(row.values)
-    policies = scene.policies(item.kind) if any(name in changed for name in wanted) else {}
+    policies = scene.policies(item.kind) if changed else {}
     decided = decide(wanted, present, changed, policies, same=writer.same)
+    fallen = {other: None for name, other in writer.falls.items() if name in decided.write and other not in wanted}
+    if fallen:  # weighed like what was named: others may have drawn it since
+        decided = decide({**wanted, **fallen}, present, changed, policies, same=writer.same)
     columns = writer.change(decided.write, row, scene) if decided.write else {}
     others = sorted(set(changed) - decided.open - decided.kept)
     status = "conflict" if decided.open else "noop" if not columns and not decided.kept else "merged" if changed else "applied"
