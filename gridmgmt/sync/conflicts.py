@@ -115,8 +115,7 @@ def resolve(session: Session, actor: Actor, sealer: Sealer, conflict_id: uuid.UU
 def _merge(session: Session, actor: Actor, conflict: Conflict) -> int:
     if actor.role == "worker":
         raise ForbiddenError("two records are made one by the community or the office")
-    keep = uuid.UUID((conflict.theirs or {})["resident_id"])
-    return session.execute(select(func.sec.residents_merge(keep, conflict.entity_id))).scalar_one()
+    return session.execute(select(func.sec.residents_merge(conflict.id))).scalar_one()
 
 
 def _decide(scene: Scene, conflict: Conflict, asked: Request) -> int:

@@ -1,6 +1,7 @@
 """What becomes of one mutation, decided in memory: who may, what others changed since, what is written, which conflict is left."""
 
 import datetime as dt
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -176,9 +177,10 @@ def _clashes(outcome: Outcome, case: Case, present: Mapping[str, Any], decided: 
         fields = sorted(names)
         told = {name: writer.told(name, read[name]) if read else _masked(name, item.was(name)) for name in fields}
         theirs = {name: writer.told(name, present[name]) for name in fields}
-        yours = _kept(case, fields)
+        identity = new_id()
+        yours = _kept(case, fields, identity)
         outcome.clashes.append(
-            Clash(new_id(), "field-conflict", item.kind, row.id, row.grid_id, item.seq, fields, told, theirs, yours, state)  # type: ignore[arg-type]
+            Clash(identity, "field-conflict", item.kind, row.id, row.grid_id, item.seq, fields, told, theirs, yours, state)  # type: ignore[arg-type]
         )
 
 
@@ -212,10 +214,11 @@ def _struck(case: Case) -> Outcome:
     """Nobody's words are lost because another struck the row out: they wait for somebody who restores it, or not."""
     item, row = case.item, case.row
     fields = sorted(item.values)
-    yours = _kept(case, fields)
+    identity = new_id()
+    yours = _kept(case, fields, identity)
     outcome = Outcome(item, "conflict", row.id, row=row, after=row.last, grid_id=row.grid_id)
     outcome.problem = problem(ConflictError("the row was struck out: restore it, or let it be", slug="target-deleted"))
-    outcome.clashes.append(Clash(new_id(), "target-deleted", item.kind, row.id, row.grid_id, item.seq, fields, None, None, yours))
+    outcome.clashes.append(Clash(identity, "target-deleted", item.kind, row.id, row.grid_id, item.seq, fields, None, None, yours))
     return outcome
 
 
@@ -310,13 +313,16 @@ def _write(row: Row, columns: dict[str, Any], item: Item, scene: Scene | None, *
             row.values[name] = value
 
 
-def _kept(case: Case, fields: Sequence[str]) -> dict[str, Any]:
-    """What the device wanted, for the record of a conflict: as it came, but a phone as its mask and, beside it, sealed for this row."""
+def _kept(case: Case, fields: Sequence[str], conflict_id: uuid.UUID) -> dict[str, Any]:
+    """What the device wanted, for the record of a conflict: as it came, but a phone as its mask and, beside it, sealed for the conflict.
+
+    Not for the row: that may be made one with another.
+    """
     item = case.item
     yours = {name: _masked(name, item.told(name)) for name in fields}
     if "phone" in fields and isinstance(item.values.get("phone"), str):
         phone = phone_of(item.values["phone"])
-        yours["phone_enc"] = case.scene.sealer.seal("person_secret|phone_enc", case.row.id, phone).hex()
+        yours["phone_enc"] = case.scene.sealer.seal("conflict|phone_enc", conflict_id, phone).hex()
     return yours
 
 

@@ -173,17 +173,20 @@ BEGIN
    WHERE c.id = p_id AND c.state = 'open' AND sec.may_see(c.grid_id, c.subdistrict_id);
   IF NOT FOUND THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
 END $$;
--- Two records are one human being: what names the one names the other from now on, and the one is struck out. Not for workers.
-CREATE FUNCTION sec.residents_merge(p_keep uuid, p_drop uuid) RETURNS int
+-- A hint was right, two records are one human being: what names the one names the other from now on, and the one is struck out. Not for
+-- workers. Further hints about the one are about the other, and those that have lost their second side are decided with it.
+CREATE FUNCTION sec.residents_merge(p_hint uuid) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE left_over int;
+DECLARE p_keep uuid; p_drop uuid; home record; waits boolean;
 BEGIN
+  SELECT (c.theirs ->> 'resident_id')::uuid, c.entity_id INTO p_keep, p_drop FROM sync.conflict c
+   WHERE c.id = p_hint AND c.code = 'same-person' AND c.state = 'open' AND sec.may_see(c.grid_id, c.subdistrict_id);
   IF sec.uid('field') IS NOT NULL AND NOT EXISTS (SELECT FROM reg.account a WHERE a.id = sec.actor() AND a.role = 'community') THEN
     RAISE insufficient_privilege USING MESSAGE = 'not for workers';
   END IF;
   PERFORM FROM reg.person p WHERE p.id IN (p_keep, p_drop) ORDER BY p.id FOR UPDATE;
-  IF p_keep = p_drop OR (SELECT count(*) FROM reg.person p WHERE p.id IN (p_keep, p_drop) AND p.deleted_at IS NULL
-                          AND sec.may_see(p.grid_id, p.subdistrict_id)) <> 2 THEN
+  IF (SELECT count(*) FROM reg.person p WHERE p.id IN (p_keep, p_drop) AND p.deleted_at IS NULL
+       AND sec.may_see(p.grid_id, p.subdistrict_id)) <> 2 THEN
     RAISE insufficient_privilege USING MESSAGE = 'not in scope';
   END IF;
   UPDATE reg.residence r SET person_id = p_keep WHERE r.person_id = p_drop AND r.deleted_at IS NULL;
@@ -195,11 +198,20 @@ BEGIN
   UPDATE sync.id_alias a SET canonical = p_keep, merged = true WHERE a.canonical = p_drop;
   INSERT INTO sync.id_alias (alias, canonical, kind, merged) VALUES (p_drop, p_keep, 'resident', true)
     ON CONFLICT (alias) DO UPDATE SET canonical = excluded.canonical, merged = true;
-  UPDATE sync.file_link l SET entity_id = p_keep WHERE l.entity_id = p_drop AND l.kind = 'resident' AND NOT EXISTS (
+  SELECT p.grid_id, p.subdistrict_id INTO home FROM reg.person p WHERE p.id = p_keep;
+  UPDATE sync.file_link l SET entity_id = p_keep, grid_id = home.grid_id, subdistrict_id = home.subdistrict_id
+   WHERE l.entity_id = p_drop AND l.kind = 'resident' AND NOT EXISTS (
     SELECT FROM sync.file_link o WHERE (o.file_id, o.kind, o.entity_id, o.linked_by) = (l.file_id, l.kind, p_keep, l.linked_by));
-  UPDATE sync.conflict c SET entity_id = p_keep WHERE c.entity_id = p_drop AND c.state = 'open' AND c.code <> 'same-person';
-  GET DIAGNOSTICS left_over = ROW_COUNT;
-  IF left_over > 0 THEN UPDATE reg.person p SET conflict_open = true WHERE p.id = p_keep AND NOT p.conflict_open; END IF;
+  UPDATE sync.conflict c SET entity_id = p_keep, grid_id = home.grid_id, subdistrict_id = home.subdistrict_id,
+      yours = CASE c.code WHEN 'same-person' THEN jsonb_build_object('resident_id', p_keep) ELSE c.yours END
+   WHERE c.entity_id = p_drop AND c.state = 'open' AND c.id <> p_hint;
+  UPDATE sync.conflict c SET theirs = jsonb_build_object('resident_id', p_keep)
+   WHERE c.code = 'same-person' AND c.state = 'open' AND c.id <> p_hint AND c.theirs ->> 'resident_id' = p_drop::text;
+  UPDATE sync.conflict c SET state = 'resolved', resolved_by = sec.actor(), resolved_at = clock_timestamp(),
+      resolution = jsonb_build_object('take', 'merge', 'with', p_hint)
+   WHERE c.entity_id = p_keep AND c.code = 'same-person' AND c.state = 'open' AND c.id <> p_hint AND c.theirs ->> 'resident_id' = p_keep::text;
+  waits := EXISTS (SELECT FROM sync.conflict c WHERE c.entity_id = p_keep AND c.state = 'open');
+  UPDATE reg.person p SET conflict_open = waits WHERE p.id = p_keep AND p.conflict_open <> waits;
   RETURN (SELECT p.version FROM reg.person p WHERE p.id = p_keep);
 END $$;
 -- Somebody has looked after a dead letter that he sees, or that he sent.
@@ -223,9 +235,9 @@ BEGIN
     RETURNING n.version INTO made;
   RETURN made;
 END $$;
-REVOKE ALL ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid, uuid),
+REVOKE ALL ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid),
   sec.letter_close(uuid, text), sec.policy_set(text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid, uuid),
+GRANT EXECUTE ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid),
   sec.letter_close(uuid, text) TO app_field, app_subdistrict, app_district;
 GRANT EXECUTE ON FUNCTION sec.policy_set(text, text, text) TO app_district;
 """
@@ -315,7 +327,7 @@ def downgrade() -> None:
     op.execute(SEALED.format(letters="", branch=""))
     op.execute("""
         DROP FUNCTION sec.policy_set(text, text, text); DROP FUNCTION sec.letter_close(uuid, text);
-        DROP FUNCTION sec.residents_merge(uuid, uuid); DROP FUNCTION sec.conflict_close(uuid, jsonb, text, bytea); DROP FUNCTION sec.conflict_hold(uuid);
+        DROP FUNCTION sec.residents_merge(uuid); DROP FUNCTION sec.conflict_close(uuid, jsonb, text, bytea); DROP FUNCTION sec.conflict_hold(uuid);
         DROP FUNCTION sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]);
         DROP FUNCTION sec.residents_claim(uuid[], bytea[], bytea[], smallint); DROP FUNCTION sec.own_versions(uuid, uuid[]);
         DROP FUNCTION sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int);

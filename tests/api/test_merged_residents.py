@@ -83,3 +83,62 @@ def test_who_built_on_a_double_by_another_id_is_heard_too(drawn: Drawn, hand: Pu
     late = [hand.update("resident", alias, after=again["seq"], name="孙大圣"), hand.update("resident", alias, 1, name="孙大圣")]
     assert hand.statuses(*late) == ["conflict", "conflict"]
     assert present(drawn) == [("孙悟空", "floating", True)]
+
+
+def test_phone_that_was_said_of_a_double_is_opened_for_who_is_left(drawn: Drawn, hand: Pusher, office: TestClient) -> None:
+    hint = namesakes(hand)
+    assert office.delete(f"/v1/persons/{SECOND}", headers={"If-Match": "*"}).status_code == 204
+    late = [hand.update("resident", SECOND, 1, phone="13912345678"), hand.update("resident", SECOND, 1, registration="separated")]
+    phone, restoring = (told["conflict_id"] for told in hand.results(*late))
+    for key, conflict, take in (("a", restoring, "yours"), ("b", hint, "merge"), ("c", phone, "yours")):
+        assert decide(office, conflict, key, take=take).status_code == 200
+    reveal = {"purpose": "correction", "reason": "asked at the counter", "fields": ["phone"]}
+    assert office.post(f"/v1/persons/{FIRST}/reveal", json=reveal).json()["phone"] == "13912345678"
+    assert rows(drawn, "SELECT conflict_open FROM reg.person WHERE id = %s", FIRST) == [(False,)]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("order", [(FIRST, SECOND, THIRD), (THIRD, SECOND, FIRST), (SECOND, FIRST, THIRD)])
+def test_three_records_of_one_human_being_become_one(
+    drawn: Drawn, hand: Pusher, office: TestClient, order: tuple[uuid.UUID, ...], backwards: bool
+) -> None:
+    hints = [told["conflict_id"] for one in order for told in hand.results(monkey(hand, one)) if "conflict_id" in told]
+    for number, hint in enumerate(hints[::-1] if backwards else hints):
+        assert decide(office, hint, f"k{number}", take="merge").status_code == 200
+    left = rows(drawn, "SELECT id, conflict_open FROM reg.person WHERE name = '孙悟空' AND deleted_at IS NULL")
+    assert left == [(order[0], False)]
+    assert rows(drawn, "SELECT DISTINCT canonical FROM sync.id_alias") == [(order[0],)]
+
+
+def test_hint_whose_two_sides_became_one_is_decided(drawn: Drawn, hand: Pusher, office: TestClient) -> None:
+    hints = [told["conflict_id"] for one in (FIRST, SECOND, THIRD) for told in hand.results(monkey(hand, one)) if "conflict_id" in told]
+    third = as_superuser(
+        drawn,
+        "INSERT INTO sync.conflict (code, kind, entity_id, grid_id, subdistrict_id, device_id, client_seq, fields, theirs, yours)"
+        f" SELECT code, kind, '{FIRST}', grid_id, subdistrict_id, device_id, 1, fields, jsonb_build_object('resident_id', '{THIRD}'),"
+        f" jsonb_build_object('resident_id', '{FIRST}') FROM sync.conflict WHERE id = '{hints[0]}' RETURNING id",
+    )
+    as_superuser(drawn, f"UPDATE reg.person SET conflict_open = true WHERE id = '{FIRST}'")
+    assert decide(office, hints[1], "a", take="merge").status_code == 200
+    shown = office.get(f"/v1/sync/conflicts/{third[0][0]}").json()
+    assert (shown["state"], shown["resolved_by"]) == ("resolved", drawn.places.accounts["district"].account_id)
+    assert decide(office, third[0][0], "b", take="merge").json()["type"] == "/problems/already-resolved"
+    assert rows(drawn, "SELECT conflict_open FROM reg.person WHERE id = %s", FIRST) == [(False,)]
+
+
+def test_what_hung_on_a_double_lies_where_the_record_lies_that_is_left(
+    drawn: Drawn, hand: Pusher, office: TestClient, log_in: LogIn
+) -> None:
+    lived: dict[str, Any] = {"resident_id": FIRST, "unit_id": drawn.places.units["tower-102"], "main": False, "valid_from": "2026-01-01"}
+    with_photo = [monkey(hand, FIRST), monkey(hand, SECOND) | {"files": [str(uuid.uuid4())]}]
+    _, second, _ = hand.results(*with_photo, hand.create("residence", **lived))
+    office.patch(f"/v1/persons/{SECOND}", json={"name": "孙悟"}, headers={"If-Match": "*"})
+    (waiting,) = hand.results(hand.update("resident", SECOND, 1, name="孙大圣"))
+    moved = {"unit": "4403990010010000003000001", "on": "2026-06-01"}
+    assert office.post(f"/v1/persons/{FIRST}/move", json=moved, headers={"If-Match": "*"}).status_code < 300
+    ((home,),) = rows(drawn, "SELECT grid_id FROM reg.person WHERE id = %s", FIRST)
+    assert home == drawn.places.grids["south-east"]
+    assert decide(office, second["conflict_id"], take="merge").status_code == 200
+    assert rows(drawn, "SELECT entity_id, grid_id FROM sync.file_link") == [(FIRST, home)]
+    assert rows(drawn, "SELECT entity_id, grid_id FROM sync.conflict WHERE state = 'open'") == [(FIRST, home)]
+    assert log_in("worker").get(f"/v1/sync/conflicts/{waiting['conflict_id']}").status_code == 404
