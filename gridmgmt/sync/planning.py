@@ -161,7 +161,7 @@ def _correct(case: Case, wanted: Mapping[str, Any]) -> Outcome:
         _write(row, columns, item, scene, fresh=False)
         outcome.writes = True
         if outcome.status == "noop":
-            outcome.status = "applied"
+            outcome.status = "merged" if changed else "applied"
     outcome.after = row.last
     return outcome
 
@@ -187,7 +187,7 @@ def _clashes(outcome: Outcome, case: Case, present: Mapping[str, Any], decided: 
 def _delete(case: Case) -> Outcome:
     item, row, changed = case.item, case.row, case.changed
     if row.deleted:
-        return Outcome(item, "noop", row.id, row=row, after=row.last, grid_id=row.grid_id)
+        return Outcome(item, "noop", row.id, row=row, after=row.last, merged=sorted(changed), grid_id=row.grid_id)
     outcome = Outcome(item, "applied", row.id, row=row, grid_id=row.grid_id, writes=True)
     columns: dict[str, Any]
     if changed:
@@ -216,7 +216,8 @@ def _struck(case: Case) -> Outcome:
     fields = sorted(item.values)
     identity = new_id()
     yours = _kept(case, fields, identity)
-    outcome = Outcome(item, "conflict", row.id, row=row, after=row.last, grid_id=row.grid_id)
+    others = sorted(set(case.changed) - set(fields))
+    outcome = Outcome(item, "conflict", row.id, row=row, after=row.last, merged=others, grid_id=row.grid_id)
     outcome.problem = problem(ConflictError("the row was struck out: restore it, or let it be", slug="target-deleted"))
     outcome.clashes.append(Clash(identity, "target-deleted", item.kind, row.id, row.grid_id, item.seq, fields, None, None, yours))
     return outcome
@@ -245,7 +246,7 @@ def _settle(item: Item, outcome: Outcome, row: Row, scene: Scene) -> None:
         else:
             _write(row, {"conflict_open": False}, item, scene, fresh=False)
             outcome.writes, outcome.after = True, row.last
-            outcome.status = "applied"
+            outcome.status = "merged" if outcome.merged else "applied"
 
 
 def _since(item: Item, writer: Writer, row: Row, scene: Scene) -> tuple[Collection[str], int | None]:

@@ -18,8 +18,9 @@ PUSH = """
 -- First statement of a push. One push of a device at a time: a repetition waits behind the original that still runs. An advisory lock takes no
 -- transaction id, so a waiting one does not hold the feed back. The role's statements end after 5 s, so the wait ends before.
 -- Gives what is known of the numbers that the device sends: those taken before with their answers, mutation ids that stand under another
--- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart. Each number is looked up by
--- itself (LIMIT 1): a plan that was made while the table was small would go through all that the device ever sent.
+-- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart. A base whose answer is kept no
+-- more comes without a version, unless it was applied: what others had changed before it is not known. Each number is looked up by itself
+-- (LIMIT 1): a plan that was made while the table was small would go through all that the device ever sent.
 CREATE FUNCTION sec.push_open(p_device uuid, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
   OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT merged uuid[],
   OUT grids jsonb, OUT lost jsonb)
@@ -39,7 +40,8 @@ BEGIN
   SELECT coalesce(array_agg(u.id), '{}') INTO taken FROM unnest(p_ids, p_seqs) AS u(id, seq)
    CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.mutation_id = u.id LIMIT 1) m WHERE m.device_id <> p_device OR m.client_seq <> u.seq;
   SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('status', m.status, 'id', m.entity_id,
-           'version', coalesce(m.version, (m.result ->> 'version')::int), 'unseen', coalesce(m.result -> 'merged', '[]') || coalesce(m.result -> 'kept', '[]')
+           'version', CASE WHEN m.result IS NOT NULL OR m.status = 'applied' THEN coalesce(m.version, (m.result ->> 'version')::int) END,
+           'unseen', coalesce(m.result -> 'merged', '[]') || coalesce(m.result -> 'kept', '[]')
              || CASE m.status WHEN 'conflict' THEN coalesce(m.result -> 'fields', '[]') ELSE '[]' END)), '{}') INTO bases FROM unnest(p_bases) AS u(seq)
    CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = u.seq LIMIT 1) m;
   SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}'), coalesce(array_agg(a.alias) FILTER (WHERE a.merged), '{}') INTO aliases, merged
