@@ -144,7 +144,7 @@ def _yours(conflict: Conflict, sealer: Sealer) -> dict[str, Any]:
     given = dict(conflict.yours or {})
     sealed = given.pop("phone_enc", None)
     if sealed is not None:
-        given["phone"] = sealer.open("person_secret|phone_enc", conflict.entity_id, bytes.fromhex(sealed))
+        given["phone"] = sealer.open("conflict|phone_enc", conflict.id, bytes.fromhex(sealed))
     return given
 
 

@@ -167,6 +167,7 @@ class IdAlias(Base):
     alias: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     canonical: Mapped[uuid.UUID]
     kind: Mapped[str]
+    merged: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class FeedMeta(Base):

@@ -236,12 +236,10 @@ def _relocate(session: Session, building_id: uuid.UUID, entrance: Place, values:
     placed = _placed(entrance)
     rest = {name: value for name, value in values.items() if name != "footprint"}
     version = write(session, Building, building_id, rest, versions=versions)
-    where = (placed["entrance"], entrance.datum, entrance.lon, entrance.lat)
+    where = (placed["entrance"], values.get("footprint"), entrance.datum, entrance.lon, entrance.lat)
     said = session.execute(select(func.sec.relocate_building(building_id, version, *where))).scalar_one()
     if said != "accepted":
         raise StaleError("the row was changed since you read it", version=version)
-    if values.get("footprint") is not None and is_seen(session, building_id):
-        write(session, Building, building_id, {"footprint": values["footprint"]}, versions=None)
 
 
 def _entrance(session: Session, building_id: uuid.UUID) -> Place:

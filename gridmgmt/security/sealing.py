@@ -21,7 +21,7 @@ from gridmgmt.settings import Settings
 
 NONCE = 12
 
-Field = Literal["identity|id_enc", "person_secret|phone_enc", "dead_letter|body_enc"]
+Field = Literal["identity|id_enc", "person_secret|phone_enc", "dead_letter|body_enc", "conflict|phone_enc"]
 
 
 class SealError(Exception):

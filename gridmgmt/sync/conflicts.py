@@ -115,8 +115,7 @@ def resolve(session: Session, actor: Actor, sealer: Sealer, conflict_id: uuid.UU
 def _merge(session: Session, actor: Actor, conflict: Conflict) -> int:
     if actor.role == "worker":
         raise ForbiddenError("two records are made one by the community or the office")
-    keep = uuid.UUID((conflict.theirs or {})["resident_id"])
-    return session.execute(select(func.sec.residents_merge(keep, conflict.entity_id))).scalar_one()
+    return session.execute(select(func.sec.residents_merge(conflict.id))).scalar_one()
 
 
 def _decide(scene: Scene, conflict: Conflict, asked: Request) -> int:
@@ -144,7 +143,6 @@ def _decide(scene: Scene, conflict: Conflict, asked: Request) -> int:
         columns["conflict_open"] = False
     if not columns:
         return row.version
-    scene.relocating = "entrance" in columns
     one = Write(row, columns, fresh=False, wave=0, seq=0)
     write_one(conflict.kind, one, scene)
     return one.version
@@ -163,5 +161,5 @@ def _scene(session: Session, actor: Actor, sealer: Sealer, conflict: Conflict, t
     """As around a push of nothing."""
     now = dt.datetime.now(dt.UTC)
     batch = Batch(conflict.device_id, conflict.id, Sending(now, now), ())
-    nothing = Opened(0, {}, frozenset(), {}, {}, frozenset(), {}, {})
+    nothing = Opened(0, {}, frozenset(), {}, {}, frozenset(), frozenset(), {}, {})
     return Scene(Line(session), batch, nothing, sealer, today, actor.account_id, demo=False)

@@ -17,7 +17,7 @@ from gridmgmt.sync.lines import Line
 from gridmgmt.sync.results import Outcome
 
 OPEN: Final = (
-    "SELECT last_seq, stored, taken, bases, aliases, grids, lost FROM sec.push_open(%(device)s::uuid,"
+    "SELECT last_seq, stored, taken, bases, aliases, merged, grids, lost FROM sec.push_open(%(device)s::uuid,"
     " %(ids)b::uuid[], %(seqs)b::bigint[], %(bases)b::bigint[], %(refs)b::uuid[])"
 )
 CLOSE: Final = (
@@ -41,6 +41,8 @@ class Opened:
     bases: Mapping[int, Mapping[str, Any]]
     """By number of a mutation that others are based on: `status`, `id`, `version`."""
     aliases: Mapping[uuid.UUID, uuid.UUID]
+    merged: frozenset[uuid.UUID]
+    """Those of them that led to a record of its own until it was made one with another."""
     grids: frozenset[int]
     """Those that the worker has now."""
     subdistricts: Mapping[int, int]
@@ -63,7 +65,7 @@ def open_push(line: Line, batch: Batch, items: Sequence[Item]) -> Opened:
         "refs": list(refs),
     }
     try:
-        ((last_seq, stored, taken, bases, aliases, grids, lost),) = line.rows(OPEN, values)
+        ((last_seq, stored, taken, bases, aliases, merged, grids, lost),) = line.rows(OPEN, values)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in GAVE_UP_WAITING:
             raise ConflictError("another push of this device is not done yet: try again", slug="push-in-progress", retry_after=2) from error
@@ -74,6 +76,7 @@ def open_push(line: Line, batch: Batch, items: Sequence[Item]) -> Opened:
         frozenset(taken),
         {int(seq): one for seq, one in bases.items()},
         {uuid.UUID(alias): uuid.UUID(canonical) for alias, canonical in aliases.items()},
+        frozenset(merged),
         frozenset(map(int, grids.keys() - lost.keys())),
         {int(grid): subdistrict for grid, subdistrict in grids.items()},
         {int(grid): dt.datetime.fromisoformat(moment) for grid, moment in lost.items()},

@@ -1,6 +1,7 @@
 """What becomes of one mutation, decided in memory: who may, what others changed since, what is written, which conflict is left."""
 
 import datetime as dt
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -137,8 +138,11 @@ def _correct(case: Case, wanted: Mapping[str, Any]) -> Outcome:
     if fixed:
         raise InvalidError("is set when the row is made and never changed", field=fixed[0])
     present = writer.present(row.values)
-    policies = scene.policies(item.kind) if any(name in changed for name in wanted) else {}
+    policies = scene.policies(item.kind) if changed else {}
     decided = decide(wanted, present, changed, policies, same=writer.same)
+    fallen = {other: None for name, other in writer.falls.items() if name in decided.write and other not in wanted}
+    if fallen:  # weighed like what was named: others may have drawn it since
+        decided = decide({**wanted, **fallen}, present, changed, policies, same=writer.same)
     columns = writer.change(decided.write, row, scene) if decided.write else {}
     others = sorted(set(changed) - decided.open - decided.kept)
     status = "conflict" if decided.open else "noop" if not columns and not decided.kept else "merged" if changed else "applied"
@@ -157,7 +161,7 @@ def _correct(case: Case, wanted: Mapping[str, Any]) -> Outcome:
         _write(row, columns, item, scene, fresh=False)
         outcome.writes = True
         if outcome.status == "noop":
-            outcome.status = "applied"
+            outcome.status = "merged" if changed else "applied"
     outcome.after = row.last
     return outcome
 
@@ -173,16 +177,17 @@ def _clashes(outcome: Outcome, case: Case, present: Mapping[str, Any], decided: 
         fields = sorted(names)
         told = {name: writer.told(name, read[name]) if read else _masked(name, item.was(name)) for name in fields}
         theirs = {name: writer.told(name, present[name]) for name in fields}
-        yours = _kept(case, fields)
+        identity = new_id()
+        yours = _kept(case, fields, identity)
         outcome.clashes.append(
-            Clash(new_id(), "field-conflict", item.kind, row.id, row.grid_id, item.seq, fields, told, theirs, yours, state)  # type: ignore[arg-type]
+            Clash(identity, "field-conflict", item.kind, row.id, row.grid_id, item.seq, fields, told, theirs, yours, state)  # type: ignore[arg-type]
         )
 
 
 def _delete(case: Case) -> Outcome:
     item, row, changed = case.item, case.row, case.changed
     if row.deleted:
-        return Outcome(item, "noop", row.id, row=row, after=row.last, grid_id=row.grid_id)
+        return Outcome(item, "noop", row.id, row=row, after=row.last, merged=sorted(changed), grid_id=row.grid_id)
     outcome = Outcome(item, "applied", row.id, row=row, grid_id=row.grid_id, writes=True)
     columns: dict[str, Any]
     if changed:
@@ -209,10 +214,12 @@ def _struck(case: Case) -> Outcome:
     """Nobody's words are lost because another struck the row out: they wait for somebody who restores it, or not."""
     item, row = case.item, case.row
     fields = sorted(item.values)
-    yours = _kept(case, fields)
-    outcome = Outcome(item, "conflict", row.id, row=row, after=row.last, grid_id=row.grid_id)
+    identity = new_id()
+    yours = _kept(case, fields, identity)
+    others = sorted(set(case.changed) - set(fields))
+    outcome = Outcome(item, "conflict", row.id, row=row, after=row.last, merged=others, grid_id=row.grid_id)
     outcome.problem = problem(ConflictError("the row was struck out: restore it, or let it be", slug="target-deleted"))
-    outcome.clashes.append(Clash(new_id(), "target-deleted", item.kind, row.id, row.grid_id, item.seq, fields, None, None, yours))
+    outcome.clashes.append(Clash(identity, "target-deleted", item.kind, row.id, row.grid_id, item.seq, fields, None, None, yours))
     return outcome
 
 
@@ -239,15 +246,18 @@ def _settle(item: Item, outcome: Outcome, row: Row, scene: Scene) -> None:
         else:
             _write(row, {"conflict_open": False}, item, scene, fresh=False)
             outcome.writes, outcome.after = True, row.last
-            outcome.status = "applied"
+            outcome.status = "merged" if outcome.merged else "applied"
 
 
 def _since(item: Item, writer: Writer, row: Row, scene: Scene) -> tuple[Collection[str], int | None]:
     """The fields that others changed since the item's base, and the base. Raises DistrictError where the base is nothing to build on.
 
-    Who builds on the own mutation k had not read more than k had: what others had changed before k is as unknown to this one.
+    Who builds on the own mutation k had not read more than k had: what others had changed before k is as unknown to this one. Who read a
+    record that was made one with another since has read nothing of the one that is left, whose versions are other forms.
     """
     if item.base_seq is None:
+        if item.id in scene.opened.merged:
+            return frozenset(writer.fields), 0
         base = item.base_version or 0
         return ((), base) if base == row.version or row.made else (_changed(writer, row, base if base < row.version else 0, scene), base)
     known = scene.known(item.base_seq)
@@ -255,6 +265,8 @@ def _since(item: Item, writer: Writer, row: Row, scene: Scene) -> tuple[Collecti
         raise InvalidError("there is no such mutation before this one", field="base.seq")
     if scene.true_id(known.about) != row.id:
         raise InvalidError("the mutation is about another row", field="base.seq")
+    if known.about != row.id:
+        return frozenset(writer.fields), 0
     conflict = None if item.resolves is None else scene.conflicts.get(item.resolves)
     decided = conflict.fields if conflict is not None and conflict.state == "open" else frozenset[str]()
     unseen = {name for name in known.unseen if name not in decided}  # whoever decides has both values before him
@@ -302,13 +314,16 @@ def _write(row: Row, columns: dict[str, Any], item: Item, scene: Scene | None, *
             row.values[name] = value
 
 
-def _kept(case: Case, fields: Sequence[str]) -> dict[str, Any]:
-    """What the device wanted, for the record of a conflict: as it came, but a phone as its mask and, beside it, sealed for this row."""
+def _kept(case: Case, fields: Sequence[str], conflict_id: uuid.UUID) -> dict[str, Any]:
+    """What the device wanted, for the record of a conflict: as it came, but a phone as its mask and, beside it, sealed for the conflict.
+
+    Not for the row: that may be made one with another.
+    """
     item = case.item
     yours = {name: _masked(name, item.told(name)) for name in fields}
     if "phone" in fields and isinstance(item.values.get("phone"), str):
         phone = phone_of(item.values["phone"])
-        yours["phone_enc"] = case.scene.sealer.seal("person_secret|phone_enc", case.row.id, phone).hex()
+        yours["phone_enc"] = case.scene.sealer.seal("conflict|phone_enc", conflict_id, phone).hex()
     return yours
 
 

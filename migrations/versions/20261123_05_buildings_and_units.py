@@ -144,14 +144,15 @@ BEGIN
 END $$;
 -- A correction of the entrance that takes a building out of the writer's grids. Always 'accepted' for a building the writer sees,
 -- wherever it goes; 'stale' when it is not the version the writer read; NULL when the writer does not see it.
-CREATE FUNCTION sec.relocate_building(p_id uuid, p_version int, p_entrance public.geometry, p_datum text, p_x double precision, p_y double precision)
+CREATE FUNCTION sec.relocate_building(p_id uuid, p_version int, p_entrance public.geometry, p_footprint public.geometry, p_datum text,
+  p_x double precision, p_y double precision)
 RETURNS text LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE b record;
 BEGIN
   SELECT * INTO b FROM reg.building WHERE id = p_id AND deleted_at IS NULL FOR UPDATE;
   IF NOT FOUND OR NOT sec.may_see(b.grid_id, b.subdistrict_id) THEN RETURN NULL; END IF;
   IF b.version <> p_version THEN RETURN 'stale'; END IF;
-  UPDATE reg.building SET entrance = p_entrance, footprint = NULL, datum = p_datum, source_x = p_x, source_y = p_y WHERE id = p_id;
+  UPDATE reg.building SET entrance = p_entrance, footprint = p_footprint, datum = p_datum, source_x = p_x, source_y = p_y WHERE id = p_id;
   RETURN 'accepted';
 END $$;
 -- A building is retired or struck out when it has no unit left. Who adds a unit at this moment holds the building: wait for that, then look.
@@ -178,12 +179,12 @@ END $$;
 REVOKE ALL ON FUNCTION sec.check_building_empty(), sec.check_unit_building() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.check_building_empty(), sec.check_unit_building() TO reg_owner;
 REVOKE ALL ON FUNCTION sec.grid_at(public.geometry), sec.place_building(), sec.check_grid_buildings(), sec.replace_buildings(int[]),
-  sec.relocate_building(uuid, int, public.geometry, text, double precision, double precision) FROM PUBLIC;
+  sec.relocate_building(uuid, int, public.geometry, public.geometry, text, double precision, double precision) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.place_building(), sec.check_grid_buildings() TO reg_owner;
 GRANT EXECUTE ON FUNCTION sec.replace_buildings(int[]) TO app_district, app_loader;
 -- The loader names the line of a file that lies in no grid before it writes.
 GRANT EXECUTE ON FUNCTION sec.grid_at(public.geometry) TO app_loader;
-GRANT EXECUTE ON FUNCTION sec.relocate_building(uuid, int, public.geometry, text, double precision, double precision)
+GRANT EXECUTE ON FUNCTION sec.relocate_building(uuid, int, public.geometry, public.geometry, text, double precision, double precision)
   TO app_field, app_subdistrict, app_district;
 """
 
@@ -237,7 +238,7 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER grid_keeps_its_buildings ON reg.grid;" + unprotect("unit") + unprotect("building"))
     op.execute("SET ROLE sec_definer")
     op.execute("""
-        DROP FUNCTION sec.relocate_building(uuid, int, public.geometry, text, double precision, double precision);
+        DROP FUNCTION sec.relocate_building(uuid, int, public.geometry, public.geometry, text, double precision, double precision);
         DROP FUNCTION sec.check_unit_building(); DROP FUNCTION sec.check_building_empty();
         DROP FUNCTION sec.replace_buildings(int[]); DROP FUNCTION sec.check_grid_buildings();
         DROP FUNCTION sec.place_building(); DROP FUNCTION sec.grid_at(public.geometry);

@@ -149,6 +149,7 @@ CREATE TABLE sync.id_alias (
   alias uuid NOT NULL,
   canonical uuid NOT NULL,
   kind text NOT NULL,
+  merged boolean NOT NULL DEFAULT false,  -- led to a record of its own once: versions that were read under it are of that record
   CONSTRAINT pk_id_alias PRIMARY KEY (alias), CONSTRAINT ck_id_alias_self CHECK (alias <> canonical)
 );
 -- Serves the re-pointing of aliases when their canonical row becomes an alias itself.

@@ -18,10 +18,12 @@ PUSH = """
 -- First statement of a push. One push of a device at a time: a repetition waits behind the original that still runs. An advisory lock takes no
 -- transaction id, so a waiting one does not hold the feed back. The role's statements end after 5 s, so the wait ends before.
 -- Gives what is known of the numbers that the device sends: those taken before with their answers, mutation ids that stand under another
--- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart. Each number is looked up by
--- itself (LIMIT 1): a plan that was made while the table was small would go through all that the device ever sent.
+-- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart. A base whose answer is kept no
+-- more comes without a version, unless it was applied: what others had changed before it is not known. Each number is looked up by itself
+-- (LIMIT 1): a plan that was made while the table was small would go through all that the device ever sent.
 CREATE FUNCTION sec.push_open(p_device uuid, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
-  OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT grids jsonb, OUT lost jsonb)
+  OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT merged uuid[],
+  OUT grids jsonb, OUT lost jsonb)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE waits text := current_setting('lock_timeout');
 BEGIN
@@ -38,10 +40,12 @@ BEGIN
   SELECT coalesce(array_agg(u.id), '{}') INTO taken FROM unnest(p_ids, p_seqs) AS u(id, seq)
    CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.mutation_id = u.id LIMIT 1) m WHERE m.device_id <> p_device OR m.client_seq <> u.seq;
   SELECT coalesce(jsonb_object_agg(m.client_seq, jsonb_build_object('status', m.status, 'id', m.entity_id,
-           'version', coalesce(m.version, (m.result ->> 'version')::int), 'unseen', coalesce(m.result -> 'merged', '[]') || coalesce(m.result -> 'kept', '[]')
+           'version', CASE WHEN m.result IS NOT NULL OR m.status = 'applied' THEN coalesce(m.version, (m.result ->> 'version')::int) END,
+           'unseen', coalesce(m.result -> 'merged', '[]') || coalesce(m.result -> 'kept', '[]')
              || CASE m.status WHEN 'conflict' THEN coalesce(m.result -> 'fields', '[]') ELSE '[]' END)), '{}') INTO bases FROM unnest(p_bases) AS u(seq)
    CROSS JOIN LATERAL (SELECT m.* FROM sync.mutation m WHERE m.device_id = p_device AND m.client_seq = u.seq LIMIT 1) m;
-  SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}') INTO aliases FROM sync.id_alias a WHERE a.alias = ANY (p_refs);
+  SELECT coalesce(jsonb_object_agg(a.alias, a.canonical), '{}'), coalesce(array_agg(a.alias) FILTER (WHERE a.merged), '{}') INTO aliases, merged
+    FROM sync.id_alias a WHERE a.alias = ANY (p_refs || ARRAY(SELECT (b.value ->> 'id')::uuid FROM jsonb_each(bases) b));
   SELECT coalesce(jsonb_object_agg(l.grid_id, l.lost_at), '{}') INTO lost FROM sec.lost_grids() l;
   SELECT coalesce(jsonb_object_agg(g.id, g.subdistrict_id), '{}') INTO grids FROM reg.grid g WHERE g.id = ANY (sec.grids());
   SET CONSTRAINTS ALL IMMEDIATE;  -- what is checked at the commit would spoil everything that is written until then
@@ -171,17 +175,20 @@ BEGIN
    WHERE c.id = p_id AND c.state = 'open' AND sec.may_see(c.grid_id, c.subdistrict_id);
   IF NOT FOUND THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
 END $$;
--- Two records are one human being: what names the one names the other from now on, and the one is struck out. Not for workers.
-CREATE FUNCTION sec.residents_merge(p_keep uuid, p_drop uuid) RETURNS int
+-- A hint was right, two records are one human being: what names the one names the other from now on, and the one is struck out. Not for
+-- workers. Further hints about the one are about the other, and those that have lost their second side are decided with it.
+CREATE FUNCTION sec.residents_merge(p_hint uuid) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE left_over int;
+DECLARE p_keep uuid; p_drop uuid; home record; waits boolean;
 BEGIN
+  SELECT (c.theirs ->> 'resident_id')::uuid, c.entity_id INTO p_keep, p_drop FROM sync.conflict c
+   WHERE c.id = p_hint AND c.code = 'same-person' AND c.state = 'open' AND sec.may_see(c.grid_id, c.subdistrict_id);
   IF sec.uid('field') IS NOT NULL AND NOT EXISTS (SELECT FROM reg.account a WHERE a.id = sec.actor() AND a.role = 'community') THEN
     RAISE insufficient_privilege USING MESSAGE = 'not for workers';
   END IF;
   PERFORM FROM reg.person p WHERE p.id IN (p_keep, p_drop) ORDER BY p.id FOR UPDATE;
-  IF p_keep = p_drop OR (SELECT count(*) FROM reg.person p WHERE p.id IN (p_keep, p_drop) AND p.deleted_at IS NULL
-                          AND sec.may_see(p.grid_id, p.subdistrict_id)) <> 2 THEN
+  IF (SELECT count(*) FROM reg.person p WHERE p.id IN (p_keep, p_drop) AND p.deleted_at IS NULL
+       AND sec.may_see(p.grid_id, p.subdistrict_id)) <> 2 THEN
     RAISE insufficient_privilege USING MESSAGE = 'not in scope';
   END IF;
   UPDATE reg.residence r SET person_id = p_keep WHERE r.person_id = p_drop AND r.deleted_at IS NULL;
@@ -190,13 +197,23 @@ BEGIN
   UPDATE reg.person_secret k SET identity_id = d.identity_id FROM reg.person_secret d
    WHERE k.person_id = p_keep AND d.person_id = p_drop AND k.identity_id IS NULL AND d.identity_id IS NOT NULL;
   UPDATE reg.person p SET deleted_at = transaction_timestamp(), conflict_open = false WHERE p.id = p_drop;
-  UPDATE sync.id_alias a SET canonical = p_keep WHERE a.canonical = p_drop;
-  INSERT INTO sync.id_alias (alias, canonical, kind) VALUES (p_drop, p_keep, 'resident') ON CONFLICT (alias) DO UPDATE SET canonical = excluded.canonical;
-  UPDATE sync.file_link l SET entity_id = p_keep WHERE l.entity_id = p_drop AND l.kind = 'resident' AND NOT EXISTS (
+  UPDATE sync.id_alias a SET canonical = p_keep, merged = true WHERE a.canonical = p_drop;
+  INSERT INTO sync.id_alias (alias, canonical, kind, merged) VALUES (p_drop, p_keep, 'resident', true)
+    ON CONFLICT (alias) DO UPDATE SET canonical = excluded.canonical, merged = true;
+  SELECT p.grid_id, p.subdistrict_id INTO home FROM reg.person p WHERE p.id = p_keep;
+  UPDATE sync.file_link l SET entity_id = p_keep, grid_id = home.grid_id, subdistrict_id = home.subdistrict_id
+   WHERE l.entity_id = p_drop AND l.kind = 'resident' AND NOT EXISTS (
     SELECT FROM sync.file_link o WHERE (o.file_id, o.kind, o.entity_id, o.linked_by) = (l.file_id, l.kind, p_keep, l.linked_by));
-  UPDATE sync.conflict c SET entity_id = p_keep WHERE c.entity_id = p_drop AND c.state = 'open' AND c.code <> 'same-person';
-  GET DIAGNOSTICS left_over = ROW_COUNT;
-  IF left_over > 0 THEN UPDATE reg.person p SET conflict_open = true WHERE p.id = p_keep AND NOT p.conflict_open; END IF;
+  UPDATE sync.conflict c SET entity_id = p_keep, grid_id = home.grid_id, subdistrict_id = home.subdistrict_id,
+      yours = CASE c.code WHEN 'same-person' THEN jsonb_build_object('resident_id', p_keep) ELSE c.yours END
+   WHERE c.entity_id = p_drop AND c.state = 'open' AND c.id <> p_hint;
+  UPDATE sync.conflict c SET theirs = jsonb_build_object('resident_id', p_keep)
+   WHERE c.code = 'same-person' AND c.state = 'open' AND c.id <> p_hint AND c.theirs ->> 'resident_id' = p_drop::text;
+  UPDATE sync.conflict c SET state = 'resolved', resolved_by = sec.actor(), resolved_at = clock_timestamp(),
+      resolution = jsonb_build_object('take', 'merge', 'with', p_hint)
+   WHERE c.entity_id = p_keep AND c.code = 'same-person' AND c.state = 'open' AND c.id <> p_hint AND c.theirs ->> 'resident_id' = p_keep::text;
+  waits := EXISTS (SELECT FROM sync.conflict c WHERE c.entity_id = p_keep AND c.state = 'open');
+  UPDATE reg.person p SET conflict_open = waits WHERE p.id = p_keep AND p.conflict_open <> waits;
   RETURN (SELECT p.version FROM reg.person p WHERE p.id = p_keep);
 END $$;
 -- Somebody has looked after a dead letter that he sees, or that he sent.
@@ -220,9 +237,9 @@ BEGIN
     RETURNING n.version INTO made;
   RETURN made;
 END $$;
-REVOKE ALL ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid, uuid),
+REVOKE ALL ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid),
   sec.letter_close(uuid, text), sec.policy_set(text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid, uuid),
+GRANT EXECUTE ON FUNCTION sec.conflict_hold(uuid), sec.conflict_close(uuid, jsonb, text, bytea), sec.residents_merge(uuid),
   sec.letter_close(uuid, text) TO app_field, app_subdistrict, app_district;
 GRANT EXECUTE ON FUNCTION sec.policy_set(text, text, text) TO app_district;
 """
@@ -312,7 +329,7 @@ def downgrade() -> None:
     op.execute(SEALED.format(letters="", branch=""))
     op.execute("""
         DROP FUNCTION sec.policy_set(text, text, text); DROP FUNCTION sec.letter_close(uuid, text);
-        DROP FUNCTION sec.residents_merge(uuid, uuid); DROP FUNCTION sec.conflict_close(uuid, jsonb, text, bytea); DROP FUNCTION sec.conflict_hold(uuid);
+        DROP FUNCTION sec.residents_merge(uuid); DROP FUNCTION sec.conflict_close(uuid, jsonb, text, bytea); DROP FUNCTION sec.conflict_hold(uuid);
         DROP FUNCTION sec.residents_make(uuid[], int[], bytea[], smallint, text[], text[], int[], text[], bytea[], text[], text[], boolean[]);
         DROP FUNCTION sec.residents_claim(uuid[], bytea[], bytea[], smallint); DROP FUNCTION sec.own_versions(uuid, uuid[]);
         DROP FUNCTION sec.push_close(uuid, bigint[], uuid[], bytea[], text[], uuid[], int[], text[], text[], timestamptz[], timestamptz[], bytea[], smallint, jsonb, bigint, text, int);

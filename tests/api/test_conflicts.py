@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from gridmgmt.registers.masks import mask_number
 from tests.api.conftest import LogIn
+from tests.api.deciding import decide
 from tests.drawn import Drawn
 from tests.places import SPARE_NUMBER
 from tests.pushing import Pusher, rows
@@ -28,10 +29,6 @@ def collide(hand: Pusher, office: TestClient, use: str = "shop") -> dict[str, An
     home = hand.drawn.places.units["tower-102"]
     office.patch(f"/v1/units/{home}", json={"use": "office"}, headers={"If-Match": "*"})
     return dict(hand.results(hand.update("unit", home, 1, use=use))[0])
-
-
-def decide(client: TestClient, conflict: object, key: str = "k1", **body: Any) -> Any:
-    return client.post(f"/v1/sync/conflicts/{conflict}/resolve", json=body, headers={"Idempotency-Key": key})
 
 
 def test_conflict_is_not_for_strangers(hand: Pusher, office: TestClient, log_in: LogIn) -> None:
@@ -122,8 +119,9 @@ def test_two_records_of_one_person_are_merged_by_the_office_only(hand: Pusher, o
     assert rows(hand.drawn, "SELECT person_id FROM reg.residence WHERE id = %s", lived) == [(zhang,)]
     assert rows(hand.drawn, "SELECT entity_id FROM sync.file_link") == [(zhang,)]
     assert rows(hand.drawn, "SELECT deleted_at IS NOT NULL FROM reg.person WHERE id = %s", told["id"]) == [(True,)]
-    assert hand.statuses(hand.update("resident", told["id"], 1, registration="lodging")) == ["applied"]
-    assert rows(hand.drawn, "SELECT registration FROM reg.person WHERE id = %s", zhang) == [("lodging",)]
+    (late,) = hand.results(hand.update("resident", told["id"], 1, phone="13912345678"))
+    assert (late["status"], late["id"]) == ("merged", str(zhang))
+    assert rows(hand.drawn, "SELECT phone_mask FROM reg.person WHERE id = %s", zhang) == [("139****5678",)]
 
 
 def test_two_namesakes_are_told_apart(hand: Pusher, office: TestClient) -> None:

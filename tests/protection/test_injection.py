@@ -163,7 +163,7 @@ MINE = {
     "sec.person_by_number('', 'a', 'b')": {"field", "subdistrict", "district"},
     "sec.relocate_person(gen_random_uuid(), 1, '')": {"field", "subdistrict", "district"},
     "sec.end_residence(gen_random_uuid(), '2020-01-01')": {"field", "subdistrict", "district"},
-    "sec.relocate_building(gen_random_uuid(), 1, NULL, '', 0, 0)": {"field", "subdistrict", "district"},
+    "sec.relocate_building(gen_random_uuid(), 1, NULL, NULL, '', 0, 0)": {"field", "subdistrict", "district"},
     "sec.quota_left('reveal')": {"field", "subdistrict", "district"},
     "sec.person_phone(gen_random_uuid(), '', 1::smallint)": {"field", "subdistrict", "district", "loader"},
     "sec.people_known('{}')": {"loader"},

@@ -29,15 +29,16 @@ REST: Final = (
     + " WHERE e.id = %(id)s::uuid RETURNING e.version"
 )
 RELOCATE: Final = (
-    "SELECT sec.relocate_building(%(id)s::uuid, %(version)s::int, %(entrance)s::public.geometry, %(datum)s::text, %(source_x)s::float8,"
-    " %(source_y)s::float8)"
+    "SELECT sec.relocate_building(%(id)s::uuid, %(version)s::int, %(entrance)s::public.geometry, %(footprint)s::public.geometry,"
+    " %(datum)s::text, %(source_x)s::float8, %(source_y)s::float8)"
 )
 
 
 def relocate(line: Line, write: Write) -> None:
     """Move a building wherever its new entrance lies, perhaps out of the worker's sight; what else changed is written before."""
     placed = {name: write.columns[name] for name in ("entrance", "datum", "source_x", "source_y")}
-    rest = {name: value for name, value in write.columns.items() if name not in {*placed, "footprint"}}
+    placed["footprint"] = write.columns.get("footprint", write.row.values["footprint"])
+    rest = {name: value for name, value in write.columns.items() if name not in placed}
     if rest:
         ((write.row.version,),) = line.rows(REST, {"id": write.row.id, **dict.fromkeys(CHANGEABLE), **rest, "named": list(rest)})
     ((said,),) = line.rows(RELOCATE, {"id": write.row.id, "version": write.row.version, **placed})
@@ -69,7 +70,7 @@ def _create(values: Values, _item: Item, around: Surroundings) -> Columns:
 
 
 def _change(wanted: Values, _row: Row, _around: Surroundings) -> Columns:
-    return _placed({"footprint": None} | dict(wanted)) if "entrance" in wanted else dict(wanted)
+    return _placed(dict(wanted)) if "entrance" in wanted else dict(wanted)
 
 
 def _placed(values: Columns) -> Columns:
@@ -124,4 +125,5 @@ BUILDING: Final = Writer(
     read=_read,
     change=_change,
     told=_told,
+    falls={"entrance": "footprint"},
 )  # fmt: skip

@@ -143,6 +143,8 @@ class Writer(Referred):
     after: Callable[[Line, Sequence[Write], Surroundings], None] = nothing
     insert: Callable[[Line, Sequence[Write], Surroundings], Sequence[tuple[Any, ...]]] | None = None
     """Writes new rows another way than by INSERT; gives id, version, grid and subdistrict of those written."""
+    falls: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Fields whose new value takes that of another away, unless a correction names both."""
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     """Columns whose field has another name."""
 

@@ -98,6 +98,30 @@ def test_what_is_built_on_a_conflict_has_not_read_more_than_it(drawn: Drawn, han
     assert rows(drawn, "SELECT use, room FROM reg.unit WHERE id = %s", home) == [("office", "y")]
 
 
+def test_what_is_built_on_an_answer_that_is_kept_no_more_may_collide_with_everything(drawn: Drawn, hand: Pusher) -> None:
+    home, other = drawn.places.units["tower-102"], drawn.places.units["tower-101"]
+    office(drawn, units, "tower-102", use="office")
+    office(drawn, units, "tower-101", use="office")
+    sent = [hand.update("unit", home, 1, room="x"), hand.update("unit", other, 1, use="shop", room="x")]
+    assert hand.statuses(*sent) == ["merged", "conflict"]
+    assert hand.statuses(hand.update("unit", home, 3, floor=3)) == ["applied"]
+    with psycopg.connect(drawn.address.conninfo("postgres"), autocommit=True) as superuser:
+        superuser.execute("UPDATE sync.mutation SET result = NULL")
+    late = [(home, 1, "shop"), (other, 2, "plant"), (home, 3, "shop")]
+    assert hand.statuses(*(hand.update("unit", one, after=seq, use=use) for one, seq, use in late)) == ["conflict", "conflict", "applied"]
+
+
+def test_what_is_built_on_a_word_about_a_struck_out_row_has_not_read_more_than_it(drawn: Drawn, hand: Pusher) -> None:
+    lived, other = drawn.places.residences["li-before"], Pusher.of(drawn)
+    office(drawn, residences, "li-before", basis="dormitory")
+    strike(drawn, residences, "li-before")
+    (told,) = hand.results(hand.update("residence", lived, 1, declared_by="landlord"))
+    restored = {**other.update("residence", lived, 3, declared_by="landlord"), "resolves": told["conflict_id"]}
+    assert other.statuses(restored) == ["applied"]
+    assert hand.statuses(hand.update("residence", lived, after=1, basis="own")) == ["conflict"]
+    assert rows(drawn, "SELECT basis FROM reg.residence WHERE id = %s", lived) == [("dormitory",)]
+
+
 def test_change_without_base_may_collide_with_everything(drawn: Drawn, hand: Pusher) -> None:
     home = drawn.places.units["tower-102"]
     assert hand.statuses(hand.update("unit", home, use="shop"), hand.update("unit", home, use="residential")) == ["conflict", "noop"]
