@@ -80,9 +80,7 @@ def _send(store: Store, transport: Transport, photo: str) -> None:
         headers = {"Upload-Offset": str(offset), "Upload-Checksum": f"sha256 {digest}", "Content-Type": "application/offset+octet-stream"}
         try:
             with _final(ENDED):
-                told = identity.call(
-                    store, transport, "PATCH", f"/v1/files/{photo}", body=piece, headers=SPEAKS | headers, number=OFFSET
-                )
+                told = identity.call(store, transport, "PATCH", f"/v1/files/{photo}", body=piece, headers=SPEAKS | headers, number=OFFSET)
         except RefusedError as refusal:
             if refusal.slug not in {"offset-mismatch", "checksum-mismatch"}:
                 raise

@@ -133,8 +133,8 @@ class Handheld:
             meeting.lost = str(error)
 
     def _send_photos(self) -> RefusedError | UnreachableError | None:
-        """Send photos. What keeps them here, unless it is about the device, is told at the end of the meeting: a store of files that is down
-        is no reason to keep the rows of a grid that was lost.
+        """Send photos. What keeps them here, unless it is about the device, is told at the end of the meeting: a store of files that is
+        down is no reason to keep the rows of a grid that was lost.
         """
         try:
             photos.send(self.store, self.transport)

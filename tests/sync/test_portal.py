@@ -33,7 +33,7 @@ class Portal(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_HEAD = do_PATCH = answer  # noqa: N815 -- names of the library's
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the library's
         """Nothing."""
 
 
