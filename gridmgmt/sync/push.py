@@ -102,7 +102,7 @@ def _known(items: Sequence[Item], opened: Opened, device: uuid.UUID) -> tuple[di
         if stored is None or stored["hash"] != item.req_hash.hex():
             error = ConflictError("the number was used for another mutation", field="seq", slug="seq-reused")
             item.mutation_id = letter_id(device, item)  # each of several under one number is kept, and a repetition once
-            outcome = rejected(item, error, grid_id=min(opened.grids, default=None))
+            outcome = rejected(item, error, grid_id=item.scope_id if item.scope_id in opened.grids else None)
             outcome.incident = "seq-reused"
             reused.append(outcome)
         else:

@@ -109,6 +109,24 @@ def test_repetition_shows_no_row_of_a_grid_that_is_not_the_workers_any_more(draw
     assert rows(drawn, "SELECT count(*) FROM sync.mutation WHERE result::text LIKE '%%李小兰%%'") == [(0,)]
 
 
+def test_letter_about_what_the_worker_does_not_see_lies_in_no_queue_of_his_grids(drawn: Drawn, hand: Pusher) -> None:
+    away, east = drawn.places.grids["south-east"], drawn.places.people["east"]
+    known, room = drawn.places.people["li"], drawn.places.units["tower-101"]
+    named = {**hand.update("resident", east, 1, name="赵敏"), "scope_id": away}
+    batch = [
+        named,
+        hand.update("resident", east, 1, name="赵敏"),
+        {**hand.update("resident", east, 1, name="赵敏"), "colour": "red"},
+        {**hand.update("resident", known, 1, name="李"), "colour": "red"},
+        hand.create("residence", resident_id=east, unit_id=room, valid_from="2026-01-01"),
+    ]
+    assert {result["status"] for result in hand.results(*batch, {**named, "seq": 6, "mutation_id": str(uuid.uuid4())})} == {"rejected"}
+    assert {result["status"] for result in hand.results({**named, "set": {"name": "周"}})} == {"rejected"}
+    here = drawn.places.grids["south-west"]
+    told = rows(drawn, "SELECT client_seq, grid_id FROM sync.dead_letter ORDER BY client_seq, grid_id")
+    assert told == [(1, None), (1, None), (2, None), (3, None), (4, here), (5, here), (6, None)]
+
+
 def test_repetition_shows_the_row_as_it_is_now(drawn: Drawn, hand: Pusher) -> None:
     office(drawn, units, "tower-102", use="office")
     item = hand.update("unit", drawn.places.units["tower-102"], 1, use="shop")
