@@ -166,8 +166,11 @@ def test_repetition_with_something_new_behind_takes_the_new(hand: Pusher) -> Non
 def test_number_used_twice_is_an_incident(drawn: Drawn, hand: Pusher) -> None:
     made = unit(hand)
     hand.push(made)
-    assert hand.statuses({**made, "set": {**made["set"], "room": "z"}}) == ["seq-reused"]
-    assert rows(drawn, "SELECT code FROM sync.incident") == [("seq-reused",)]
+    for room in ("z", "z", "y"):  # a repetition is no other one
+        assert hand.statuses({**made, "set": {**made["set"], "room": room}}) == ["seq-reused"]
+    incidents = rows(drawn, "SELECT code, detail->>'letter' FROM sync.incident ORDER BY at")
+    assert incidents == rows(drawn, "SELECT 'seq-reused', mutation_id::text FROM sync.dead_letter ORDER BY created_at")
+    assert len(incidents) == 2
     assert rows(drawn, "SELECT room FROM reg.unit WHERE id = %s", made["id"]) == [("901",)]
 
 
