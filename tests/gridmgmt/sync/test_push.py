@@ -200,6 +200,15 @@ def test_hidden_id_and_hidden_parent_are_refused(drawn: Drawn, hand: Pusher) -> 
     assert hand.statuses(taken, parent, lived) == ["id-taken", "unknown-reference", "unknown-reference"]
 
 
+def test_same_creation_that_left_something_to_the_register_writes_nothing(drawn: Drawn, hand: Pusher) -> None:
+    home = drawn.places.units["tower-102"]
+    said: dict[str, Any] = {"unit_id": home, "rent": {"amount": 10}, "valid_from": "2026-01-01", "valid_to": "2026-02-01"}
+    made = hand.create("lease", **said, number=None, area_basis_m2=None)
+    again = hand.create("lease", made["id"], **said, number=None, area_basis_m2=None)
+    assert hand.statuses(made, again, hand.create("lease", made["id"], **said, number="N1")) == ["applied", "noop", "id-taken"]
+    assert hand.statuses(hand.create("lease", made["id"], **said, number=None, area_basis_m2=None)) == ["noop"]
+
+
 def test_same_creation_under_another_number_writes_nothing(drawn: Drawn, hand: Pusher) -> None:
     made = unit(hand)
     again = unit(hand) | {"id": made["id"]}
