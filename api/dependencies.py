@@ -28,6 +28,7 @@ from gridmgmt.security.tokens import Tokens
 from gridmgmt.settings import Settings
 from gridmgmt.sync.cursors import FeedCursors
 from gridmgmt.sync.pokes import Pokes
+from gridmgmt.sync.standing import require_active
 from gridmgmt.sync.stored import Stored
 
 
@@ -101,19 +102,29 @@ SealerDep = Annotated[Sealer, Depends(_sealer)]
 """Seals and opens identity numbers and phones."""
 
 
-async def _caller(request: Request, parts: PartsDep) -> Actor:
+async def _bearer(request: Request, parts: PartsDep) -> Actor:
     actor = await caller(request, parts.database, parts.tokens, parts.rates, parts.limits)
     request.state.actor = actor
     return actor
 
 
+BearerDep = Annotated[Actor, Depends(_bearer)]
+"""Who asks, or PUBLIC, however the handheld stands: for the routes that look at that themselves (api/device_access.py)."""
+
+
+async def _caller(request: Request, actor: BearerDep, database: DatabaseDep) -> Actor:
+    if not getattr(request.state, "hands_in", False):
+        await require_active(database, actor)
+    return actor
+
+
 CallerDep = Annotated[Actor, Depends(_caller)]
-"""Who asks, or PUBLIC: for what anonymous callers may see too. A wrong token or key is refused all the same."""
+"""Who asks, or PUBLIC: for what anonymous callers may see too. A wrong token or key is refused all the same, and so is a
+handheld that gets nothing more, unless the route said that files are handed in (api/tus.py)."""
 
 
 async def _actor(actor: CallerDep) -> Actor:
-    if actor is PUBLIC:
-        raise UnauthenticatedError("log in first: POST /v1/auth/token gives a bearer token")
+    require_known(actor)
     return actor
 
 
@@ -142,6 +153,12 @@ ReadSessionDep = Annotated[Session, Depends(_read_session, scope="function")]
 """The same, READ ONLY: for GETs of data that are not personal."""
 OpenSessionDep = Annotated[Session, Depends(_open_session, scope="function")]
 """The same for whoever asks, also without an account: for what was published."""
+
+
+def require_known(actor: Actor) -> None:
+    """Raises UnauthenticatedError for anonymous callers."""
+    if actor is PUBLIC:
+        raise UnauthenticatedError("log in first: POST /v1/auth/token gives a bearer token")
 
 
 def allow(*roles: str) -> Callable[[Actor], Awaitable[None]]:

@@ -7,12 +7,12 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Header
 
-from api.dependencies import ActorDep, DatabaseDep, SettingsDep
+from api.dependencies import BearerDep, DatabaseDep, SettingsDep, require_known
 from api.problems import RequestError
 from gridmgmt.database import Actor
 from gridmgmt.errors import ForbiddenError
 from gridmgmt.sync.kinds import OLDEST_SCHEMA, SCHEMA
-from gridmgmt.sync.standing import require_standing
+from gridmgmt.sync.standing import draining, require_standing
 
 DEVICE_PROBLEMS: Final = ("unauthenticated", "forbidden", "device-revoked", "schema-too-old")
 """What every route with these dependencies may answer; those with `ActiveDeviceDep` answer `device-draining` too."""
@@ -30,10 +30,11 @@ class Handheld:
 
 
 async def _device(
-    actor: ActorDep,
+    actor: BearerDep,
     database: DatabaseDep,
     x_device_id: Annotated[str | None, Header(description="Id of the device, as in its token")] = None,
 ) -> Handheld:
+    require_known(actor)
     if not actor.device:
         raise ForbiddenError("this is for handhelds: the token belongs to none")
     if x_device_id is None:
@@ -50,7 +51,7 @@ DeviceDep = Annotated[Handheld, Depends(_device)]
 
 async def _active(device: DeviceDep) -> Handheld:
     if device.draining:
-        raise ForbiddenError("this handheld hands in what it holds and gets nothing more", slug="device-draining", wipe=True)
+        raise draining()
     return device
 
 

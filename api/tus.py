@@ -37,7 +37,7 @@ PATIENCE: Final = 30.0
 
 
 class TusRoute(PersonalRoute):
-    """A route whose every answer, refusals too, says which version is spoken."""
+    """A route whose every answer, refusals too, says which version is spoken. All but reading a file is handing it in."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and say so."""
@@ -47,6 +47,7 @@ class TusRoute(PersonalRoute):
                 message["headers"] = [*message.get("headers", ()), (b"tus-resumable", VERSION.encode())]
             await send(message)
 
+        scope["state"]["hands_in"] = scope["method"] != "GET" or scope["state"]["head"]
         await super().handle(scope, receive, saying)
 
 

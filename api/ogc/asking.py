@@ -28,6 +28,7 @@ from gridmgmt.database import Actor
 from gridmgmt.errors import DistrictError, ForbiddenError, InvalidError
 from gridmgmt.layers import find_layer
 from gridmgmt.layers.layer import Layer
+from gridmgmt.sync.standing import require_active
 
 Value = TypeVar("Value")
 
@@ -152,6 +153,7 @@ def route(
         given = _parameters(request)
         actor = await caller(request, parts.database, parts.tokens, parts.rates, parts.limits, keys_write=True)
         request.state.actor = actor
+        await require_active(parts.database, actor)
         asked = Asked(request, parts, actor, given)
         if request.method == "GET":
             if parameters is not None:

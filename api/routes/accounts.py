@@ -13,7 +13,7 @@ from api.schemas.accounts import Me, TraceShown
 from api.schemas.base import Int8, Listing, Moment
 from gridmgmt.security import accounts, audit
 
-router = APIRouter(prefix="/v1", tags=["accounts"], route_class=DistrictRoute, responses=declares("unauthenticated"))
+router = APIRouter(prefix="/v1", tags=["accounts"], route_class=DistrictRoute, responses=declares("unauthenticated", "device-draining"))
 
 Word = Annotated[str | None, Query(max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")]
 

@@ -20,7 +20,7 @@ router = APIRouter(
     prefix="/v1/areas",
     tags=["area"],
     route_class=DistrictRoute,
-    responses=declares("unauthenticated", "invalid-value", "too-large", "unsupported-media-type"),
+    responses=declares("unauthenticated", "device-draining", "invalid-value", "too-large", "unsupported-media-type"),
 )
 WRITERS = [Depends(allow("district"))]
 NEW = declares("forbidden", "code-taken", "unknown-reference", "conflict")

@@ -47,7 +47,10 @@ from gridmgmt.reports.wording import Language
 from gridmgmt.security import audit
 
 router = APIRouter(
-    prefix="/v1/rents", tags=["rents"], route_class=DistrictRoute, responses=declares("unauthenticated", "invalid-value", "not-found")
+    prefix="/v1/rents",
+    tags=["rents"],
+    route_class=DistrictRoute,
+    responses=declares("unauthenticated", "device-draining", "invalid-value", "not-found"),
 )
 OFFICE = [Depends(allow("district"))]
 STEP = declares(

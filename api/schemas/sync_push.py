@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from api.problems import KINDS, RequestError
-from api.schemas.base import Answer, Body, EntityId, Int4, Int8, Moment, Name
+from api.schemas.base import Answer, AnyMoment, Body, EntityId, Int4, Int8, Moment, Name
 from api.schemas.sync_kinds import SHAPES
 from gridmgmt.errors import DistrictError, InvalidError
 from gridmgmt.sync.clocks import Capture
@@ -29,7 +29,7 @@ class Push(Body):
 
     device_id: EntityId
     batch_id: EntityId
-    sent_at_device: Moment
+    sent_at_device: AnyMoment
     boot_id: Word | None = None
     mono_ms: Int8 | None = None
     app_version: Name | None = None
@@ -52,7 +52,7 @@ class Mutation(Body):
     kind: str = Field(max_length=LONGEST_KIND)
     id: EntityId
     scope_id: Int4 | None = None
-    captured_at: Moment | None = None
+    captured_at: AnyMoment | None = None
     mono_ms: Int8 | None = None
     boot_id: Word | None = None
     base: Base | None = None

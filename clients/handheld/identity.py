@@ -65,16 +65,23 @@ def enrol(store: Store, transport: Transport, code: str, *, label: str) -> None:
 
 
 def call(
-    store: Store, transport: Transport, method: str, path: str, *, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
+    store: Store,
+    transport: Transport,
+    method: str,
+    path: str,
+    *,
+    body: str | bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    number: str | None = None,
 ) -> Answer:
-    """One request as the device. A token that ended is renewed once.
+    """One request as the device. A token that ended is renewed once. `number` is the header that the answer must have.
 
     Raises RefusedError, UnreachableError, and WipedError after the order to wipe was carried out.
     """
     require_unwiped(store)
     for fresh in (False, True):
         try:
-            answer = transport.send(method, path, body=body, headers=known(store) | dict(headers or {}))
+            answer = transport.send(method, path, body=body, headers=known(store) | dict(headers or {}), number=number)
         except RefusedError as refusal:
             if refusal.status == 401 and not fresh:
                 refresh(store, transport)

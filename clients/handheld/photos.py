@@ -16,6 +16,8 @@ from clients.handheld.store import Store
 from clients.handheld.transport import RefusedError, Transport
 
 PIECE: Final = 512 * 1024
+OFFSET: Final = "upload-offset"
+"""The header that says how far the server has a photo."""
 SPEAKS: Final = {"Tus-Resumable": "1.0.0"}
 BEGUN: Final = frozenset({"id-taken", "too-large", "invalid-value"})
 ENDED: Final = frozenset({"file-refused"})
@@ -41,7 +43,7 @@ def attach(store: Store, clock: Clock, kind: str, entity: str, content: bytes, *
 def send(store: Store, transport: Transport) -> int:
     """Send what waits; how many photos came to their end. One that is refused for good is kept with the reason and stops no other.
 
-    Raises RefusedError for what is about the device and not about a photo, and UnreachableError; all photos are kept then.
+    Raises RefusedError for what is not about one photo, and UnreachableError; those that did not come to their end are kept then.
     """
     done = 0
     for (photo,) in store.all("SELECT id FROM photo WHERE refused IS NULL ORDER BY id"):
@@ -70,21 +72,21 @@ def _send(store: Store, transport: Transport, photo: str) -> None:
         metadata = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
         headers = SPEAKS | {"Upload-Length": str(len(content)), "Upload-Metadata": metadata}
         with _final(BEGUN):
-            told = identity.call(store, transport, "POST", "/v1/files", headers=headers)
-        offset = int(told.headers["upload-offset"])
+            told = identity.call(store, transport, "POST", "/v1/files", headers=headers, number=OFFSET)
+        offset = int(told.headers[OFFSET])
     while offset < len(content):
         piece = content[offset : offset + PIECE]
         digest = base64.b64encode(hashlib.sha256(piece).digest()).decode()
         headers = {"Upload-Offset": str(offset), "Upload-Checksum": f"sha256 {digest}", "Content-Type": "application/offset+octet-stream"}
         try:
             with _final(ENDED):
-                told = identity.call(store, transport, "PATCH", f"/v1/files/{photo}", body=piece, headers=SPEAKS | headers)
+                told = identity.call(store, transport, "PATCH", f"/v1/files/{photo}", body=piece, headers=SPEAKS | headers, number=OFFSET)
         except RefusedError as refusal:
             if refusal.slug not in {"offset-mismatch", "checksum-mismatch"}:
                 raise
             offset = _offset(store, transport, photo) or 0  # the answer about a piece was lost, or the piece was
         else:
-            offset = int(told.headers["upload-offset"])
+            offset = int(told.headers[OFFSET])
 
 
 @contextmanager
@@ -104,9 +106,9 @@ def _offset(store: Store, transport: Transport, photo: str) -> int | None:
     A refusal of HEAD has no body that says why: where it may be about the device, the next request is answered with one.
     """
     try:
-        told = identity.call(store, transport, "HEAD", f"/v1/files/{photo}", headers=SPEAKS)
+        told = identity.call(store, transport, "HEAD", f"/v1/files/{photo}", headers=SPEAKS, number=OFFSET)
     except RefusedError as refusal:
         if refusal.status in {403, 404, 410}:
             return None
         raise
-    return int(told.headers["upload-offset"])
+    return int(told.headers[OFFSET])

@@ -13,7 +13,7 @@ from clients.handheld.clock import Clock, SystemClock
 from clients.handheld.outbox import Letter, SequenceLostError
 from clients.handheld.rows import Json, apply_item, checksum, forget_scope
 from clients.handheld.store import Store
-from clients.handheld.transport import RefusedError, Transport
+from clients.handheld.transport import RefusedError, Transport, UnreachableError
 
 PAGE: Final = 500
 TOGETHER: Final = 50
@@ -52,7 +52,7 @@ class Handheld:
             raise identity.WipedError("the server ordered this device wiped")
         self.bootstrap()
         self._push_or_tell(meeting)
-        photos.send(self.store, self.transport)
+        trouble = self._send_photos()
         if self.store.get("state") == "draining":
             self._end(meeting)
             return meeting
@@ -66,6 +66,8 @@ class Handheld:
         self._leave(meeting)
         with self.store.transaction():
             outbox.prune(self.store, now=float(self.store.get("server_time") or 0))
+        if trouble is not None:
+            raise trouble
         return meeting
 
     def bootstrap(self) -> None:
@@ -129,6 +131,20 @@ class Handheld:
             self.push(meeting)
         except SequenceLostError as error:
             meeting.lost = str(error)
+
+    def _send_photos(self) -> RefusedError | UnreachableError | None:
+        """Send photos. What keeps them here, unless it is about the device, is told at the end of the meeting: a store of files that is
+        down is no reason to keep the rows of a grid that was lost.
+        """
+        try:
+            photos.send(self.store, self.transport)
+        except UnreachableError as trouble:
+            return trouble
+        except RefusedError as refusal:
+            if refusal.status in {401, 403}:
+                raise
+            return refusal
+        return None
 
     def _compare_numbers(self) -> None:
         """In another history of the server: ask how far it knows this device; what it does not know is sent by the new rules."""

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -32,6 +33,10 @@ AHEAD: Final = 65_536
 
 class UnreachableError(Exception):
     """No answer after all attempts."""
+
+
+class ForeignError(Exception):
+    """An answer that is not of the server's making: of a network that wants somebody to log in first, say."""
 
 
 @dataclass
@@ -77,15 +82,28 @@ class Transport:
     draw: Callable[[], float] = field(default=random.SystemRandom().random)
     _kept: http.client.HTTPConnection | None = None
 
-    def send(self, method: str, path: str, *, body: str | bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """The answer, after as many attempts as are worth it. Raises RefusedError for a problem, UnreachableError for silence."""
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        number: str | None = None,
+    ) -> Answer:
+        """The answer, after as many attempts as are worth it: a JSON object or nothing, or where `number` is given, a header of that name.
+
+        Raises RefusedError for a problem, UnreachableError for silence and for answers of somebody else.
+        """
         failure: object = "never tried"
         for attempt in range(self.attempts):
             try:
                 response = self._ask(method, path, body, headers or {})
                 answer = Answer(response.status, _lower(response), _unpacked(response.read(), response.getheader("Content-Encoding")))
                 problem = _problem(answer)
-            except (*CUT, json.JSONDecodeError, UnicodeDecodeError) as error:
+                if problem is None:
+                    _require_ours(answer, number)
+            except (*CUT, ForeignError, json.JSONDecodeError, UnicodeDecodeError) as error:
                 self.close()
                 failure, least = error, 0.0
             else:
@@ -110,7 +128,7 @@ class Transport:
                 problem = _problem(Answer(response.status, _lower(response), _unpacked(raw, response.getheader("Content-Encoding"))))
                 raise problem or UnreachableError(f"GET {path}: {response.status}")
             yield _lines(response)
-        except (*CUT, json.JSONDecodeError) as error:
+        except (*CUT, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise UnreachableError(f"GET {path}: {error!r}") from error
         finally:
             self.close()
@@ -170,6 +188,12 @@ def _problem(answer: Answer) -> RefusedError | None:
         return None
     told = (answer.json() or {}) if answer.headers.get("content-type", "").startswith("application/problem+json") else {}
     return RefusedError(answer.status, told)
+
+
+def _require_ours(answer: Answer, number: str | None) -> None:
+    ours = isinstance(answer.json(), dict | NoneType) if number is None else answer.headers.get(number, "").isdecimal()
+    if not ours or answer.status >= 300:
+        raise ForeignError(f"{answer.status}, and not what the server answers")
 
 
 def _seconds(text: str | None) -> float:

@@ -27,9 +27,12 @@ from gridmgmt.security.context import signer
 from gridmgmt.security.keys import Keys, KeysError, load_keys
 from gridmgmt.settings import Address, Settings
 from gridmgmt.sync.figures import LONGEST_LAG
+from gridmgmt.sync.kinds import KINDS
 from gridmgmt.sync.stored import Stored
 
 LOOKER: Final = "reg_deploy"
+CROWDED: Final = 10_000
+"""Rows of a grid, of every kind that handhelds hold, above which its first synchronisation takes too long in the field."""
 LEAST_FREE: Final = 1024  # MiB
 MOST_APART: Final = 5.0  # seconds; a signed context lives 30
 LOG_INS: Final = ("reg_dump_reader", *(f"api_{name}" for name in CLASSES))
@@ -64,6 +67,7 @@ def examine(settings: Settings, *, now: Callable[[], float] = time.time) -> list
                 done.append(_clock(connection, now))
                 if all(check.ok for check in done if check.name == "migrations"):
                     done.append(_jobs(connection, datetime.fromtimestamp(now(), UTC)))
+                    done.append(_crowded(connection))
                 if all(check.ok for check in done if check.name == "log-ins"):
                     done.append(_context(settings, place))
     except (OperatorError, ClusterError, psycopg.Error) as error:
@@ -212,6 +216,21 @@ def _feed(connection: Connection) -> Check:
         return Check("feed", ok=True, found=f"changes wait {lag:.0f} s for the handhelds")
     mend = "end who writes without committing: SELECT pid, usename, state, xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL"
     return Check("feed", ok=False, found=f"changes wait {lag:.0f} s for a transaction that is still open", mend=mend)
+
+
+def _crowded(connection: Connection) -> Check:
+    """Whether each grid is small enough for a handheld, which begins by taking all that lives in it."""
+    living = "SELECT grid_id FROM {} WHERE deleted_at IS NULL"
+    rows = " UNION ALL ".join(living.format(kind.table.fullname) for kind in KINDS.values())
+    crowded = _column(
+        connection,
+        "SELECT g.code || ': ' || r.many FROM reg.grid g JOIN"  # noqa: S608 -- names of ours
+        f" (SELECT grid_id, count(*) AS many FROM ({rows}) a GROUP BY 1) r ON r.grid_id = g.id WHERE r.many > {CROWDED} ORDER BY 1",
+    )
+    if not crowded:
+        return Check("grids", ok=True, found=f"none has more than {CROWDED} rows")
+    found = f"with more than {CROWDED} rows: {_some(crowded)}"
+    return Check("grids", ok=False, found=found, mend="divide them: handhelds take a grid as a whole")
 
 
 def _sealed(connection: Connection, settings: Settings) -> Check:

@@ -54,10 +54,10 @@ def correct(sending: Sending, capture: Capture) -> Corrected:
         return Corrected(_before(sending.received_at, passed), flagged=wrong)
     if capture.at is None:
         return Corrected(None, flagged=wrong)
-    shifted = capture.at + sending.skew
-    if shifted > sending.received_at:
+    if capture.at > sending.sent_at:
         return Corrected(sending.received_at, flagged=True)
-    return Corrected(shifted, flagged=wrong)
+    passed = (sending.sent_at - capture.at) // dt.timedelta(milliseconds=1)
+    return Corrected(_before(sending.received_at, passed), flagged=wrong)
 
 
 def _before(moment: dt.datetime, milliseconds: int) -> dt.datetime:

@@ -145,7 +145,9 @@ def _beside(outcomes: Sequence[Outcome], reused: Sequence[Outcome], letters: Seq
             ],
             "aliases": [{"alias": outcome.item.id, "canonical": outcome.canonical} for outcome in aliases],
             "resolved": [{"id": outcome.resolved, "resolution": {"by": "device", "seq": outcome.item.seq}} for outcome in resolved],
-            "incidents": [{"code": outcome.incident, "detail": {"seq": outcome.item.seq}} for outcome in incidents],
+            "incidents": [
+                {"code": outcome.incident, "detail": {"seq": outcome.item.seq, "letter": outcome.item.mutation_id}} for outcome in incidents
+            ],
             "letters": [
                 {
                     "seq": outcome.item.seq,

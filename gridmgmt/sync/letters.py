@@ -1,12 +1,12 @@
 """Dead letters: mutations that could not be taken, whole and sealed, until somebody has looked after them."""
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-import orjson
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
@@ -53,7 +53,7 @@ def browse(
 def read(session: Session, actor: Actor, sealer: Sealer, mutation: uuid.UUID) -> Opened:
     """One letter, opened. Audited. Raises NotFoundError."""
     letter = _find(session, mutation)
-    body: dict[str, Any] = orjson.loads(sealer.open("dead_letter|body_enc", letter.mutation_id, letter.body_enc))
+    body = _shown(sealer.open("dead_letter|body_enc", letter.mutation_id, letter.body_enc))
     audit.record(session, "read", "letter", mutation, rows=1)
     return Opened(letter, {name: _masked(name, value) for name, value in body.items()})
 
@@ -73,6 +73,12 @@ def _find(session: Session, mutation: uuid.UUID) -> DeadLetter:
     if found is None:
         raise NotFoundError("there is no such letter, or none that you may see")
     return found
+
+
+def _shown(text: str) -> dict[str, Any]:
+    """A body as it came, also one that no database holds. For half a character, which nobody can be told, stands a question mark."""
+    whole = json.dumps(json.loads(text, parse_constant=str), ensure_ascii=False)
+    return json.loads(whole.encode(errors="replace"))
 
 
 def _masked(name: str, value: Any, mask: Mask | None = None) -> Any:

@@ -80,18 +80,18 @@ class _Taker:
                     line, self.batch, opened, self.sealer, self.today, self.actor.account_id, self.demo, aliases=dict(opened.aliases)
                 )
                 outcomes = _piece_by_piece(fresh, scene) if piecewise else _carry(fresh, scene)
-                show_present(outcomes, scene)
                 attach(session, self.actor, outcomes)
+            told |= {outcome.item.seq: outcome.told() for outcome in (*outcomes, *reused)}
+            show_present(line, [(item.kind, told[item.seq]) for item in items], opened.grids)
             close_push(line, self.batch, self.sealer, outcomes, reused)
             detail = {"batch": str(self.batch.batch_id), **Counter(outcome.status for outcome in (*outcomes, *reused))}
             audit.record(session, "push", "sync", self.batch.device, rows=len(outcomes), detail=detail)
-        told |= {outcome.item.seq: outcome.told() for outcome in (*outcomes, *reused)}
         return Pushed(opened.last_seq + len(outcomes), [told[item.seq] for item in items])
 
 
-def _known(items: Sequence[Item], opened: Opened, device: uuid.UUID) -> tuple[dict[int, Mapping[str, Any]], list[Outcome], list[Item]]:
+def _known(items: Sequence[Item], opened: Opened, device: uuid.UUID) -> tuple[dict[int, dict[str, Any]], list[Outcome], list[Item]]:
     """Answers to what was taken before, what stands under a number of something else, and what is new."""
-    told: dict[int, Mapping[str, Any]] = {}
+    told: dict[int, dict[str, Any]] = {}
     reused: list[Outcome] = []
     fresh: list[Item] = []
     for item in items:
@@ -102,7 +102,7 @@ def _known(items: Sequence[Item], opened: Opened, device: uuid.UUID) -> tuple[di
         if stored is None or stored["hash"] != item.req_hash.hex():
             error = ConflictError("the number was used for another mutation", field="seq", slug="seq-reused")
             item.mutation_id = letter_id(device, item)  # each of several under one number is kept, and a repetition once
-            outcome = rejected(item, error, grid_id=min(opened.grids, default=None))
+            outcome = rejected(item, error, grid_id=item.scope_id if item.scope_id in opened.grids else None)
             outcome.incident = "seq-reused"
             reused.append(outcome)
         else:

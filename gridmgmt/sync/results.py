@@ -54,7 +54,6 @@ class Outcome:
     canonical: uuid.UUID | None = None
     resolved: uuid.UUID | None = None
     grid_id: int | None = None
-    current: Any = None
     incident: str | None = None
     awaited: Sequence[str] = ()
     """Files that the mutation names and that have not arrived as a whole."""
@@ -65,7 +64,7 @@ class Outcome:
         return next((clash for clash in self.clashes if clash.state == "open"), None)
 
     def told(self) -> dict[str, Any]:
-        """The result as it is stored and answered, without what HTTP adds to a problem."""
+        """The result as it is stored. The answer has the present row beside a conflict, and what HTTP adds to a problem."""
         item = self.item
         out: dict[str, Any] = {"seq": item.seq, "status": self.status}
         if self.entity_id is not None:
@@ -81,8 +80,6 @@ class Outcome:
             out["merged"] = list(self.merged)
         if self.kept:
             out["kept"] = list(self.kept)
-        if self.status == "conflict" and self.current is not None:
-            out["current"] = self.current
         if item.recorded.flagged:
             out["clock"] = "flagged"
         if self.problem is not None:

@@ -132,8 +132,14 @@ class Scene:
         return self._policies[kind]
 
     def home(self, item: Item) -> int | None:
-        """The grid in whose queue a letter lies that is about nothing the worker sees."""
-        return item.scope_id if item.scope_id in self.grids else min(self.grids, default=None)
+        """The grid in whose queue a letter lies that is about no row the worker sees: the one that it names, or in which what it names
+        lies. None, so that the district alone reads it, for the others: they may be about a grid that was lost.
+        """
+        if item.scope_id is not None:
+            return item.scope_id if item.scope_id in self.grids else None
+        named = WRITERS[item.kind].references if item.kind in WRITERS else {}
+        rows = [self.rows.get((kind, self.true_id(item.values.get(name)))) for name, kind in named.items()]
+        return next((row.grid_id for row in rows if row is not None), None)
 
     def begin(self, items: Sequence[Item]) -> None:
         """Load and hold the targets of the items, and load what they refer to."""
@@ -142,8 +148,10 @@ class Scene:
         sound = [item for item in items if item.fault is None and item.kind in WRITERS and item.id is not None]
         targets: dict[str, set[uuid.UUID]] = defaultdict(set)
         references: dict[str, set[uuid.UUID]] = defaultdict(set)
+        for item in items:
+            if item.kind in WRITERS and item.id is not None:
+                targets[item.kind].add(self.true_id(item.id))  # of those with a fault too: their letters lie where the row lies
         for item in sound:
-            targets[item.kind].add(self.true_id(item.id))
             for name, kind in WRITERS[item.kind].references.items():
                 value = item.values.get(name)
                 if value is not None:

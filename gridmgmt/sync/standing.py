@@ -23,6 +23,19 @@ async def require_standing(database: Database, actor: Actor) -> str:
     return status
 
 
+async def require_active(database: Database, actor: Actor) -> None:
+    """Raises ForbiddenError `device-draining` for an actor whose device hands in what it holds and gets nothing more, and what
+    `require_standing` raises. Whoever has no device passes.
+    """
+    if actor.device and await require_standing(database, actor) == "draining":
+        raise draining()
+
+
+def draining() -> ForbiddenError:
+    """What a draining device is told, whatever it asks but to hand in."""
+    return ForbiddenError("this handheld hands in what it holds and gets nothing more", slug="device-draining", wipe=True)
+
+
 def revoked() -> ForbiddenError:
     """What a revoked device is told, whatever it asks."""
     return ForbiddenError("this handheld was revoked: wipe it and acknowledge", slug="device-revoked", wipe=True)

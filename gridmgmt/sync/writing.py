@@ -4,14 +4,15 @@ A wave holds at most one write of a row, so that each mutation makes a version o
 begins: deletions and corrections of children before those of parents, then new rows, parents first.
 """
 
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any, Final
 
 from gridmgmt.errors import ConflictError, NotFoundError
 from gridmgmt.sync.kinds import KINDS, ORDER
-from gridmgmt.sync.lines import Unfit, refused_as_unfit
+from gridmgmt.sync.lines import Line, Unfit, refused_as_unfit
 from gridmgmt.sync.results import Outcome
 from gridmgmt.sync.scene import Scene
 from gridmgmt.sync.writers import WRITERS
@@ -47,17 +48,22 @@ def write_one(kind: str, one: Write, scene: Scene) -> None:
         raise unfit.told from unfit
 
 
-def show_present(outcomes: Iterable[Outcome], scene: Scene) -> None:
-    """Put the rows as they are now beside conflicts, but for those in grids that are the worker's no more."""
-    wanted: dict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.status == "conflict" and outcome.row is not None and outcome.row.grid_id in scene.opened.grids:
-            wanted[outcome.item.kind].append(outcome)
-    for kind, those in wanted.items():
-        ids = list({outcome.row.id for outcome in those})
-        present = dict(map(tuple, scene.line.rows(_showing(kind), {"ids": ids})))
-        for outcome in those:
-            outcome.current = present.get(outcome.row.id)
+def show_present(line: Line, told: Iterable[tuple[str, dict[str, Any]]], grids: Collection[int]) -> None:
+    """Put the rows as they are now beside those results that are conflicts, given each with its kind, as far as they lie in `grids`.
+
+    What is told again is looked up again: in the meantime the row or the worker may have come to another grid.
+    """
+    wanted: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for kind, result in told:
+        if result["status"] == "conflict" and "conflict_id" in result:
+            wanted[kind].append(result)
+    for kind, results in wanted.items():
+        ids = list({uuid.UUID(result["id"]) for result in results})
+        present = dict(map(tuple, line.rows(_showing(kind), {"ids": ids, "grids": list(grids)})))
+        for result in results:
+            row = present.get(uuid.UUID(result["id"]))
+            if row is not None:
+                result["current"] = row
 
 
 def _ordered(writes: Sequence[Write]) -> Iterable[tuple[str, list[Write]]]:
@@ -141,7 +147,10 @@ def _changing(kind: str, columns: tuple[str, ...], *, marked: bool, away: bool) 
 
 @cache
 def _showing(kind: str) -> str:
-    return f"SELECT e.id, {KINDS[kind].json} FROM {WRITERS[kind].table} AS e WHERE e.id = ANY (%(ids)b::uuid[])"  # noqa: S608 -- names of ours
+    return (
+        f"SELECT e.id, {KINDS[kind].json} FROM {WRITERS[kind].table} AS e"  # noqa: S608 -- names of ours
+        " WHERE e.id = ANY (%(ids)b::uuid[]) AND e.grid_id = ANY (%(grids)b::int[])"
+    )
 
 
 def _parts(kind: str, types: dict[str, str]) -> tuple[str, str, str, str]:

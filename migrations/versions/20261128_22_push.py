@@ -86,7 +86,8 @@ BEGIN
   INSERT INTO sync.id_alias (alias, canonical, kind)
     SELECT a.alias, a.canonical, 'resident' FROM jsonb_to_recordset(p_beside -> 'aliases') AS a(alias uuid, canonical uuid) ON CONFLICT DO NOTHING;
   INSERT INTO sync.incident (device_id, code, detail)
-    SELECT p_device, i.code, i.detail FROM jsonb_to_recordset(p_beside -> 'incidents') AS i(code text, detail jsonb);
+    SELECT p_device, i.code, i.detail FROM jsonb_to_recordset(p_beside -> 'incidents') AS i(code text, detail jsonb)
+     WHERE NOT EXISTS (SELECT FROM sync.incident o WHERE o.device_id = p_device AND o.code = i.code AND o.detail = i.detail);
   UPDATE sync.conflict c SET state = 'resolved', resolved_by = who, resolved_at = clock_timestamp(), resolution = r.resolution
     FROM jsonb_to_recordset(p_beside -> 'resolved') AS r(id uuid, resolution jsonb)
    WHERE c.id = r.id AND c.state = 'open' AND sec.may_see(c.grid_id, c.subdistrict_id);

@@ -173,6 +173,22 @@ def test_letter_shows_no_number_in_whatever_form_it_was_sent(hand: Pusher, offic
     assert told == {"registration": "floating", "name": "孙 000001********0061, 139****5678, 4403990010010000001"} | masked
 
 
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("\ud800 \U0001f3e0", "? \U0001f3e0"),
+        ({"\udc00": ["x\ud800y"]}, {"?": ["x?y"]}),
+        (10**29, 10**29),
+        (["\ud800", 1e400], ["?", "Infinity"]),
+    ],
+)
+def test_letter_that_no_database_holds_is_opened_all_the_same(hand: Pusher, office: TestClient, sent: object, told: object) -> None:
+    letter = hand.create("resident", scope=hand.drawn.places.grids["south-west"], name=sent, registration="floating")
+    assert hand.statuses(letter) == ["invalid-value"]
+    opened = office.get(f"/v1/sync/letters/{letter['mutation_id']}")
+    assert (opened.status_code, opened.json()["body"]["set"]) == (200, {"name": told, "registration": "floating"})
+
+
 def test_every_letter_under_a_number_that_was_used_again_is_kept(hand: Pusher, office: TestClient) -> None:
     first = bad(hand)
     others = [{**bad(hand), "seq": 1} for _ in range(2)]

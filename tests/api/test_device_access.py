@@ -11,6 +11,7 @@ from api.routing import DistrictRoute
 from gridmgmt.security import accounts
 from tests.api.conftest import LogIn
 from tests.api.trail import as_superuser
+from tests.api.uploads import TUS
 from tests.drawn import Drawn
 from tests.handhelds import Device, enrolled, speaking
 
@@ -74,13 +75,34 @@ def test_how_a_device_stands_decides_what_it_gets(app: FastAPI, client: TestClie
             for one in answers
         ]
     fine, dead = (200, None, None), (401, "/problems/unauthenticated", None)
-    revoked = (403, "/problems/device-revoked", True)
+    draining, revoked = (403, "/problems/device-draining", True), (403, "/problems/device-revoked", True)
     assert told == {
         "active": [fine, fine, fine],
-        "draining": [fine, (403, "/problems/device-draining", True), fine],
-        "revoked": [revoked, revoked, dead],
+        "draining": [fine, draining, draining],
+        "revoked": [revoked, revoked, revoked],
         "wiped": [dead, dead, dead],
     }
+
+
+def test_draining_device_hands_in_files_and_gets_and_changes_nothing(
+    app: FastAPI, client: TestClient, drawn: Drawn, device: Device
+) -> None:
+    known, unit, content = speaking(app, client, device), f"/v1/units/{drawn.places.units['tower-101']}", b"\xff\xd8\xff\xe0" + bytes(9)
+    begun, sent = TUS | {"Upload-Length": "13"}, TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    as_superuser(drawn.address, b"UPDATE sync.device SET status = 'draining'")
+    file = known.post("/v1/files", headers=begun).headers["Location"]
+    assert (known.head(file, headers=TUS).status_code, known.patch(file, content=content, headers=sent).status_code) == (200, 204)
+    assert known.post("/v1/sync/verify", json={"scopes": []}).status_code == 200
+    refused = [
+        known.get(path)
+        for path in (
+            "/v1/persons", "/v1/leases", "/v1/sync/conflicts", "/v1/sync/letters", "/v1/areas", "/v1/rents/releases",
+            "/ogc/collections/buildings/items", unit, file, f"{file}/info",
+        )
+    ]  # fmt: skip
+    refused += [known.patch(unit, json={"room": "q"}, headers={"If-Match": "*"}), known.post("/v1/sync/pull", json={"scopes": []})]
+    told = [(one.status_code, one.json()["type"]) for one in refused]
+    assert told == [(403, "/problems/device-draining")] * 12
 
 
 def test_device_of_somebody_else_and_of_nobody_is_no_device(app: FastAPI, client: TestClient, drawn: Drawn, device: Device) -> None:

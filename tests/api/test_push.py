@@ -133,6 +133,17 @@ def test_results_are_told_with_their_problems(handheld: TestClient, hand: Pusher
     assert again == [{**result, "replayed": True} for result in [applied, {**rejected, "problem": problem}]]
 
 
+@pytest.mark.parametrize("moment", ["2300-01-01T00:00:00+08:00", "9999-12-31T23:59:59.999999-15:00"])
+def test_clock_that_stands_in_another_age_is_flagged_and_costs_nothing(
+    drawn: Drawn, handheld: TestClient, hand: Pusher, moment: str
+) -> None:
+    body = envelope(hand, {**change(hand), "captured_at": moment}, sent_at_device=moment)
+    (result,) = handheld.post("/v1/sync/push", json=body).json()["results"]
+    assert (result["status"], result["clock"]) == ("applied", "flagged")
+    kept = "SELECT captured_at = %s::timestamptz, captured_at_corrected <= now() FROM sync.mutation"
+    assert rows(drawn, kept, moment) == [(True, True)]
+
+
 def test_push_is_audited_with_what_became_of_it(drawn: Drawn, handheld: TestClient, hand: Pusher) -> None:
     handheld.post("/v1/sync/push", json=envelope(hand, change(hand), hand.create("dragon")))
     ((actor, rows_told, detail),) = rows(drawn, "SELECT actor_id, n_rows, detail FROM reg.audit WHERE action = 'push'")

@@ -1,9 +1,12 @@
 """Photos on their way: in pieces, over networks that break, named by the record before they arrive."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import pytest
 
 from clients.handheld import outbox, photos
-from clients.handheld.transport import RefusedError
+from clients.handheld.transport import RefusedError, Transport
 from tests.sync import oracle
 from tests.sync.proxy import Fault
 from tests.sync.test_road import admin
@@ -67,6 +70,39 @@ def test_a_photo_that_is_none_is_refused_for_good_and_stops_no_other(world: Worl
     assert oracle.one(world, "SELECT state FROM sync.file WHERE id = %s", photo) == "complete"
     refused = {identity: why.partition(":")[0] for identity, why in mine.store.all("SELECT id, refused FROM photo")}
     assert refused == {none: "422 file-refused", taken: "409 id-taken"}
+
+
+def test_a_store_of_files_that_is_down_keeps_no_lost_grid_on_the_device(world: World) -> None:
+    mine, grid = world.gadgets[0], world.drawn.places.grids["south-west"]
+    world.move_worker("worker", "south-east")
+    world.sync(mine)
+    photo = attached(world, mine)
+    world.move_worker("worker", "south-west")
+    with store_down(world), pytest.raises(RefusedError) as refused:
+        mine.handheld.sync()
+    assert (refused.value.status, refused.value.slug) == (503, "busy")
+    assert mine.store.all("SELECT scope_id, state FROM scope") == [(world.drawn.places.grids["south-east"], "live")]
+    assert mine.store.one("SELECT count(*) FROM member WHERE scope_id = ?", grid) == (0,)
+    assert mine.store.all("SELECT id, refused FROM photo") == [(photo, None)]
+    world.sync(mine)
+    assert oracle.one(world, "SELECT state FROM sync.file WHERE id = %s", photo) == "complete"
+
+
+@contextmanager
+def store_down(world: World) -> Generator[None]:
+    """In the block, the server cannot write files: where their folder was lies something else. Its answers are waited for briefly."""
+    place, transport = world.ground.process.folder / "files", world.gadgets[0].handheld.transport
+    away = place.with_name("files.away")
+    if place.exists():
+        place.rename(away)
+    place.touch()
+    world.gadgets[0].handheld.transport = Transport(transport.site, attempts=2, sleep=lambda _: None)
+    yield
+    world.gadgets[0].handheld.transport.close()
+    world.gadgets[0].handheld.transport = transport
+    place.unlink()
+    if away.exists():
+        away.rename(place)
 
 
 def attached(world: World, gadget: Gadget, content: bytes = b"\xff\xd8\xff\xe0" + bytes(1000)) -> str:

@@ -56,7 +56,7 @@ def _read(item: Item, row: Row | None, _around: Surroundings) -> Columns:
         values["entrance"] = (place.lon, place.lat, place.datum)
     if values.get("footprint") is not None:
         if place is None and row is not None:
-            place = Place(row.values["source_x"], row.values["source_y"], row.values["datum"])
+            place = Place(row.values["lon"], row.values["lat"], "CGCS2000")  # alone, it is in the datum in which it was pulled
         assert place is not None
         values["footprint"] = _ewkb(outline(values["footprint"], place))
     return values

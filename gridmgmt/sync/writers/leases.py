@@ -18,8 +18,13 @@ ENSURE: Final = (
 )
 
 
+DEFAULTED: Final = frozenset({"number", "area_basis_m2"})
+"""What a creation may leave to the register, by null or by silence."""
+
+
 def _read(item: Item, _row: Row | None, _around: Surroundings) -> Columns:
-    values = dict(item.values)
+    left = DEFAULTED if item.op == "create" else frozenset[str]()
+    values: dict[str, Any] = {name: value for name, value in item.values.items() if value is not None or name not in left}
     if "rent" in values:
         values["rent"] = (values["rent"]["amount"], values["rent"]["unit"])
     return values

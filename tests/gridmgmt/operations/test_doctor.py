@@ -11,6 +11,7 @@ import pytest
 from gridmgmt import settings
 from gridmgmt.operations.doctor import Check, examine
 from gridmgmt.operations.jobs import JOBS
+from tests.api.syncing import crowd
 from tests.installed import Installed
 
 
@@ -29,7 +30,7 @@ def test_sound_installation_passes_every_check(installed: Installed) -> None:
     assert [check.name for check in checks if not check.ok] == []
     assert [check.name for check in checks] == [
         "disk", "keys", "files", "database", "postgresql", "extensions", "postgis", "roles", "log-ins",
-        "migrations", "leakproof", "hardening", "protection", "audit", "feed", "sealed", "clock", "jobs", "context",
+        "migrations", "leakproof", "hardening", "protection", "audit", "feed", "sealed", "clock", "jobs", "grids", "context",
     ]  # fmt: skip
 
 
@@ -73,6 +74,14 @@ def test_change_that_waits_for_an_open_writer_is_found(installed: Installed, sup
         assert failed(installed) == {}
         superuser.execute("UPDATE sync.change_log SET at = now() - interval '20 seconds'")
         assert re.fullmatch(r"changes wait 2\d s for a transaction that is still open", failed(installed)["feed"].found)
+
+
+def test_grid_that_is_too_large_for_a_handheld_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
+    crowd(installed.drawn, installed.drawn.places.grids["south-west"], 10_000)
+    code = superuser.execute("SELECT code FROM reg.grid WHERE id = %s", [installed.drawn.places.grids["south-west"]]).fetchall()[0][0]
+    found = failed(installed)
+    assert list(found) == ["grids"]
+    assert re.fullmatch(rf"with more than 10000 rows: {code}: 100\d\d", found["grids"].found)
 
 
 def test_older_schema_is_found(installed: Installed, superuser: psycopg.Connection) -> None:

@@ -2,12 +2,14 @@
 
 import datetime as dt
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gridmgmt.sync.clocks import Capture, Corrected, Sending, correct
 
 NOON = dt.datetime(2026, 11, 23, 4, 0, tzinfo=dt.UTC)
+FIRST = dt.datetime.min.replace(tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 MOMENTS = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2190, 1, 1), timezones=st.just(dt.UTC))  # noqa: DTZ001 -- the zone stands beside it
 
@@ -31,6 +33,16 @@ def test_future_is_clamped_and_flagged() -> None:
     sending = Sending(NOON, NOON, "boot", 5)
     assert correct(sending, Capture(NOON + HOUR)) == Corrected(NOON, flagged=True)
     assert correct(sending, Capture(None, "boot", 6)) == Corrected(NOON, flagged=True)
+
+
+@pytest.mark.parametrize("zone", [-23, 0, 23])
+def test_clocks_at_the_ends_of_time_are_corrected_too(zone: int) -> None:
+    there = dt.timezone(zone * HOUR)
+    late, early = dt.datetime.max.replace(tzinfo=there), dt.datetime.min.replace(tzinfo=there)
+    assert correct(Sending(NOON, NOON), Capture(late)) == Corrected(NOON, flagged=True)
+    assert correct(Sending(NOON, late), Capture(late)) == Corrected(NOON, flagged=True)
+    assert correct(Sending(NOON, NOON), Capture(early)) == Corrected(max(early, FIRST), flagged=False)
+    assert correct(Sending(NOON, late), Capture(early)) == Corrected(FIRST, flagged=True)
 
 
 def test_nothing_told_gives_nothing() -> None:

@@ -166,8 +166,11 @@ def test_repetition_with_something_new_behind_takes_the_new(hand: Pusher) -> Non
 def test_number_used_twice_is_an_incident(drawn: Drawn, hand: Pusher) -> None:
     made = unit(hand)
     hand.push(made)
-    assert hand.statuses({**made, "set": {**made["set"], "room": "z"}}) == ["seq-reused"]
-    assert rows(drawn, "SELECT code FROM sync.incident") == [("seq-reused",)]
+    for room in ("z", "z", "y"):  # a repetition is no other one
+        assert hand.statuses({**made, "set": {**made["set"], "room": room}}) == ["seq-reused"]
+    incidents = rows(drawn, "SELECT code, detail->>'letter' FROM sync.incident ORDER BY at")
+    assert incidents == rows(drawn, "SELECT 'seq-reused', mutation_id::text FROM sync.dead_letter ORDER BY created_at")
+    assert len(incidents) == 2
     assert rows(drawn, "SELECT room FROM reg.unit WHERE id = %s", made["id"]) == [("901",)]
 
 
@@ -195,6 +198,15 @@ def test_hidden_id_and_hidden_parent_are_refused(drawn: Drawn, hand: Pusher) -> 
         "residence", resident_id=drawn.places.people["east"], unit_id=drawn.places.units["tower-101"], valid_from="2026-01-01"
     )
     assert hand.statuses(taken, parent, lived) == ["id-taken", "unknown-reference", "unknown-reference"]
+
+
+def test_same_creation_that_left_something_to_the_register_writes_nothing(drawn: Drawn, hand: Pusher) -> None:
+    home = drawn.places.units["tower-102"]
+    said: dict[str, Any] = {"unit_id": home, "rent": {"amount": 10}, "valid_from": "2026-01-01", "valid_to": "2026-02-01"}
+    made = hand.create("lease", **said, number=None, area_basis_m2=None)
+    again = hand.create("lease", made["id"], **said, number=None, area_basis_m2=None)
+    assert hand.statuses(made, again, hand.create("lease", made["id"], **said, number="N1")) == ["applied", "noop", "id-taken"]
+    assert hand.statuses(hand.create("lease", made["id"], **said, number=None, area_basis_m2=None)) == ["noop"]
 
 
 def test_same_creation_under_another_number_writes_nothing(drawn: Drawn, hand: Pusher) -> None:

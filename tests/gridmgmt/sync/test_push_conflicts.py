@@ -1,12 +1,14 @@
 """What becomes of a push when the office wrote in between."""
 
 import datetime as dt
+import json
 import uuid
 from typing import Any
 
 import psycopg
 import pytest
 
+from geo.datum import Datum, from_cgcs2000
 from gridmgmt.registers import residences, units
 from tests.drawn import Drawn
 from tests.places import NUMBERS, SEALER, SPARE_NUMBER, point
@@ -253,6 +255,21 @@ def test_after_three_days_it_is_put_aside(drawn: Drawn, hand: Pusher) -> None:
     }
     assert hand.statuses(item) == ["not-found-or-out-of-scope"]
     assert rows(drawn, "SELECT grid_id FROM sync.dead_letter") == [(None,)]
+
+
+def test_footprint_alone_is_in_the_datum_in_which_it_was_pulled(drawn: Drawn, hand: Pusher) -> None:
+    """The building was entered in GCJ-02, some 600 m from where it is in CGCS2000; what is pulled is in CGCS2000."""
+    tower = drawn.places.buildings["tower"]
+    shape, lon, lat = rows(
+        drawn,
+        "SELECT public.ST_AsGeoJSON(footprint, 9, 0), public.ST_X(entrance), public.ST_Y(entrance) FROM reg.building WHERE id = %s",
+        tower,
+    )[0]
+    x, y = (float(one) for one in from_cgcs2000(lon, lat, Datum.GCJ02))
+    placed = hand.update("building", tower, 1, entrance={"lon": x, "lat": y, "datum": "GCJ-02"})
+    assert hand.statuses(placed, hand.update("building", tower, after=1, footprint=json.loads(shape))) == ["applied", "applied"]
+    kept = "SELECT datum, public.ST_AsGeoJSON(footprint, 9, 0) FROM reg.building WHERE id = %s"
+    assert rows(drawn, kept, tower) == [("GCJ-02", shape)]
 
 
 def test_building_is_moved_out_of_sight_and_the_batch_goes_on(drawn: Drawn, hand: Pusher) -> None:

@@ -1,5 +1,6 @@
 """What a push must not do to rows of others: lead them astray, stay behind when they leave, or make those wait who add to them."""
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from gridmgmt.models import Conflict, FileLink
 from gridmgmt.registers import residences, units
 from tests.drawn import Drawn
-from tests.gridmgmt.sync.test_push_conflicts import office
+from tests.gridmgmt.sync.test_push_conflicts import lose, office
 from tests.places import SPARE_NUMBER
 from tests.pushing import Pusher, rows
 
@@ -85,6 +86,53 @@ def test_conflict_and_photo_go_with_the_row_into_another_grid(drawn: Drawn, hand
             seen[name] = len(conflicts), len(links)
     here, gone = (1, 1), (0, 0)
     assert seen == {"worker": gone, "worker-east": here, "subdistrict": gone, "subdistrict-east": here, "district": here}
+
+
+@pytest.mark.parametrize("gone", ["grid", "row"])
+def test_repetition_shows_no_row_of_a_grid_that_is_not_the_workers_any_more(drawn: Drawn, hand: Pusher, gone: str) -> None:
+    person, home = drawn.places.people["li"], drawn.places.units["tower-102"]
+    rows(drawn, "UPDATE reg.person SET name = '李小兰' WHERE id = %s RETURNING 1", person)
+    office(drawn, units, "tower-102", use="office")
+    batch = [hand.update("resident", person, 1, name="李小花"), hand.update("unit", home, 1, use="shop")]
+    before = hand.results(*batch)
+    assert [result["current"].get("name") for result in before] == ["李小兰", None]
+    if gone == "grid":
+        lose(drawn, dt.timedelta(hours=1))
+        shown: list[str | None] = [None, None]
+    else:
+        rows(drawn, "UPDATE reg.person SET grid_id = %s WHERE id = %s RETURNING 1", drawn.places.grids["south-east"], person)
+        shown = [None, "office"]
+    again = hand.results(*batch)
+    assert [result.get("current") and result["current"].get("use") for result in again] == shown
+    bare = [{name: value for name, value in result.items() if name != "current"} for result in (*before, *again)]
+    assert bare[2:] == [{**result, "replayed": True} for result in bare[:2]]
+    assert rows(drawn, "SELECT count(*) FROM sync.mutation WHERE result::text LIKE '%%李小兰%%'") == [(0,)]
+
+
+def test_letter_about_what_the_worker_does_not_see_lies_in_no_queue_of_his_grids(drawn: Drawn, hand: Pusher) -> None:
+    away, east = drawn.places.grids["south-east"], drawn.places.people["east"]
+    known, room = drawn.places.people["li"], drawn.places.units["tower-101"]
+    named = {**hand.update("resident", east, 1, name="赵敏"), "scope_id": away}
+    batch = [
+        named,
+        hand.update("resident", east, 1, name="赵敏"),
+        {**hand.update("resident", east, 1, name="赵敏"), "colour": "red"},
+        {**hand.update("resident", known, 1, name="李"), "colour": "red"},
+        hand.create("residence", resident_id=east, unit_id=room, valid_from="2026-01-01"),
+    ]
+    assert {result["status"] for result in hand.results(*batch, {**named, "seq": 6, "mutation_id": str(uuid.uuid4())})} == {"rejected"}
+    assert {result["status"] for result in hand.results({**named, "set": {"name": "周"}})} == {"rejected"}
+    here = drawn.places.grids["south-west"]
+    told = rows(drawn, "SELECT client_seq, grid_id FROM sync.dead_letter ORDER BY client_seq, grid_id")
+    assert told == [(1, None), (1, None), (2, None), (3, None), (4, here), (5, here), (6, None)]
+
+
+def test_repetition_shows_the_row_as_it_is_now(drawn: Drawn, hand: Pusher) -> None:
+    office(drawn, units, "tower-102", use="office")
+    item = hand.update("unit", drawn.places.units["tower-102"], 1, use="shop")
+    assert [result["current"]["use"] for result in hand.results(item)] == ["office"]
+    office(drawn, units, "tower-102", use="plant")
+    assert [result["current"]["use"] for result in hand.results(item)] == ["plant"]
 
 
 def test_two_who_were_there_are_no_conflict(drawn: Drawn, hand: Pusher) -> None:
