@@ -45,7 +45,14 @@ router = APIRouter(
 )
 OFFICE = [Depends(allow("district"))]
 RESOLVES = declares(
-    "not-found", "already-resolved", "idempotency-key-reused", "unknown-field", "unknown-reference", "outside-scope", "conflict"
+    "not-found",
+    "already-resolved",
+    "target-deleted",
+    "idempotency-key-reused",
+    "unknown-field",
+    "unknown-reference",
+    "outside-scope",
+    "conflict",
 )
 
 

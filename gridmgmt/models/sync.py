@@ -103,6 +103,7 @@ class Conflict(Base):
         Index("ix_conflict_subdistrict_id_id", "subdistrict_id", "id"),
         Index("ix_conflict_entity_id", "entity_id", postgresql_where=text("state = 'open'")),
         Index("ix_conflict_entity_id_kind", "entity_id", "kind"),
+        Index("ix_conflict_phone_enc", "id", postgresql_where=text("yours ->> 'phone_enc' IS NOT NULL")),
         {"schema": "sync"},
     )
 
@@ -148,6 +149,7 @@ class DeadLetter(Base):
     grid_id: Mapped[int | None]
     subdistrict_id: Mapped[int | None]
     kind: Mapped[str]
+    entity_id: Mapped[uuid.UUID | None]
     body_enc: Mapped[bytes]
     kv: Mapped[int] = mapped_column(SmallInteger)
     problem: Mapped[dict[str, Any]] = mapped_column(JSONB)

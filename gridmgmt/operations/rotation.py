@@ -22,6 +22,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "identity": "identity|id_enc",
     "person_secret": "person_secret|phone_enc",
     "dead_letter": "dead_letter|body_enc",
+    "conflict": "conflict|phone_enc",
 }
 
 Progress = Callable[[int, int], object]
@@ -36,7 +37,8 @@ class Rotated:
     resumed: bool
     resealed: int
     damaged: tuple[str, ...]
-    """Rows whose value opens under no key that is here: `identity|id`, `person_secret|id` or `dead_letter|mutation id`. They stay."""
+    """Rows whose value opens under no key that is here: `identity|id`, `person_secret|id`, `dead_letter|mutation id` or `conflict|id`.
+    They stay."""
     left: int
     """Values still under an older version, the damaged ones among them."""
 

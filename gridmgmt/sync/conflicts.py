@@ -24,6 +24,7 @@ from gridmgmt.sync.queues import few
 from gridmgmt.sync.scene import Scene
 from gridmgmt.sync.writers import WRITERS
 from gridmgmt.sync.writers.noun import Row, Write
+from gridmgmt.sync.writers.residents import is_erased
 from gridmgmt.sync.writing import write_one
 
 Take = Literal["theirs", "yours", "set", "merge", "apart"]
@@ -76,8 +77,9 @@ def read(session: Session, actor: Actor, conflict_id: uuid.UUID) -> Conflict:
 def resolve(session: Session, actor: Actor, sealer: Sealer, conflict_id: uuid.UUID, asked: Request, *, today: dt.date) -> dict[str, Any]:
     """Decide: write the row where something is to be written, and close the conflict. A repetition gets the answer of the first.
 
-    Raises NotFoundError, InvalidError `idempotency-key-reused`, ConflictError `already-resolved`, ForbiddenError where workers may not
-    decide, and what a correction of the row raises.
+    Raises NotFoundError, InvalidError `idempotency-key-reused`, ConflictError `already-resolved`, and `target-deleted` for a row that was
+    erased, or struck out when the conflict is about something else, ForbiddenError where workers may not decide, and what a correction of
+    the row raises.
     """
     held = session.execute(
         select(func.sec.conflict_hold(conflict_id).table_valued("state", "request_key", "request_hash", "resolution"))
@@ -123,8 +125,10 @@ def _decide(scene: Scene, conflict: Conflict, asked: Request) -> int:
     writer = WRITERS[conflict.kind]
     columns: dict[str, Any] = {}
     if conflict.code == "delete-changed" and asked.take == "yours":
-        columns["deleted_at"] = True
+        columns = {} if row.deleted else {"deleted_at": True}
     elif asked.take in {"yours", "set"}:
+        if row.deleted and (conflict.code != "target-deleted" or not asked.values or is_erased(row)):
+            raise ConflictError("the row was struck out, and this does not restore it", slug="target-deleted")
         fixed = [name for name in asked.values if name not in writer.fields]
         if fixed:
             raise InvalidError("is set when the row is made and never changed", field=f"set.{fixed[0]}")

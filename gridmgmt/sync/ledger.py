@@ -153,6 +153,7 @@ def _beside(outcomes: Sequence[Outcome], reused: Sequence[Outcome], letters: Seq
                     "seq": outcome.item.seq,
                     "mutation_id": outcome.item.mutation_id,
                     "kind": outcome.item.kind,
+                    "entity_id": outcome.entity_id,
                     "grid_id": outcome.grid_id,
                     "problem": outcome.problem,
                 }

@@ -15,7 +15,7 @@ from gridmgmt.sync.results import Clash, Outcome, new_id, problem, rejected
 from gridmgmt.sync.scene import Scene
 from gridmgmt.sync.writers import WRITERS
 from gridmgmt.sync.writers.noun import Row, Write, Writer
-from gridmgmt.sync.writers.residents import Number
+from gridmgmt.sync.writers.residents import Number, is_erased
 
 RANK: Final[Mapping[str, int]] = {kind: rank for rank, kind in enumerate(ORDER)}
 
@@ -64,7 +64,7 @@ def _plan(item: Item, scene: Scene) -> Outcome:
         raise InvalidError("what was seen once is not changed afterwards", field="op")
     resolves = _resolved(item, row, scene)
     case = Case(item, writer, row, changed, base, scene)
-    outcome = _change(case, restores=resolves == "target-deleted")
+    outcome = _change(case, restores=resolves == "target-deleted" and not is_erased(row))
     outcome.unseen = changed
     if resolves is not None and outcome.clash is None:
         _settle(item, outcome, row, scene)

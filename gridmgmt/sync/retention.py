@@ -37,8 +37,8 @@ def erase_people(session: Session) -> int:
     """Erase name, sex, year of birth, masks, phone and number of persons who were struck out 30 days ago. Nightly.
 
     Personal Information Protection Law (个人信息保护法), article 47. Every former form of the row is erased too; that somebody was
-    there, where and when, stays, under the name 已删除, because a name may not be empty. Photos of nobody else are given up: the sweep of
-    files deletes them.
+    there, where and when, stays, under the name 已删除, because a name may not be empty. So goes what is sent of them later, 30 days after
+    it came. Photos of nobody else are given up: the sweep of files deletes them.
     """
     return _call(session, "erase_people")
 

@@ -121,7 +121,7 @@ CREATE TABLE sync.dead_letter (
   account_id bigint NOT NULL,
   grid_id int,
   subdistrict_id int,
-  kind text NOT NULL,
+  kind text NOT NULL, entity_id uuid,
   body_enc bytea NOT NULL,
   kv smallint NOT NULL,
   problem jsonb NOT NULL,

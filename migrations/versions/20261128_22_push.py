@@ -78,10 +78,10 @@ BEGIN
     SELECT c.id, c.code, c.kind, c.entity_id, c.grid_id, g.subdistrict_id, p_device, c.seq, c.fields, c.base, c.theirs, c.yours, c.state
       FROM jsonb_to_recordset(p_beside -> 'conflicts') AS c(id uuid, code text, kind text, entity_id uuid, grid_id int, seq bigint, fields text[],
         base jsonb, theirs jsonb, yours jsonb, state text) JOIN reg.grid g ON g.id = c.grid_id;
-  INSERT INTO sync.dead_letter (device_id, client_seq, mutation_id, account_id, grid_id, subdistrict_id, kind, body_enc, kv, problem)
-    SELECT p_device, l.seq, l.mutation_id, who, l.grid_id, g.subdistrict_id, l.kind, l.body, p_kv, l.problem
-      FROM ROWS FROM (jsonb_to_recordset(p_beside -> 'letters') AS (seq bigint, mutation_id uuid, kind text, grid_id int, problem jsonb), unnest(p_letters))
-        AS l(seq, mutation_id, kind, grid_id, problem, body) LEFT JOIN reg.grid g ON g.id = l.grid_id
+  INSERT INTO sync.dead_letter (device_id, client_seq, mutation_id, account_id, grid_id, subdistrict_id, kind, entity_id, body_enc, kv, problem)
+    SELECT p_device, l.seq, l.mutation_id, who, l.grid_id, g.subdistrict_id, l.kind, l.entity_id, l.body, p_kv, l.problem
+      FROM ROWS FROM (jsonb_to_recordset(p_beside -> 'letters') AS (seq bigint, mutation_id uuid, kind text, entity_id uuid, grid_id int,
+          problem jsonb), unnest(p_letters)) AS l(seq, mutation_id, kind, entity_id, grid_id, problem, body) LEFT JOIN reg.grid g ON g.id = l.grid_id
     ON CONFLICT DO NOTHING;
   INSERT INTO sync.id_alias (alias, canonical, kind)
     SELECT a.alias, a.canonical, 'resident' FROM jsonb_to_recordset(p_beside -> 'aliases') AS a(alias uuid, canonical uuid) ON CONFLICT DO NOTHING;
@@ -249,6 +249,8 @@ ALTER TABLE sync.dead_letter ADD COLUMN note text;
 -- dead_letter.note: What whoever closed it wrote. A worker sees the own letters wherever they are about.
 -- Serves the letters of a worker.
 CREATE INDEX ix_dead_letter_account_id ON sync.dead_letter (account_id, created_at);
+-- Serves the rotation of keys: the first byte of what is sealed in a conflict tells its key.
+CREATE INDEX ix_conflict_phone_enc ON sync.conflict (id) WHERE yours ->> 'phone_enc' IS NOT NULL;
 CREATE POLICY field_own_r ON sync.dead_letter FOR SELECT TO app_field USING (account_id = (SELECT sec.uid('field')));
 """
 
@@ -287,10 +289,16 @@ BEGIN
   RETURN n;
 END $$;
 """
-LETTERS = "\n    UNION ALL (SELECT 'dead_letter', l.mutation_id, l.body_enc FROM sync.dead_letter l WHERE l.kv < p_kv LIMIT p_limit)"
+LETTERS = """
+    UNION ALL (SELECT 'dead_letter', l.mutation_id, l.body_enc FROM sync.dead_letter l WHERE l.kv < p_kv LIMIT p_limit)
+    UNION ALL (SELECT 'conflict', c.id, decode(c.yours ->> 'phone_enc', 'hex') FROM sync.conflict c
+                WHERE c.yours ->> 'phone_enc' IS NOT NULL AND get_byte(decode(c.yours ->> 'phone_enc', 'hex'), 0) < p_kv LIMIT p_limit)"""
 BRANCH = """
   ELSIF p_tab = 'dead_letter' THEN
-    UPDATE sync.dead_letter l SET body_enc = u.sealed, kv = p_kv FROM unnest(p_id, p_sealed) AS u(id, sealed) WHERE l.mutation_id = u.id AND l.kv < p_kv;"""
+    UPDATE sync.dead_letter l SET body_enc = u.sealed, kv = p_kv FROM unnest(p_id, p_sealed) AS u(id, sealed) WHERE l.mutation_id = u.id AND l.kv < p_kv;
+  ELSIF p_tab = 'conflict' THEN
+    UPDATE sync.conflict c SET yours = jsonb_set(c.yours, '{phone_enc}', to_jsonb(encode(u.sealed, 'hex')))
+      FROM unnest(p_id, p_sealed) AS u(id, sealed) WHERE c.id = u.id AND c.yours ->> 'phone_enc' IS NOT NULL;"""
 
 POLICIES = {
     "client_wins": ("resident.phone", "building.address", "building.rental", "lease.deposit_fen", "residence.declared_by"),
@@ -338,5 +346,6 @@ def downgrade() -> None:
     """)
     op.execute("SET ROLE reg_owner")
     op.execute(
-        "DROP POLICY field_own_r ON sync.dead_letter; DROP INDEX sync.ix_dead_letter_account_id; ALTER TABLE sync.dead_letter DROP COLUMN note;"
+        "DROP POLICY field_own_r ON sync.dead_letter; DROP INDEX sync.ix_conflict_phone_enc, sync.ix_dead_letter_account_id;"
+        " ALTER TABLE sync.dead_letter DROP COLUMN note;"
     )

@@ -85,10 +85,10 @@ DECLARE who uuid[]; numbers uuid[];
 BEGIN
   IF sec.uid('loader') IS NULL THEN RAISE insufficient_privilege USING MESSAGE = 'not in scope'; END IF;
   SELECT array_agg(o.id) INTO who FROM (
-    SELECT p.id FROM reg.person p WHERE p.deleted_at < clock_timestamp() - interval '30 days' AND p.name <> '已删除'
+    SELECT p.id FROM reg.person p WHERE p.deleted_at < clock_timestamp() - interval '30 days' AND {whose}
      ORDER BY p.id LIMIT p_most FOR UPDATE) o;
   IF who IS NULL THEN RETURN 0; END IF;
-  UPDATE reg.person SET name = '已删除', sex = NULL, birth_year = NULL, id_mask = NULL, phone_mask = NULL WHERE id = ANY (who);
+  UPDATE reg.person SET name = '已删除', sex = NULL, birth_year = NULL, id_mask = NULL, phone_mask = NULL WHERE id = ANY (who){unless};
   UPDATE reg.person_past SET name = '已删除', sex = NULL, birth_year = NULL, id_mask = NULL, phone_mask = NULL WHERE id = ANY (who);
   -- Two sources' words for a name or a date of birth are personal too; the report stays, each with a mark of its own.
   UPDATE reg.discrepancy SET ours = NULL, theirs = id::text WHERE person_id = ANY (who);
@@ -102,10 +102,16 @@ BEGIN
   RETURN cardinality(who);
 END $$;
 """
+ONCE = "p.name <> '已删除'"
+# Handhelds may tell of somebody who was erased long ago: it waits as long as anything else that was said of who is struck out.
+AGAIN = """(p.name <> '已删除' OR p.id IN (
+       SELECT c.entity_id FROM sync.conflict c WHERE c.kind = 'resident' AND c.created_at < clock_timestamp() - interval '30 days'
+          AND num_nonnulls(c.base, c.theirs, c.yours) > 0
+       UNION SELECT coalesce(a.canonical, l.entity_id) FROM sync.dead_letter l LEFT JOIN sync.id_alias a ON a.alias = l.entity_id
+        WHERE l.kind = 'resident' AND l.created_at < clock_timestamp() - interval '30 days'))"""
 LETTERS = """  -- What was said of them and could not be taken, by their own id or by one that stands for them; that it was said, sync.mutation tells.
-  DELETE FROM sync.dead_letter l USING sync.mutation m
-   WHERE l.kind = 'resident' AND m.mutation_id = l.mutation_id
-     AND (m.entity_id = ANY (who) OR EXISTS (SELECT FROM sync.id_alias a WHERE a.alias = m.entity_id AND a.canonical = ANY (who)));
+  DELETE FROM sync.dead_letter l WHERE l.kind = 'resident'
+     AND coalesce((SELECT a.canonical FROM sync.id_alias a WHERE a.alias = l.entity_id), l.entity_id) = ANY (who);
 """
 PHOTOS = """  -- Photos of them, but those that show something else too; the nightly sweep of files deletes the bytes.
   WITH gone AS (DELETE FROM sync.file_link l WHERE l.kind = 'resident' AND l.entity_id = ANY (who) RETURNING l.file_id)
@@ -127,7 +133,11 @@ def upgrade() -> None:
     op.execute("INSERT INTO sync.field_policy (kind, field, policy) VALUES ('residence', 'verified', 'client_wins') ON CONFLICT DO NOTHING")
     op.execute("GRANT DELETE ON sync.file_link TO sec_definer")
     op.execute("SET ROLE sec_definer")
-    op.execute(UPDATED.format(declare="DECLARE moved bigint;\n", body=APART) + ALIASES + ERASED.format(further=LETTERS + PHOTOS))
+    op.execute(
+        UPDATED.format(declare="DECLARE moved bigint;\n", body=APART)
+        + ALIASES
+        + ERASED.format(whose=AGAIN, unless=" AND name <> '已删除'", further=LETTERS + PHOTOS)
+    )
     op.execute("SET ROLE reg_owner")
     op.execute(TRIGGER)
 
@@ -135,7 +145,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TRIGGER alias_of_nobody ON sync.id_alias")
     op.execute("SET ROLE sec_definer")
-    op.execute(UPDATED.format(declare="", body=TOGETHER) + ERASED.format(further=""))
+    op.execute(UPDATED.format(declare="", body=TOGETHER) + ERASED.format(whose=ONCE, unless="", further=""))
     op.execute("DROP FUNCTION sec.alias_of_nobody(); DROP FUNCTION sec.ids_taken(uuid[]); DROP FUNCTION sec.ids_in_use(uuid[]);")
     op.execute("SET ROLE reg_owner")
     op.execute("REVOKE DELETE ON sync.file_link FROM sec_definer")

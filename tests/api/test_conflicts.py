@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from gridmgmt.registers.masks import mask_number
 from tests.api.conftest import LogIn
 from tests.api.deciding import decide
+from tests.api.syncing import as_superuser
 from tests.drawn import Drawn
 from tests.places import SPARE_NUMBER
 from tests.pushing import Pusher, rows
@@ -98,6 +99,34 @@ def test_phone_of_a_record_that_was_struck_out_is_kept_sealed_and_restored(hand:
     assert decide(office, told["conflict_id"], take="yours").status_code == 200
     reveal = {"purpose": "correction", "reason": "asked at the counter", "fields": ["phone"]}
     assert office.post(f"/v1/persons/{made['id']}/reveal", json=reveal).json()["phone"] == "13912345678"
+
+
+def test_row_that_was_struck_out_after_a_conflict_is_not_restored_by_it(hand: Pusher, office: TestClient) -> None:
+    lived = hand.drawn.places.residences["li-before"]
+    office.patch(f"/v1/residences/{lived}", json={"basis": "dormitory"}, headers={"If-Match": "*"})
+    (told,) = hand.results(hand.update("residence", lived, 1, basis="own"))
+    office.delete(f"/v1/residences/{lived}", headers={"If-Match": "*"})
+    bodies: list[dict[str, Any]] = [{"take": "yours"}, {"take": "set", "set": {"basis": "own"}}]
+    for number, body in enumerate(bodies):
+        refused = decide(office, told["conflict_id"], f"k{number}", **body)
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/target-deleted")
+    assert decide(office, told["conflict_id"], take="theirs").status_code == 200
+    assert rows(hand.drawn, "SELECT deleted_at IS NULL, basis FROM reg.residence WHERE id = %s", lived) == [(False, "dormitory")]
+
+
+def test_nobody_who_was_erased_is_restored(hand: Pusher, office: TestClient) -> None:
+    drawn, li = hand.drawn, hand.drawn.places.people["li"]
+    erased = "deleted_at = now() - interval '31 days', name = '已删除', sex = NULL, birth_year = NULL, id_mask = NULL, phone_mask = NULL"
+    as_superuser(drawn, f"UPDATE reg.residence SET deleted_at = now() WHERE person_id = '{li}'")
+    as_superuser(drawn, f"UPDATE reg.person SET {erased} WHERE id = '{li}'")
+    said, empty = hand.results(*(hand.update("resident", li, 1, phone="13912345678") for _ in range(2)))
+    as_superuser(drawn, f"UPDATE sync.conflict SET yours = NULL WHERE id = '{empty['conflict_id']}'")
+    for told in (said, empty):
+        refused = decide(office, told["conflict_id"], take="yours")
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/target-deleted")
+    resolving = {**hand.update("resident", li, 2, registration="lodging"), "resolves": said["conflict_id"]}
+    assert hand.statuses(resolving) == ["conflict"]
+    assert rows(drawn, "SELECT deleted_at IS NULL FROM reg.person WHERE id = %s", li) == [(False,)]
 
 
 def twins(hand: Pusher) -> tuple[dict[str, Any], str]:

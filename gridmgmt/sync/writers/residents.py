@@ -26,6 +26,8 @@ NAMESAKES: Final = (
     " AS u(seq, grid_id, name, born) JOIN reg.person p ON p.grid_id = u.grid_id AND p.name = u.name AND p.birth_year = u.born"
     " WHERE p.deleted_at IS NULL ORDER BY u.seq, p.id"
 )
+ERASED: Final = "已删除"
+"""The name of who was struck out long ago (sec.erase_people)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ def namesakes(line: Line, fresh: Sequence[Write]) -> dict[int, uuid.UUID]:
     }
     there = line.rows(NAMESAKES, values | {"born": [one.columns["birth_year"] for one in asked]})
     return found | dict(map(tuple, reversed(there)))
+
+
+def is_erased(row: Row) -> bool:
+    """Whether nothing is left of a record by which it could be restored."""
+    return row.kind == "resident" and row.deleted and row.values["name"] == ERASED
 
 
 def number_in(item: Item, around: Surroundings) -> Number | None:

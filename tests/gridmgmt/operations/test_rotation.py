@@ -63,6 +63,24 @@ def test_dead_letters_are_sealed_anew_too(installed: Installed) -> None:
     assert (row[0], Sealer.of(load_keys(installed.settings)).open("dead_letter|body_enc", mutation, row[1])) == (2, '{"seq": 1}')
 
 
+def test_phones_in_conflicts_are_sealed_anew_too(installed: Installed) -> None:
+    device, conflict = enrolled(installed.drawn), uuid.uuid4()
+    phone = Sealer.of(load_keys(installed.settings)).seal("conflict|phone_enc", conflict, "13912345678").hex()
+    with psycopg.connect(installed.drawn.address.conninfo("postgres")) as superuser:
+        superuser.execute(
+            "INSERT INTO sync.conflict (id, code, kind, entity_id, grid_id, subdistrict_id, device_id, client_seq, fields, yours)"
+            " SELECT %s, 'target-deleted', 'resident', id, grid_id, subdistrict_id, %s, 1, '{phone}',"
+            " jsonb_build_object('phone_enc', %s::text) FROM reg.person LIMIT 1",
+            [conflict, device.id, phone],
+        )
+    done = rotate(installed.register)
+    assert (done.resealed, done.left) == (VALUES + 1, 0)
+    with psycopg.connect(installed.drawn.address.conninfo("postgres")) as superuser:
+        row = superuser.execute("SELECT decode(yours ->> 'phone_enc', 'hex') FROM sync.conflict").fetchone()
+    assert row is not None
+    assert (row[0][0], Sealer.of(load_keys(installed.settings)).open("conflict|phone_enc", conflict, row[0])) == (2, "13912345678")
+
+
 def test_rotation_leaves_nothing_under_the_old_version_and_every_reveal_opens(installed: Installed) -> None:
     before = sealed(installed)
     assert {version for _, version, _ in before} == {1}

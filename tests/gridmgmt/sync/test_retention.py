@@ -203,6 +203,48 @@ def test_letters_about_an_erased_person_go_too(drawn: Drawn, operator: Actor) ->
     assert sql(drawn, "SELECT count(*) FROM sync.mutation") == [(6,)]
 
 
+def strike_out(drawn: Drawn, person: uuid.UUID, days: int) -> None:
+    sql(drawn, f"UPDATE reg.residence SET deleted_at = now() WHERE person_id = '{person}'")
+    sql(drawn, f"UPDATE reg.person SET deleted_at = now() - interval '{days} days' WHERE id = '{person}'")
+
+
+def test_letter_under_a_number_that_was_used_again_goes_too(drawn: Drawn, operator: Actor) -> None:
+    hand, li = Pusher.of(drawn), drawn.places.people["li"]
+    hand.push(hand.update("unit", drawn.places.units["tower-101"], 1, room="x"))
+    again = [hand.update("resident", one, 1, phone="13912345678") | {"seq": 1} for one in (li, drawn.places.people["zhang"])]
+    assert [hand.results(one)[0]["problem"]["code"] for one in again] == ["seq-reused"] * 2
+    strike_out(drawn, li, 31)
+    assert sweep(drawn.database, operator, retention.erase_people) == 1
+    assert sql(drawn, "SELECT entity_id FROM sync.dead_letter") == [(drawn.places.people["zhang"],)]
+
+
+def test_letter_about_a_double_is_kept_while_somebody_is_there_whom_it_is_about(drawn: Drawn, operator: Actor) -> None:
+    hand, li, zhang = Pusher.of(drawn), drawn.places.people["li"], drawn.places.people["zhang"]
+    assert hand.statuses(hand.update("resident", li, 1, colour="red")) == ["unknown-field"]
+    strike_out(drawn, li, 31)
+    sql(drawn, f"INSERT INTO sync.id_alias (alias, canonical, kind, merged) VALUES ('{li}', '{zhang}', 'resident', true)")
+    assert sweep(drawn.database, operator, retention.erase_people) == 1
+    assert sql(drawn, "SELECT entity_id FROM sync.dead_letter") == [(li,)]
+
+
+def test_what_is_said_of_somebody_who_was_erased_goes_after_a_month(drawn: Drawn, operator: Actor) -> None:
+    hand, li = Pusher.of(drawn), drawn.places.people["li"]
+    strike_out(drawn, li, 31)
+    assert sweep(drawn.database, operator, retention.erase_people) == 1
+    late = [hand.update("resident", li, 1, name="李小红"), hand.update("resident", li, 1, colour="red")]
+    assert [told["status"] for told in hand.results(*late)] == ["conflict", "rejected"]
+    version = sql(drawn, f"SELECT version FROM reg.person WHERE id = '{li}'")
+    assert sweep(drawn.database, operator, retention.erase_people) == 0
+    assert sql(drawn, "SELECT yours FROM sync.conflict") == [({"name": "李小红"},)]
+    sql(drawn, "UPDATE sync.conflict SET created_at = now() - interval '31 days'")
+    sql(drawn, "UPDATE sync.dead_letter SET created_at = now() - interval '31 days'")
+    assert sweep(drawn.database, operator, retention.erase_people) == 1
+    assert sql(drawn, "SELECT yours FROM sync.conflict") == [(None,)]
+    assert sql(drawn, "SELECT count(*) FROM sync.dead_letter") == [(0,)]
+    assert sql(drawn, f"SELECT version FROM reg.person WHERE id = '{li}'") == version
+    assert sweep(drawn.database, operator, retention.erase_people) == 0
+
+
 def test_photos_of_an_erased_person_alone_are_given_up(drawn: Drawn, operator: Actor, tmp_path: Path) -> None:
     """A photo that shows the home too is kept, and so is one of somebody who is still there."""
     worker, stored, people = drawn.places.accounts["worker"], Stored(tmp_path), drawn.places.people
