@@ -7,7 +7,7 @@ from typing import Final
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geo.crs import LONLAT, METRIC, STORAGE, Exchange, reproject
+from geo.crs import LONLAT, METRIC, STORAGE, Exchange, in_degrees, reproject
 
 NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 LONGEST: Final = 400
@@ -71,10 +71,9 @@ class Box:
             shape = shapely.box(*corners[0], *corners[1])
         if self.exchange.degrees:
             return shape
-        # The sides of a metric box are bent in degrees: a sixteenth of a side at a time they are near enough to straight.
-        longest = max(self.east - self.west, self.north - self.south)
-        fine = shapely.segmentize(shape, longest / 16) if longest else shape
-        return reproject([fine], self.exchange.srid, STORAGE)[0]
+        if self.exchange.srid == METRIC:
+            return in_degrees(shape, METRIC)
+        return reproject([shape], self.exchange.srid, STORAGE)[0]
 
 
 def _literal(shape: BaseGeometry) -> str:

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geo.bbox import BBoxError, Box, parse_bbox
 from geo.conditions import Kind
-from geo.crs import EXCHANGES, METRIC, STORAGE, Exchange, reproject
+from geo.crs import EXCHANGES, METRIC, MOST_STEPS, STORAGE, Exchange, in_degrees, reproject
 from geo.geometry import DEPTHS, MAX_VERTICES, GeometryError, build, check, is_list, is_object
 
 DISTRICT: Final = ZoneInfo("Asia/Shanghai")
@@ -24,6 +24,8 @@ LONGEST_TEXT: Final = 1_000
 LARGEST: Final = 2**63 - 1
 EXACT: Final = 2**53
 """Whole numbers up to here are the same as floats."""
+MOST_VERTICES: Final = MAX_VERTICES + MOST_STEPS
+"""Of those that are sent, and of those that follow their long sides."""
 FARTHEST: Final = 100_000.0
 """Metres of dwithin."""
 
@@ -111,7 +113,7 @@ def read_place(told: Any, exchange: Exchange) -> tuple[Place, str | None]:
         if is_object(told) and len(told) == 1 and "bbox" in told:
             return _read_box(told["bbox"], exchange)
         shape = build(told, max_vertices=MAX_VERTICES, drop_z=True)
-        return Place(check(_moved(shape, exchange), kinds=frozenset(DEPTHS))), None
+        return Place(check(_moved(shape, exchange), kinds=frozenset(DEPTHS), max_vertices=MOST_VERTICES)), None
     except (GeometryError, BBoxError) as error:
         raise LiteralError(str(error)) from None
 
@@ -123,7 +125,8 @@ def read_collection(operator: str, parts: Sequence[Any], exchange: Exchange) -> 
     if len(dimensions) > 1:
         raise LiteralError(f"{operator} takes collections of points, of lines or of areas, not of several kinds; combine conditions")
     try:
-        return Place(check(_TOGETHER[dimensions.pop()](shapes), kinds=frozenset(DEPTHS)))
+        most = MAX_VERTICES if exchange.degrees else MOST_VERTICES
+        return Place(check(_TOGETHER[dimensions.pop()](shapes), kinds=frozenset(DEPTHS), max_vertices=most))
     except GeometryError as error:
         raise LiteralError(str(error)) from None
 
@@ -149,11 +152,10 @@ def _moved(shape: BaseGeometry, exchange: Exchange) -> BaseGeometry:
         raise LiteralError(f"a coordinate lies outside the reference system at {x:.10g}, {y:.10g}; {first} comes first in it")
     if exchange.degrees:
         return shape
-    west, south, east, north = shape.bounds
-    longest = max(east - west, north - south)
-    # Sides that are straight in metres are bent in degrees; a sixteenth at a time they are near enough.
-    fine = shapely.segmentize(shape, longest / 16) if longest and len(points) * 17 <= MAX_VERTICES else shape
-    return reproject([fine], exchange.srid, STORAGE)[0]
+    try:
+        return in_degrees(shape, exchange.srid)
+    except ValueError as error:
+        raise LiteralError(f"a geometry in this reference system: {error}") from None
 
 
 def read_distance(told: Any, unit: Any) -> float:

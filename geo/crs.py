@@ -28,6 +28,12 @@ CRS84 = "OGC:CRS84"
 """WGS 84 longitude, latitude: what GeoJSON means. CGCS2000 and WGS 84 agree within a metre."""
 
 
+STEP: Final = 2_000.0
+LONGEST_STEP: Final = 10_000.0
+MOST_STEPS: Final = 25_000
+"""Metres along a side that is followed from one system into another, and how many steps are taken."""
+
+
 @dataclass(frozen=True)
 class Exchange:
     """A reference system that others may ask for, with the order of axes that its authority gives it."""
@@ -97,6 +103,20 @@ def reproject(geometries: Sequence[BaseGeometry | None] | NDArray[Any], source: 
         return np.column_stack(change.transform(points[:, 0], points[:, 1]))
 
     return shapely.transform(np.asarray(geometries, dtype=object), move)
+
+
+def in_degrees(shape: BaseGeometry, source: int) -> BaseGeometry:
+    """The shape in degrees (EPSG:4490), longitude first. Its sides, straight in `source` and bent in degrees, are followed in steps.
+
+    A sixteenth of its size makes a step, or STEP: of two kilometres the middle lies 3 cm beside the straight line of degrees at 22
+    degrees north, and that grows with the square. Raises ValueError for an outline that is too long to be followed so.
+    """
+    west, south, east, north = shape.bounds
+    longest, length = max(east - west, north - south), float(shapely.length(shape))
+    if length > MOST_STEPS * LONGEST_STEP:
+        raise ValueError(f"its sides are longer than {MOST_STEPS * LONGEST_STEP / 1e3:,.0f} km in all; write it in degrees")
+    fine = shapely.segmentize(shape, max(min(longest / 16, STEP), length / MOST_STEPS)) if longest else shape
+    return reproject([fine], source, STORAGE)[0]
 
 
 def area_m2(geometries: Sequence[BaseGeometry | None] | NDArray[Any]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ The blocking verbs run in a thread. A change that has begun is finished even whe
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -68,7 +68,15 @@ async def replace_item(asked: Asked) -> Response:
 async def update_item(asked: Asked) -> Response:
     """Change what a merge patch names."""
     versions, blind = _read_versions(asked)
-    return await _changed(asked, await read_patch(asked), versions, blind=blind)
+
+    async def shown() -> Mapping[str, Any]:
+        query = feature_of(Selection(asked.layer.name, Look((), LONLAT))).bind(id=_identifier(asked))
+        [rows] = await asked.parts.database.read(asked.actor, query)
+        if not rows:
+            raise _unknown()
+        return orjson.loads(rows[0][0] or b"")["geometry"]
+
+    return await _changed(asked, await read_patch(asked, shown), versions, blind=blind)
 
 
 async def delete_item(asked: Asked) -> Response:

@@ -3,7 +3,7 @@
 What is taken is what a GET shows, so that a feature that was read can be sent back as it is. Anything else is refused by its name.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,8 +49,11 @@ async def read_feature(asked: Asked) -> Received:
     return _received(asked, body)
 
 
-async def read_patch(asked: Asked) -> Received:
-    """A merge patch of a feature: what is not named stays, null takes away. Raises as `read_feature` does."""
+async def read_patch(asked: Asked, shown: Callable[[], Awaitable[Mapping[str, Any]]]) -> Received:
+    """A merge patch of a feature: what is not named stays, null takes away. `shown` reads the geometry as it is shown now.
+
+    Raises as `read_feature` does.
+    """
     _require_media_type(asked, "PATCH", {BODIES["PATCH"][1]})
     body = await _read_object(asked)
     if body.get("type", "Feature") != "Feature":
@@ -59,6 +62,8 @@ async def read_patch(asked: Asked) -> Received:
         raise InvalidError("every feature of this layer has a geometry", field="geometry")
     if "properties" in body and body["properties"] is None:
         body = {**body, "properties": {one.name: None for one in asked.layer.properties}}
+    if is_object(given := body.get("geometry")) and not given.keys() >= {"type", "coordinates"}:
+        body = _merged(body, given, (await shown())["type"])
     return _received(asked, body)
 
 
@@ -67,6 +72,13 @@ def is_shown(geometry: BaseGeometry, document: Mapping[str, Any]) -> bool:
     shown = build(document, max_vertices=10_000_000)
     same = shapely.multipolygons([geometry]) if geometry.geom_type == "Polygon" and shown.geom_type == "MultiPolygon" else geometry
     return bool(shapely.equals_exact(same, shown, SHOWN, normalize=True))
+
+
+def _merged(body: Mapping[str, Any], given: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The patch with a whole geometry or none: coordinates that it does not name stay, unless they are to be of another kind."""
+    if given.keys() <= {"type"} and given.get("type", kind) == kind:
+        return {name: value for name, value in body.items() if name != "geometry"}
+    return {**body, "geometry": {"type": kind, **given}}
 
 
 def _received(asked: Asked, body: Mapping[str, Any]) -> Received:

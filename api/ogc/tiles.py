@@ -1,5 +1,6 @@
 """OGC API - Tiles: the sets of tiles, which of them a collection has, and the tiles themselves, drawn by PostgreSQL."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, TypeAdapter
@@ -21,7 +22,7 @@ from gridmgmt.errors import NotFoundError
 from gridmgmt.layers.far import far_properties
 from gridmgmt.layers.layer import Layer, Property
 from gridmgmt.layers.stamps import stamp_of
-from gridmgmt.layers.tiles import drawn_properties, is_far, tile_of
+from gridmgmt.layers.tiles import ID, drawn_properties, is_far, tile_of
 
 TILEJSON: Final = "application/vnd.mapbox.tile+json"
 DRAWN: Final = {"mvt": MEDIA_TYPE}
@@ -148,9 +149,7 @@ def _links(asked: Asked, layer: Layer, quad: Quad) -> list[dict[str, Any]]:
 
 
 def _described(layer: Layer) -> dict[str, Any]:
-    told = {
-        one.name: {"type": one.type, "title": one.title} | ({"description": levels} if levels else {}) for one, levels in _carried(layer)
-    }
+    told = {name: _schema(meanings) for name, meanings in _carried(layer).items()}
     return {
         "id": layer.name,
         "title": layer.title,
@@ -161,12 +160,26 @@ def _described(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _carried(layer: Layer) -> list[tuple[Property, str]]:
-    """The properties that tiles carry, and on which levels unless on all of them: far away other things are drawn than the features."""
-    near = {one.name: one for one in drawn_properties(layer)}
+def _schema(meanings: Sequence[tuple[Property, str]]) -> dict[str, Any]:
+    each = [{"type": one.type, "title": one.title} | ({"description": levels} if levels else {}) for one, levels in meanings]
+    return {"oneOf": each} if len(each) > 1 else each[0]
+
+
+def _carried(layer: Layer) -> Mapping[str, Sequence[tuple[Property, str]]]:
+    """The properties that tiles carry by name, and on which levels unless on all of them.
+
+    Far away other things are drawn than the features, of which a property of the same name may be another.
+    """
     far = {one.name: one for one in far_properties(layer)} if layer.far else {}
-    carried = [(one, "" if name in far or not far else f"from level {layer.minzoom}") for name, one in near.items()]
-    return carried + [(one, f"below level {layer.minzoom}") for name, one in far.items() if name not in near]
+    near = {one.name: one for one in (*((ID,) if layer.id_type == "uuid" else ()), *drawn_properties(layer))}
+    carried: dict[str, list[tuple[Property, str]]] = {}
+    for name, one in near.items():
+        same = not far or (name in far and far[name].type == one.type)
+        carried[name] = [(one, "" if same else f"from level {layer.minzoom}")]
+    for name, one in far.items():
+        if name not in near or near[name].type != one.type:
+            carried.setdefault(name, []).append((one, f"below level {layer.minzoom}"))
+    return carried
 
 
 def _limits_of(layer: Layer, quad: Quad, level: int, box: Bounds) -> tuple[int, int, int, int]:
@@ -201,7 +214,10 @@ def _limits(layer: Layer, quad: Quad, box: Bounds | None) -> list[dict[str, Any]
 
 
 def _tilejson(asked: Asked, layer: Layer, quad: Quad, box: Bounds | None) -> dict[str, Any]:
-    fields = {one.name: ", ".join(filter(None, (_JSON_TYPES[one.type], levels))) for one, levels in _carried(layer)}
+    fields = {
+        name: "; ".join(f"{_JSON_TYPES[one.type]}, {levels}" if levels else _JSON_TYPES[one.type] for one, levels in meanings)
+        for name, meanings in _carried(layer).items()
+    }
     page: dict[str, Any] = {
         "tilejson": "3.0.0",
         "name": f"{layer.title} {layer.title_zh}",

@@ -5,7 +5,7 @@ Everybody may see it: docs/decisions/counts-of-residents.md says why nobody can 
 
 import datetime as dt
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import FromClause, func, literal_column, select
 
 from gridmgmt.history.beliefs import known
 from gridmgmt.layers.counted import square_kilometres
@@ -17,7 +17,7 @@ from gridmgmt.registers.terms import LEVELS
 
 
 def _rows(moment: dt.datetime | None) -> Statement:
-    area, count = known(Area, moment), ResidentCount.__table__
+    area, count = known(Area, moment), _counted(moment)
     later = count.alias("later")
     # A release holds until the next one of its area, which may have ended by then.
     superseded = (
@@ -41,6 +41,15 @@ def _rows(moment: dt.datetime | None) -> Statement:
         .join(area, area.c.id == count.c.area_id)
         .where(area.c.deleted_at.is_(None))
     )
+
+
+def _counted(moment: dt.datetime | None) -> FromClause:
+    """The counts that there were by then: each is released on the day of the count, and stays as it is."""
+    every = ResidentCount.__table__
+    if moment is None:
+        return every
+    told = (every.c[name] for name in ("id", "area_id", "month", "counted_on", "residents", "floating"))
+    return select(*told).where(every.c.counted_on <= func.date(func.timezone("Asia/Shanghai", moment))).subquery("count_then")
 
 
 LAYER = Layer(

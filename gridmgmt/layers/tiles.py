@@ -22,6 +22,9 @@ OTHER_SIDES: Final = ("other_west", "other_south", "other_east", "other_north")
 OVERHEAD: Final = 400
 """Bytes of memory that a kept tile costs beside its own."""
 
+ID: Final = Property("id", "string", "Id", "标识")
+"""A property of tiles where ids are no integers, which alone the features of a tile may have for theirs."""
+
 Key = tuple[str, str, int, int, int, dt.datetime | None, Period | None]
 """Layer, set, level, row, column, as of when, in force when."""
 
@@ -116,8 +119,8 @@ def _template(selection: Selection, quad_name: str, *, far: bool, wide: bool) ->
     if "id" in rows.c:
         if layer.id_type == "integer":
             number = rows.c.id
-        else:  # a feature of a tile has an integer for its id, or none
-            columns.insert(0, cast(rows.c.id, Text).label("id"))
+        else:
+            columns.insert(0, cast(rows.c.id, Text).label(ID.name))
     where = () if counted else (met,)
     drawn = tile(
         rows, shape, layer=layer.name, bounds=bounds, srid=quad.srid, where=where, feature_id=number, told=columns, in_steps=in_steps

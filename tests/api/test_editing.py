@@ -86,7 +86,8 @@ def test_feature_that_cannot_be_is_400_and_names_the_member(log_in: LogIn, body:
         ({"type": "Polygon", "coordinates": [square(300, 300, 10)["coordinates"][0][:-1]]}, "unclosed-ring"),
         ({"type": "Polygon", "coordinates": [[point(*at) for at in ((300, 300), (310, 310), (310, 300), (300, 310), (300, 300))]]},
          "self-intersection"),
-        ({"type": "LineString", "coordinates": [point(1, 1), point(2, 2)]}, "type"), ({"type": "Polygon"}, "type"), ({}, "type"),
+        ({"type": "LineString", "coordinates": [point(1, 1), point(2, 2)]}, "type"), ({"type": "Polygon"}, "type"),
+        ({"type": None}, "type"),
         ({"type": "Point", "coordinates": [*point(300, 300), 5]}, "three-dimensional"), ({"type": "Point", "coordinates": []}, "type"),
         ({"type": "Point", "coordinates": list(reversed(point(300, 300)))}, "swapped"),
         ({"type": "Point", "coordinates": ["1", "2"]}, "number"), ({"type": "Point", "coordinates": [1e300, 1e300]}, "range"),
@@ -308,3 +309,16 @@ def test_allow_names_what_the_caller_may_do(log_in: LogIn, drawn: Drawn) -> None
     assert (told.headers["allow"], told.headers["accept-patch"]) == (reading + ", PUT, PATCH, DELETE", "application/merge-patch+json")
     assert worker.options(f"{BUILDINGS}/unknown_id").headers["allow"] == reading + ", PUT, PATCH, DELETE"
     assert worker.post("/ogc/collections/communities/items", json={}).headers["allow"] == reading
+
+
+def test_patch_of_a_geometry_is_merged_into_the_one_that_is_there(log_in: LogIn, drawn: Drawn) -> None:
+    worker, village = log_in("worker"), at(drawn, "village")
+    moved = update(worker, village, {"geometry": {"coordinates": list(point(120, 310))}})
+    assert moved.status_code == 200, moved.text
+    assert moved.json()["geometry"] == {"type": "Point", "coordinates": pytest.approx(list(point(120, 310)), abs=1e-7)}
+    for patch in ({}, {"type": "Point"}):
+        same = update(worker, village, {"geometry": patch}, **{"Content-Crs": f"<{EPSG}/4547>"})
+        assert (same.status_code, same.headers["etag"]) == (200, moved.headers["etag"]), same.text
+    taken = update(worker, village, {"geometry": {"coordinates": None}})
+    assert (taken.status_code, taken.json()["errors"][0]["field"]) == (400, "geometry")
+    assert told(update(worker, at(drawn, "mill"), {"geometry": {}})) == (404, "not-found", None)

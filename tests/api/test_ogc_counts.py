@@ -68,3 +68,19 @@ def test_maps_draw_subdistricts_far_away_and_communities_near(client: TestClient
     for level, names in ((10, {"西街道", "东街道"}), (11, {"南社区", "北社区", "东一社区"})):
         told = drawn_in(client, address("residents", level, 600, 200))
         assert {one["properties"]["name"] for one in told} == names
+
+
+def test_count_of_a_later_day_was_not_known_yet(client: TestClient, drawn: Drawn) -> None:
+    later = "INSERT INTO reg.resident_count (area_id, month, counted_on) SELECT area_id, '2090-01-01', '2090-01-10' FROM reg.resident_count"
+    with psycopg.connect(drawn.address.conninfo("postgres")) as root:
+        root.execute(later.encode())
+    for query, last, number in (
+        ("as_of=2090-01-09T15:59:59Z&datetime=../..", "2089-12-31", 5),
+        ("as_of=2090-01-09T15:59:59Z&datetime=2095-01-01", "2089-12-31", 5),  # what was known then, held on
+        ("as_of=2090-01-09T16:00:00Z&datetime=../..", "2090-01-10", 10),  # midnight in Shenzhen
+        ("as_of=2090-01-09T16:00:00Z&datetime=2095-01-01", "2090-01-10", 5),
+    ):
+        answer = client.get(f"{RESIDENTS}?{query}")
+        assert answer.status_code == 200, answer.text
+        days = [one["properties"]["counted_on"] for one in answer.json()["features"]]
+        assert (len(days), max(days) <= last) == (number, True), query

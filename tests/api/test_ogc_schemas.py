@@ -1,4 +1,4 @@
-"""Queryables, sortables and schema of a layer: valid JSON Schema that says what its items are."""
+"""Queryables, sortables and schema of a layer: valid JSON Schema that says what its items are; and what its tiles carry."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from gridmgmt.layers import LAYERS
 from tests.api.conftest import LogIn
+from tests.api.test_ogc_tiles import MERCATOR, address, drawn_in
 from tests.drawn import Drawn
 from tests.places import SOUTH
 from tests.rented import release_all
@@ -90,3 +91,28 @@ def test_document_that_the_client_has_is_not_sent_again(client: TestClient) -> N
     assert first.headers["cache-control"] == "public, no-cache"
     again = client.get("/ogc/collections/communities/queryables", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_fields_of_buildings_are_told_as_tiles_have_them(log_in: LogIn) -> None:
+    district = log_in("district")
+    tileset = f"/ogc/collections/buildings/tiles/{MERCATOR}"
+    fields = district.get(f"{tileset}?f=tilejson").json()["vector_layers"][0]["fields"]
+    assert fields == {
+        "id": "String, from level 14",
+        "nature": "String, from level 14",
+        "rental": "Boolean, from level 14; Number, below level 14",
+        "count": "Number, below level 14",
+    }
+    told = district.get(tileset).json()["layers"][0]["propertiesSchema"]["properties"]
+    assert told["id"] == {"type": "string", "title": "Id", "description": "from level 14"}
+    assert told["rental"] == {
+        "oneOf": [
+            {"type": "boolean", "title": "Whether it is let", "description": "from level 14"},
+            {"type": "integer", "title": "Number of these that are let", "description": "below level 14"},
+        ]
+    }
+    page = district.get(f"{tileset}?f=html")
+    assert (page.status_code, page.text.count("<code>rental</code>")) == (200, 2)
+    near, far = (drawn_in(district, address("buildings", level, 450, 350))[0]["properties"] for level in (14, 9))
+    assert {name: type(value) for name, value in near.items()} == {"id": str, "nature": str, "rental": bool}
+    assert {name: type(value) for name, value in far.items()} == {"count": int, "rental": int}
