@@ -3,7 +3,8 @@
 import csv
 import io
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from importlib.metadata import version as installed
 from typing import Annotated, Any, Final, Literal
@@ -60,6 +61,11 @@ FIGURES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv":
 COLUMNS: Final = (
     "code", "name", "level", "product", "frequency", "use", "lets", "period", "value", "low", "high", "se", "n_told", "basis", "flag",
     "reason",
+)  # fmt: skip
+
+SAID: Final = ("value", "low", "high", "se", "n_told", "basis", "flag", "reason")
+REVISED: Final = (
+    "product", "frequency", "area_id", "use", "lets", "period", *(f"{name}_{when}" for name in SAID for when in ("before", "after")),
 )  # fmt: skip
 
 BULLETIN: Final[dict[int | str, dict[str, Any]]] = {
@@ -208,10 +214,20 @@ async def read_bulletin(
     return Response(document, media_type=forms.MEDIA[form], headers=headers)
 
 
-@router.get("/releases/{id}/revisions", response_model=list[Revision])
-def list_revisions(session: OpenSessionDep, id: ReleaseId, since: Annotated[EntityId, Query(description="The earlier release")]) -> object:
-    """What a release says otherwise than an earlier one, figure by figure."""
-    return releases.compare(session, since, id)
+@router.get("/releases/{id}/revisions", response_model=list[Revision], responses=FIGURES)
+def list_revisions(
+    session: OpenSessionDep,
+    id: ReleaseId,
+    since: Annotated[EntityId, Query(description="The earlier release")],
+    form: Form = "json",
+) -> object:
+    """What a release says otherwise than an earlier one, figure by figure, in any part of it."""
+    found = releases.compare(session, since, id)
+    if form == "json":
+        return found
+    said = [{f"{name}_{when}": getattr(getattr(one, when), name, None) for name in SAID for when in ("before", "after")} for one in found]
+    rows = [asdict(one) | told for one, told in zip(found, said, strict=True)]
+    return _csv("revisions", REVISED, rows)
 
 
 @router.post("/releases/{id}/review", response_model=ReleaseSheet, responses=STEP, dependencies=OFFICE)
@@ -256,17 +272,17 @@ def _answer(session: Session, page: Page, quarter: str | None, release: uuid.UUI
     found = published.release_for(session, *((quarter, release) if after is None else (None, after[0])))
     if form == "csv":
         name = f"{'guide-rents' if wish.product == 'guide' else 'rent-index'}-{found['quarter']}"
-        return _csv(name, published.all_figures(session, found["id"], wish))
+        return _csv(name, COLUMNS, published.all_figures(session, found["id"], wish))
     rows = published.browse_figures(session, found["id"], wish, limit=page.limit, after=0 if after is None else after[1])
     return page.show(rows, lambda row: (found["id"], row["id"]))
 
 
-def _csv(name: str, rows: Sequence[RowMapping]) -> Response:
-    """All figures as a file that spreadsheets open: a byte-order mark, so that they read the names of areas."""
+def _csv(name: str, columns: Sequence[str], rows: Sequence[Mapping[Any, Any]]) -> Response:
+    """Rows as a file that spreadsheets open: a byte-order mark, so that they read the names of areas."""
     told = io.StringIO()
     writer = csv.writer(told, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(["" if row[column] is None else row[column] for column in COLUMNS] for row in rows)
+    writer.writerow(columns)
+    writer.writerows(["" if row[column] is None else row[column] for column in columns] for row in rows)
     return Response(
         "\ufeff" + told.getvalue(), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}.csv"'}
     )

@@ -113,8 +113,21 @@ class ReleaseSheet(Release):
     runs: list[Run]
 
 
+class Said(Answer):
+    """What a release says of a figure."""
+
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    se: Decimal | None
+    n_told: int | None
+    basis: str
+    flag: str | None
+    reason: str | None
+
+
 class Revision(Answer):
-    """A figure of which two releases say different things."""
+    """A figure of which two releases say different things; null where one of them does not have it."""
 
     product: str
     frequency: str
@@ -122,8 +135,8 @@ class Revision(Answer):
     use: str
     lets: str
     period: dt.date
-    before: Decimal | None
-    after: Decimal | None
+    before: Said | None
+    after: Said | None
 
 
 class Method(Answer):

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from gridmgmt.rents import quarterly, releases
 from gridmgmt.rents.catalogue import DEFAULT, METHODS
 from gridmgmt.rents.computing import compute_index
 from gridmgmt.rents.published import area_names
+from gridmgmt.rents.releases import Figure
 from gridmgmt.rents.repeating import repeat as compute_again
 from gridmgmt.rents.runs import Value, find_run, values_of_run
 from gridmgmt.reports.forms import find_form, make
@@ -69,7 +71,7 @@ def compute(
     ):
         done = compute_index(session, area, word, first, last, frequency=frequency, method=method, lets=lets)
         audit.record(session, "compute", "rent_run", done.run_id, rows=len(done.outcome.values))
-    _tell(done.run_id, method, frequency, list(done.outcome.values), as_json=json)
+    _tell(done.run_id, method, frequency, done.outcome.values, as_json=json)
 
 
 @app.command
@@ -90,17 +92,18 @@ def show(run: Annotated[str, Parameter(name="what", help="Id of a run or release
             _tell_release(session, quarterly.find_named(session, run), as_json=json)
             return
         values = values_of_run(session, kept["id"])
-    _tell(kept["id"], kept["method"], kept["frequency"], values, as_json=json)
+        names = area_names(session) if kept["parameters"].get("areas") == "tree" else None
+    _tell(kept["id"], kept["method"], kept["frequency"], values, names, as_json=json)
 
 
 @app.command
 def compare(earlier: Annotated[str, Parameter(help="Id of a release, or a quarter.")], later: str, /, *, json: AsJson = False) -> None:
-    """Say what a release says otherwise than an earlier one, figure by figure."""
+    """Say what a release says otherwise than an earlier one, figure by figure: numbers, observations, basis, flag or reason."""
     with open_register(load_settings()) as register, register.database.transaction(register.operator, read_only=True) as session:
         first, second = (quarterly.find_named(session, word) for word in (earlier, later))
         found = releases.compare(session, first["id"], second["id"])
         names = area_names(session)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "product": one.product,
             "frequency": one.frequency,
@@ -108,14 +111,14 @@ def compare(earlier: Annotated[str, Parameter(help="Id of a release, or a quarte
             "use": one.use,
             "lets": one.lets,
             "period": period_text(one.period, one.frequency),
-            "before": None if one.before is None else float(one.before),
-            "after": None if one.after is None else float(one.after),
+            "before": None if one.before is None else _said(one.before),
+            "after": None if one.after is None else _said(one.after),
         }
         for one in found
     ]
     lines = table("product", "area", "use", "lets", "period", "before", "after")
     for row in rows:
-        lines.add_row(*(_shown(row[name]) for name in ("product", "area", "use", "lets", "period", "before", "after")))
+        lines.add_row(*(row[name] for name in ("product", "area", "use", "lets", "period")), _line(row["before"]), _line(row["after"]))
     if not rows:
         lines = [f"{quarterly.name_of(first)} and {quarterly.name_of(second)} say the same"]
     report({"earlier": str(first["id"]), "later": str(second["id"]), "differences": rows}, lines, as_json=json)
@@ -209,8 +212,7 @@ def _tell_release(session: Session, release: RowMapping, *, as_json: bool) -> No
             "use": one.use,
             "lets": one.lets,
             "period": period_text(one.period, one.frequency),
-            **{name: None if (number := getattr(one, name)) is None else float(number) for name in ("value", "low", "high", "se")},
-            **{name: getattr(one, name) for name in ("n_told", "basis", "flag", "reason")},
+            **_said(one),
         }
         for one in quarterly.figures_of_quarter(session, release)
     ]
@@ -220,6 +222,23 @@ def _tell_release(session: Session, release: RowMapping, *, as_json: bool) -> No
         lines.add_row(*(_shown(figure[column]) for column in columns))
     lines.caption = f"{quarterly.name_of(release)} is {release['state']}: release {release['id']}, {len(runs)} runs"
     report({**_release(release), "runs": runs, "figures": figures}, lines, as_json=as_json)
+
+
+def _said(figure: Figure) -> dict[str, Any]:
+    """What is said of a figure, as programs read it."""
+    numbers = {name: None if (number := getattr(figure, name)) is None else float(number) for name in ("value", "low", "high", "se")}
+    return numbers | {name: getattr(figure, name) for name in ("n_told", "basis", "flag", "reason")}
+
+
+def _line(said: dict[str, Any] | None) -> str:
+    """What is said of a figure, in a line: 40.00 (32.00 to 48.00), se 0.0100, n 40, direct, few."""
+    if said is None:
+        return ""
+    numbers = "no number" if said["value"] is None else f"{said['value']:.2f}"
+    if said["low"] is not None:
+        numbers += f" ({said['low']:.2f} to {said['high']:.2f})"
+    parts = [numbers, "" if said["se"] is None else f"se {said['se']:.4f}", "" if said["n_told"] is None else f"n {said['n_told']}"]
+    return ", ".join(part for part in (*parts, said["basis"], said["flag"], said["reason"]) if part)
 
 
 def _shown(value: object) -> str:
@@ -234,13 +253,23 @@ def _run(session: Session, word: str) -> RowMapping | None:
         return None
 
 
-def _tell(run_id: uuid.UUID, method: str, frequency: str, values: list[Value], *, as_json: bool) -> None:
-    rows = [_row(value, frequency) for value in values]
-    lines = table("period", "index", "se", "n", "trimmed", "reason")
-    for row in rows:
+def _tell(
+    run_id: uuid.UUID,
+    method: str,
+    frequency: str,
+    values: Sequence[Value],
+    names: Mapping[int, tuple[str, str]] | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """The values of a run; with `names` they are of many areas, and of all and of new lets, and each row says of which."""
+    of = [{} if names is None else {"area": names[value.area_id][0], "lets": value.lets} for value in values]
+    rows = [told | _row(value, frequency) for told, value in zip(of, values, strict=True)]
+    lines = table(*(() if names is None else ("area", "lets")), "period", "index", "se", "n", "trimmed", "reason")
+    for told, row in zip(of, rows, strict=True):
         value, se = row["value"], row["se"]
         shown = ("" if value is None else f"{value:.2f}", "" if se is None else f"{se:.4f}")
-        lines.add_row(row["period"], *shown, str(row["n"]), str(row["trimmed"]), row["reason"] or "")
+        lines.add_row(*told.values(), row["period"], *shown, str(row["n"]), str(row["trimmed"]), row["reason"] or "")
     lines.caption = f"run {run_id}, {METHODS[method].title}" if method in METHODS else f"run {run_id}, {method}"
     report({"run": str(run_id), "method": method, "index": rows}, lines, as_json=as_json)
 

@@ -62,7 +62,7 @@ class Carried(Figure):
 
 @dataclass(frozen=True)
 class Difference:
-    """A figure of two releases: what was first said of it and what is said now; None where one of them is silent."""
+    """A number of which two releases say different things: what was first said and what is said now; None where one of them is silent."""
 
     product: str
     frequency: str
@@ -70,8 +70,8 @@ class Difference:
     use: str
     lets: str
     period: dt.date
-    before: Decimal | None
-    after: Decimal | None
+    before: Figure | None
+    after: Figure | None
 
 
 def quarter_text(day: dt.date) -> str:
@@ -221,8 +221,8 @@ def _carried(sourced: Sequence[Sourced]) -> list[Sourced]:
 
 
 def compare(session: Session, earlier: uuid.UUID, later: uuid.UUID) -> list[Difference]:
-    """The revision report: every figure that two releases both have a place for and say differently of, or that one of them says alone."""
-    first, second = ({(_key(one), one.period): one.value for _, one in figures_of(session, release)} for release in (earlier, later))
+    """The revision report: every figure that two releases have and that differs in any part, or that one of them has alone."""
+    first, second = ({(_key(one), one.period): one for _, one in figures_of(session, release)} for release in (earlier, later))
     for release in (earlier, later):
         find_release(session, release)
     return [

@@ -3,6 +3,8 @@
 import csv
 import io
 import uuid
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -144,6 +146,27 @@ def publish(drawn: Drawn, release: uuid.UUID) -> None:
     for state, taker in steps:
         with drawn.database.transaction(taker) as session:
             releases.take_step(session, release, state)
+
+
+def test_revisions_tell_all_that_a_figure_says_in_one_row(client: TestClient, drawn: Drawn, made: Ids) -> None:
+    guide = replace(figure(drawn.places.areas[SOUTH], "40.00"), high=Decimal(90), flag="few", n_told=None)
+    later = another(drawn, made["published"], [guide])
+    publish(drawn, later)
+    asked: dict[str, Any] = {"url": f"/v1/rents/releases/{later}/revisions", "params": {"since": str(made["published"])}}
+    first, second = client.get(**asked).json()
+    said = {
+        "value": "40.00", "low": "32.00", "high": "48.00", "se": "0.0100", "n_told": 40, "basis": "direct", "flag": None, "reason": None,
+    }  # fmt: skip
+    assert (first["before"], first["after"]) == (said, said | {"high": "90.00", "flag": "few", "n_told": None})
+    assert (second["product"], second["before"]["value"], second["after"]) == ("index", "100.00", None)
+    asked["params"]["f"] = "csv"
+    answer = client.get(**asked)
+    assert answer.headers["content-type"].startswith("text/csv")
+    row, gone = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert [row[f"{name}_{when}"] for name in ("high", "flag", "n_told") for when in ("before", "after")] == [
+        "48.00", "90.00", "", "few", "40", "",
+    ]  # fmt: skip
+    assert (gone["value_before"], gone["value_after"], gone["basis_after"]) == ("100.00", "", "")
 
 
 def test_what_a_guidance_rent_is_is_told(client: TestClient, app: FastAPI) -> None:

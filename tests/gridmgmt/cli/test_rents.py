@@ -2,13 +2,17 @@
 
 import json
 import uuid
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from gridmgmt.rents import releases
 from tests.gridmgmt.cli.conftest import Run
+from tests.gridmgmt.rents.observed import let
+from tests.gridmgmt.rents.test_repeating import run_of
 from tests.installed import Installed
-from tests.places import SOUTH
+from tests.places import DISTRICT, SOUTH
 from tests.rented import START, figure, loader, release_all
 
 
@@ -87,9 +91,44 @@ def test_release_is_shown_by_its_quarter_and_its_id(run: Run, installed: Install
 def test_what_two_releases_say_otherwise_is_told(run: Run, installed: Installed, made: dict[str, uuid.UUID]) -> None:
     later(installed, made["published"])
     told = json.loads(run("rents", "compare", "2024Q1", "2024Q2", "--json", variables=installed.variables).out)
-    assert [(one["product"], one["area"], one["period"], one["before"], one["after"]) for one in told["differences"]] == [
-        ("guide", SOUTH, "2024Q1", 40.0, 41.5),
-        ("index", SOUTH, "2024Q1", 100.0, None),
-    ]
+    first, second = told["differences"]
+    assert [first[name] for name in ("product", "area", "period")] == ["guide", SOUTH, "2024Q1"]
+    said = {"value": 40.0, "low": 32.0, "high": 48.0, "se": 0.01, "n_told": 40, "basis": "direct", "flag": None, "reason": None}
+    assert first["before"] == said
+    assert first["after"] == said | {"value": 41.5, "low": 33.2, "high": 49.8}
+    assert (second["product"], second["before"]["value"], second["after"]) == ("index", 100.0, None)
     same = run("rents", "compare", str(made["draft"]), str(made["spare"]), variables=installed.variables)
     assert (same.code, same.out) == (0, "2024Q1, edition 2, and 2024Q1, edition 5, say the same\n")
+
+
+def test_figure_that_differs_in_anything_but_its_number_is_told_too(run: Run, installed: Installed, made: dict[str, uuid.UUID]) -> None:
+    database, area = installed.drawn.database, installed.drawn.places.areas[SOUTH]
+    with database.transaction(loader(database)) as session:
+        runs = {one["product"]: one["id"] for one in releases.runs_of(session, made["published"])}
+        wider = replace(figure(area, "40.00"), low=Decimal(20), high=Decimal(90), n_told=None, se=None, basis="model")
+        thin = replace(figure(area, "100.00", product="index"), flag="few")
+        later = releases.add_release(session, "2024Q2", list(runs.values()), [(runs["guide"], wider), (runs["index"], thin)], "")["id"]
+    words = ("rents", "compare", str(made["published"]), str(later))
+    guide, index = json.loads(run(*words, "--json", variables=installed.variables).out)["differences"]
+    assert [guide["after"][name] for name in ("value", "low", "high", "n_told", "basis")] == [40.0, 20.0, 90.0, None, "model"]
+    assert (index["before"]["flag"], index["after"]["flag"]) == (None, "few")
+    shown = " ".join(run(*words, variables=installed.variables | {"COLUMNS": "300"}).out.split())
+    assert "40.00 (32.00 to 48.00), se 0.0100, n 40, direct 40.00 (20.00 to 90.00), model" in shown
+    assert "100.00 (80.00 to 120.00), se 0.0100, n 40, direct 100.00 (80.00 to 120.00), se 0.0100, n 40, direct, few" in shown
+
+
+def test_run_of_many_areas_says_of_which_each_number_is(run: Run, installed: Installed) -> None:
+    let(installed.drawn)
+    tree, alone = run_of(installed.drawn, "index"), run_of(installed.drawn, "guide")
+    told = json.loads(run("rents", "show", str(tree), "--json", variables=installed.variables).out)["index"]
+    assert {(one["area"], one["lets"]) for one in told} >= {(DISTRICT, "all"), (DISTRICT, "new"), (SOUTH, "all")}
+    assert len({(one["area"], one["lets"], one["period"]) for one in told}) == len(told)
+    assert {one["lets"] for one in json.loads(run("rents", "show", str(alone), "--json", variables=installed.variables).out)["index"]} == {
+        "all"
+    }
+    assert SOUTH in run("rents", "show", str(alone), variables=installed.variables | {"COLUMNS": "300"}).out
+    words = ("--area", DISTRICT, "--use", "住宅", "--from", "2022-01", "--to", "2022-03", "--method", "time_dummy")
+    one = json.loads(run("rents", "compute", *words, "--json", variables=installed.variables).out)
+    assert list(one) == ["run", "method", "index"]
+    assert [list(row) for row in one["index"]] == [["period", "value", "se", "n", "trimmed", "reason"]] * 3
+    assert json.loads(run("rents", "show", one["run"], "--json", variables=installed.variables).out) == one
