@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
 from api.dependencies import BearerDep, DatabaseDep, SettingsDep, require_known
 from api.problems import RequestError
@@ -30,6 +30,7 @@ class Handheld:
 
 
 async def _device(
+    request: Request,
     actor: BearerDep,
     database: DatabaseDep,
     x_device_id: Annotated[str | None, Header(description="Id of the device, as in its token")] = None,
@@ -42,6 +43,7 @@ async def _device(
     if x_device_id.lower() != actor.device:
         raise ForbiddenError("the token belongs to another handheld", field="X-Device-Id")
     status = await require_standing(database, actor)
+    request.state.hands_in = True  # whether it is only that, `_active` asks; sessions, which are opened after this, need not
     return Handheld(uuid.UUID(actor.device), actor, draining=status == "draining")
 
 

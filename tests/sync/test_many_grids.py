@@ -48,7 +48,15 @@ class Parts(Transport):
         super().__init__("http://nowhere", attempts=1)
         self.asked: list[int] = []
 
-    def send(self, method: str, path: str, *, body: str | bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        number: str | None = None,
+    ) -> Answer:
         scopes = json.loads(body or "")["scopes"]
         self.asked.append(len(scopes))
         told: dict[str, Any] = {"server_time": "2026-11-23T01:00:00Z", "acked_seq": 6 + len(self.asked), "assignment_version": 1}
