@@ -17,10 +17,9 @@ WRITERS = "app_field, app_subdistrict, app_district"
 PUSH = """
 -- First statement of a push. One push of a device at a time: a repetition waits behind the original that still runs. An advisory lock takes no
 -- transaction id, so a waiting one does not hold the feed back. The role's statements end after 5 s, so the wait ends before.
--- Gives what is known of the numbers that the device sends: those taken before with their answers, mutation ids that stand under another
--- number, the mutations that others are based on, aliases, and the grids of the worker, those lost of late apart. A base whose answer is kept no
--- more comes without a version, unless it was applied: what others had changed before it is not known. Each number is looked up by itself
--- (LIMIT 1): a plan that was made while the table was small would go through all that the device ever sent.
+-- Gives what is known of the numbers that the device sends: those taken before with their answers, mutation ids under another number, the
+-- mutations that others are based on, aliases, and the grids of the worker, those lost of late apart. A base whose answer is kept no more comes
+-- without a version unless it was applied: what it had not read is not known. Each number is looked up by itself (LIMIT 1), not in all of them.
 CREATE FUNCTION sec.push_open(p_device uuid, p_ids uuid[], p_seqs bigint[], p_bases bigint[], p_refs uuid[],
   OUT last_seq bigint, OUT stored jsonb, OUT taken uuid[], OUT bases jsonb, OUT aliases jsonb, OUT merged uuid[],
   OUT grids jsonb, OUT lost jsonb)

@@ -12,9 +12,7 @@ from tests.api.conftest import LogIn
 from tests.api.editing import ANY, BUILDINGS, GEOJSON, PATCH, feature, square
 from tests.drawn import Drawn
 
-MANY: Final = settings(
-    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+MANY: Final = settings(max_examples=120, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NASTY: Final = (
     "", " ", "0", "-1", "1e400", "NaN", "inf", "9" * 30, "2147483648", "true", "null", "..", "../..", "2024-02-30", "2024-01-01/..",
     "2024-01-01T00:00:00Z", "113.8,22.5,114,22.7", "170,-10,-170,10", "1,2,3", "1,2,3,4,5,6", "a,b,c,d", "'", '"', "%", "\\", "演示",

@@ -235,7 +235,7 @@ def written(told: Any) -> str:
     return f'"{arguments[0]["property"]}" {operator} {literal}'
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_EXPRESSIONS)
 def test_sql_says_what_the_expression_says(houses: Connection, told: Any) -> None:
     names = ("id", "code", "name", "floors", "height", "let", "built")

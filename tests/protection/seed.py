@@ -179,7 +179,7 @@ INSERT INTO reg.rent_release (id, quarter, edition, state, reviewed_at, reviewed
   published_before)
   VALUES ('{RELEASES[0]}', '2019Q4', 1, 'superseded', now(), 1, now(), 2, now(), 2, 0),
          ('{RELEASES[1]}', '2019Q4', 2, 'published', now(), 1, now(), 2, now(), 2, 1);
-INSERT INTO reg.rent_release (id, quarter, edition) VALUES ('{RELEASES[2]}', '2019Q4', 3);
+INSERT INTO reg.rent_release (id, quarter, edition, published_before) VALUES ('{RELEASES[2]}', '2019Q4', 3, 2);
 SET LOCAL session_replication_role = replica;  -- what was reviewed is never added to
 INSERT INTO reg.rent_release_run VALUES ('{RELEASES[0]}', '{RUNS[0]}'), ('{RELEASES[1]}', '{RUNS[0]}'), ('{RELEASES[2]}', '{RUNS[1]}');
 INSERT INTO reg.rent_figure (release_id, run_id, product, frequency, area_id, use, lets, period, value, basis)

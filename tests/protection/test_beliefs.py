@@ -38,7 +38,7 @@ def new_unit(connection: Connection) -> tuple[object, dt.datetime]:
 
 
 @given(corrections=ROOMS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_reading_as_of_any_moment_equals_the_replay(connection: Connection, corrections: list[tuple[str, bool]]) -> None:
     unit, began = new_unit(connection)
     believed: list[tuple[dt.datetime, str]] = [(began, "new")]

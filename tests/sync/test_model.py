@@ -38,7 +38,6 @@ def test_nothing_is_lost_doubled_or_blocked_whatever_happens(
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
             phases=[Phase.explicit, Phase.reuse, Phase.generate],
         ),

@@ -107,7 +107,8 @@ def test_figure_that_differs_in_anything_but_its_number_is_told_too(run: Run, in
         runs = {one["product"]: one["id"] for one in releases.runs_of(session, made["published"])}
         wider = replace(figure(area, "40.00"), low=Decimal(20), high=Decimal(90), n_told=None, se=None, basis="model")
         thin = replace(figure(area, "100.00", product="index"), flag="few")
-        later = releases.add_release(session, "2024Q2", list(runs.values()), [(runs["guide"], wider), (runs["index"], thin)], "")["id"]
+        said = [(runs["guide"], wider), (runs["index"], thin)]
+        later = releases.add_release(session, "2024Q2", list(runs.values()), said, "", published_before=1)["id"]
     words = ("rents", "compare", str(made["published"]), str(later))
     guide, index = json.loads(run(*words, "--json", variables=installed.variables).out)["differences"]
     assert [guide["after"][name] for name in ("value", "low", "high", "n_told", "basis")] == [40.0, 20.0, 90.0, None, "model"]

@@ -110,7 +110,7 @@ def assert_true(connection: Connection) -> None:
     assert sorted(connection.execute(KEPT).fetchall(), key=str) == sorted(connection.execute(COUNTED).fetchall(), key=str)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(writes=st.lists(st.tuples(WRITES, st.sampled_from((None, None, "READ COMMITTED", "REPEATABLE READ"))), min_size=1, max_size=8))
 def test_numbers_in_cells_are_those_of_a_fresh_count(kept: Connection, writes: list[tuple[tuple[str, Any, Any], str | None]]) -> None:
     kept.execute("DELETE FROM reg.building WHERE name = 'made'")

@@ -28,9 +28,8 @@ def publish(drawn: Drawn, like: uuid.UUID, quarter: str, figures: list[Figure]) 
     with drawn.database.transaction(actor) as session:
         runs = {run["product"]: run["id"] for run in releases.runs_of(session, like)}
         said = [(runs[one.product], one) for one in figures]
-        release = releases.add_release(session, quarter, list(runs.values()), said, "", published_before=releases.count_published(session))[
-            "id"
-        ]
+        before = releases.count_published(session)
+        release = releases.add_release(session, quarter, list(runs.values()), said, "", published_before=before)["id"]
     steps: list[tuple[releases.Step, Actor]] = [
         ("reviewed", actor),
         ("approved", drawn.places.accounts["district"]),

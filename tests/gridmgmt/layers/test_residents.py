@@ -193,7 +193,7 @@ PEOPLE = st.integers(0, 34).flatmap(lambda n: st.builds(People, st.just(n), st.i
 MONTH = st.fixed_dictionaries(dict.fromkeys(COMMUNITIES, PEOPLE))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(months=st.lists(MONTH, min_size=2, max_size=3))
 def test_whoever_keeps_all_releases_and_knows_the_method_learns_no_number_better_than_one_of_ten(
     drawn: Drawn, months: list[dict[str, People]]

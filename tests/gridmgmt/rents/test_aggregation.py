@@ -122,7 +122,7 @@ def test_links_stand_at_each_january() -> None:
     assert januaries(9, first_month=1, per_year=4).tolist() == [0, 4, 8]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_the_whole_lies_between_its_parts_and_rebasing_leaves_growth(seed: int) -> None:
     random = np.random.default_rng(seed)

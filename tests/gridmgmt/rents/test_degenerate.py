@@ -73,7 +73,7 @@ def attempted(method: Callable[[Leases], Series], leases: Leases) -> Series | Re
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 14))
 def test_a_number_is_the_truth_or_not_there(method: Callable[[Leases], Series], seed: int, n: int) -> None:
     leases = thin(seed, n)
@@ -89,7 +89,7 @@ def test_a_number_is_the_truth_or_not_there(method: Callable[[Leases], Series], 
     assert (series.counts[given_numbers] > 0).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 14))
 def test_a_time_dummy_is_withheld_only_where_nobody_could_tell_it(seed: int, n: int) -> None:
     leases = thin(seed, n)

@@ -72,7 +72,7 @@ def test_where_a_rent_stands_in_a_published_band() -> None:
             percentile(*wrong)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1))
 def test_low_median_and_high_are_always_in_order(seed: int) -> None:
     random = np.random.default_rng(seed)

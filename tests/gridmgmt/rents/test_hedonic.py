@@ -151,7 +151,7 @@ def test_gross_errors_are_dropped_and_counted() -> None:
     assert series.counts.sum() == 398
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.floats(-9, 9))
 def test_neither_order_nor_units_of_rent_matter(seed: int, shift: float) -> None:
     leases = drawn(seed, 120)

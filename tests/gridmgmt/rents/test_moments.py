@@ -60,7 +60,7 @@ def test_a_cell_holds_the_sums_of_its_leases() -> None:
     assert moments.counts.tolist() == [1, 2]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(0, 60))
 def test_parts_make_the_whole_and_go_again(seed: int, cut: int) -> None:
     leases = drawn(seed)

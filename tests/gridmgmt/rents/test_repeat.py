@@ -187,7 +187,7 @@ def test_gross_errors_are_trimmed_and_clean_pairs_are_not() -> None:
     assert np.abs(np.log(arithmetic(kept).values / truth)).max() < 0.02
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_order_unit_of_rent_and_partition_do_not_matter(seed: int) -> None:
     unit, period, rent = market(seed, 90, 5)

@@ -204,7 +204,7 @@ def test_the_highest_likelihood_may_lie_behind_a_valley() -> None:
     assert likelihood(np.array([fit.between])) >= likelihood(GRID).max()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_no_variance_is_likelier_than_the_one_found(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -238,7 +238,7 @@ def test_children_are_benchmarked_to_their_parent() -> None:
             benchmark(np.array(levels), np.array(stock), parent)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1))
 def test_shrunk_lies_between_cell_and_parent_and_nearer_the_cell_the_more_leases(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -38,7 +38,7 @@ def test_nobody_is_judged_by_less_than_ten() -> None:
     assert kept_in_groups(np.zeros(0), [np.zeros(0, np.int64)]).shape == (0,)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(2, 400))
 def test_clean_leases_are_left_alone(seed: int, n: int) -> None:
     # rents within ± 12 % of their group's level, whatever the level

@@ -83,7 +83,7 @@ def contents(stored: Stored, file: File) -> bytes:
     return b"".join(stored.read(file.id, file.objects))
 
 
-@testing(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@testing(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(length=st.integers(12, 20_000), cuts=st.lists(st.integers(1, 19_999), max_size=8, unique=True))
 def test_pieces_of_any_size_give_the_same_bytes(  # noqa: PLR0917 -- pytest and hypothesis call by name
     drawn: Drawn, maker: Actor, stored: Stored, tmp_path: Path, length: int, cuts: list[int]
