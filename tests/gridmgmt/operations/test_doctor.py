@@ -76,12 +76,12 @@ def test_change_that_waits_for_an_open_writer_is_found(installed: Installed, sup
         assert re.fullmatch(r"changes wait 2\d s for a transaction that is still open", failed(installed)["feed"].found)
 
 
-def test_grid_that_is_too_large_for_a_handheld_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
-    crowd(installed.drawn, installed.drawn.places.grids["south-west"], 10_000)
-    code = superuser.execute("SELECT code FROM reg.grid WHERE id = %s", [installed.drawn.places.grids["south-west"]]).fetchall()[0][0]
-    found = failed(installed)
-    assert list(found) == ["grids"]
-    assert re.fullmatch(rf"with more than 10000 rows: {code}: 100\d\d", found["grids"].found)
+@pytest.mark.parametrize(("rows", "fails"), [(10_000, False), (50_000, True)])
+def test_grid_that_is_large_for_a_handheld_is_named_and_fails_when_too_large(installed: Installed, rows: int, *, fails: bool) -> None:
+    crowd(installed.drawn, installed.drawn.places.grids["south-west"], rows)
+    grids = next(check for check in examine(installed.settings) if check.name == "grids")
+    assert re.fullmatch(rf"with more than 10000 rows: \d{{15}}: {rows // 100}\d\d", grids.found)
+    assert grids.ok is not fails
 
 
 def test_older_schema_is_found(installed: Installed, superuser: psycopg.Connection) -> None:
