@@ -16,7 +16,7 @@ from gridmgmt.rents.district import Local, Shown, hushed, lean
 from gridmgmt.rents.earlier import Earlier, Told
 from gridmgmt.rents.guides import Dwellings, Guides, guide
 from gridmgmt.rents.judging import OWN, Judged, Kind, guide_verdicts
-from gridmgmt.rents.methods.disclosure import Rules, Showing, complete
+from gridmgmt.rents.methods.disclosure import Rules, Showing, complete, held_by_few
 from gridmgmt.rents.methods.guidance import Band
 from gridmgmt.rents.methods.series import BoolArray
 from gridmgmt.rents.releases import HELD_BACK, Carried, Figure
@@ -119,10 +119,9 @@ def _hide_movements(own: BoolArray, tree: Tree, indexed: Indexed, floorspace: Fl
 
 
 def _held_by_few(part: Part, rules: Rules) -> BoolArray:
-    """Periods (T,) whose leases are of too few landlords, or too many of them of one."""
-    landlords, largest = part.holders()
+    """Periods (T,) with leases that are held by few."""
     counts = part.leases.counts
-    return (counts > 0) & ((landlords < rules.landlords) | (largest > rules.share * counts))
+    return (counts > 0) & held_by_few(counts, *part.holders(), rules)
 
 
 def _figure(indexed: Indexed, tree: Tree, cell: tuple[str, Kind, int], showing: Showing, count: int, *, rules: Rules) -> Figure:

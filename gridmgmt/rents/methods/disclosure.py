@@ -16,12 +16,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gridmgmt.rents.methods.series import BoolArray, FloatArray, IntArray
 from gridmgmt.rents.methods.suppression import Group, Pattern, protect
 from gridmgmt.rents.methods.tables import Table
+
+Counts: TypeAlias = int | IntArray
 
 
 class Cause(StrEnum):
@@ -190,6 +193,11 @@ def judge(table: Table, cells: Cells, rules: Rules | None = None, *, withheld: B
     return Verdicts(showings, tuple(told), printed.astype(np.int64), silent.unprotected | whole.unprotected)
 
 
+def held_by_few(n: Counts, landlords: Counts, largest: Counts, rules: Rules) -> Any:
+    """Whether leases are of too few landlords, or too many of them of one: of one cell (ints), or of each of several (arrays)."""
+    return (landlords < rules.landlords) | (largest > rules.share * n)
+
+
 def primary(cells: Cells, rules: Rules) -> list[Cause | None]:
     """Why each cell is unsafe in itself; landlords and dominance go before the number of leases, being graver."""
     found: list[Cause | None] = []
@@ -243,10 +251,10 @@ def _unsafe_as_one(table: Table, cells: Cells, rules: Rules) -> Callable[[Group]
     totals = {frozenset(part for part in parts if n[part]): total for total, parts in table.sums}
 
     def unsafe(n: int, landlords: int, largest: int) -> bool:
-        return n <= rules.few or landlords < rules.landlords or largest > rules.share * n
+        return n <= rules.few or held_by_few(n, landlords, largest, rules)
 
     def grave(cell: int) -> bool:
-        return landlords[cell] < rules.landlords or largest[cell] > rules.share * n[cell]
+        return held_by_few(n[cell], landlords[cell], largest[cell], rules)
 
     def unsafe_as_one(group: Group) -> bool:
         members = [cell for cell, _ in group]
