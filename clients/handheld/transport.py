@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import NoneType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -66,6 +67,10 @@ class Answer:
 
     def json(self) -> Any:
         """The body as JSON; nothing for an empty one."""
+        return self._parsed
+
+    @cached_property
+    def _parsed(self) -> Any:
         return json.loads(self.body) if self.body else None
 
 
