@@ -10,6 +10,7 @@ import psycopg
 
 from bench.requests import WORKERS, served
 from bench.stage import Figure, Stage
+from gridmgmt.operations import cluster
 from gridmgmt.security.tokens import Tokens
 
 ASKED: Final = ("items?limit=10000", "items?bbox=114,22,115,23", "items?f=csv", "items?f=gpkg", "tiles/WebMercatorQuad/18/113000/214000")
@@ -26,7 +27,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
     taken: list[float] = []
     with stage.superuser() as superuser, stage.superuser() as watcher:
         for name in ("lock_timeout", "statement_timeout"):
-            superuser.execute(f"ALTER ROLE api_district SET {name} = '60s'".encode())
+            superuser.execute(f"ALTER ROLE api_district IN DATABASE {cluster.DATABASE} SET {name} = '60s'".encode())
         with served(stage, workers=WORKERS) as (port, _):
             for path in ASKED * ROUNDS:
                 head = f"GET /ogc/collections/buildings/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
@@ -36,6 +37,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
                         client.sendall(head.encode())
                         _wait(lambda: _active(watcher) == 1)
                     taken.append(_wait(lambda: _active(watcher) == 0))
+        superuser.execute(f"ALTER ROLE api_district IN DATABASE {cluster.DATABASE} RESET ALL".encode())
     yield Figure("cancelled.worst", max(taken), LIMIT, "ms", "limit", ("<=", 1.0))
     yield Figure("cancelled.median", statistics.median(taken), LIMIT, "ms", "limit")
 
