@@ -1,6 +1,5 @@
 """Filters that cannot be used are refused in one line, at once, whatever they hold."""
 
-import sys
 from contextlib import suppress
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.cql2 import FilterError, Language, read_filter
+from tests.counting import calls_below
 
 QUERYABLES = {
     "geometry": "geometry", "code": "string", "name": "string", "floors": "integer", "height": "number", "let": "boolean", "built": "date",
@@ -168,19 +168,8 @@ def test_json_that_cannot_be_used_is_refused_in_one_line(told: str, says: str) -
 
 @pytest.mark.parametrize("told", ["NOT (" * 24 + "let =", "((" * 13 + "floors=" * 3, "(floors IN (" * 20 + "1", "let AND " * 8_000 + "("])
 def test_what_hangs_a_parser_that_backtracks_is_refused_after_some_calls_a_character(told: str) -> None:
-    calls = 0
-
-    def count(*_: object) -> None:
-        nonlocal calls
-        calls += 1
-        assert calls < 20 * len(told)
-
-    sys.setprofile(count)
-    try:
-        with pytest.raises(FilterError):
-            read_filter(told, QUERYABLES)
-    finally:
-        sys.setprofile(None)
+    with calls_below(20 * len(told)), pytest.raises(FilterError):
+        read_filter(told, QUERYABLES)
 
 
 @settings(max_examples=300)

@@ -1,6 +1,5 @@
 import json
 import math
-import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from geo.bbox import Box
 from geo.geometry import MAX_AREA_VERTICES, GeometryError, as_multipolygon, check, parse_geojson
+from tests.counting import calls_below
 
 BAOAN = Box(113.6, 22.4, 114.1, 22.9)
 SQUARE = [[113.8, 22.5], [113.9, 22.5], [113.9, 22.6], [113.8, 22.6], [113.8, 22.5]]
@@ -146,19 +146,8 @@ def test_the_number_of_vertices_is_limited_to_the_one() -> None:
     ids=["one ring", "empty rings", "rings of one point"],
 )
 def test_a_million_vertices_are_refused_after_a_look_at_few(coordinates: Any) -> None:
-    calls = 0
-
-    def count(*_: object) -> None:
-        nonlocal calls
-        calls += 1
-        assert calls < 20_000  # 2,000 vertices were looked at
-
-    sys.setprofile(count)
-    try:
-        with pytest.raises(GeometryError) as refusal:
-            parse_geojson({"type": "Polygon", "coordinates": coordinates})
-    finally:
-        sys.setprofile(None)
+    with calls_below(20_000), pytest.raises(GeometryError) as refusal:  # 2,000 vertices were looked at
+        parse_geojson({"type": "Polygon", "coordinates": coordinates})
     assert refusal.value.reason == "too-many-vertices"
 
 
