@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import pytest
 
 from api.schemas.sync_push import read_items
 from gridmgmt.sync.clocks import Sending
@@ -88,3 +89,9 @@ def forms(drawn: Drawn, noun: str, identifier: object, column: str) -> list[tupl
     """Version and value of every form of a row, the oldest first."""
     both = f"SELECT version, {column} FROM reg.{noun}_past WHERE id = %s UNION ALL SELECT version, {column} FROM reg.{noun} WHERE id = %s"
     return sorted(rows(drawn, both, identifier, identifier))
+
+
+@pytest.fixture
+def hand(drawn: Drawn) -> Pusher:
+    """A handheld of the worker of the south-west."""
+    return Pusher.of(drawn)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +19,7 @@ END: Final = dt.date(2024, 4, 1)
 BAND: Final = {"low": 0.2, "high": 0.8}
 STEPS: Final = {"published": 3, "draft": 0, "reviewed": 1, "approved": 2, "spare": 0}
 """How many steps each release has taken; only the first one is public."""
+PATH: Final[tuple[releases.Step, ...]] = ("reviewed", "approved", "published")
 
 
 def loader(database: Database) -> Actor:
@@ -57,9 +58,21 @@ def release_all(database: Database, places: Places, area: str, band: Mapping[str
                 session, "2024Q1", list(runs.values()), figures, f"note of {name}", published_before=int(name != "published")
             )["id"]
     for name, steps in STEPS.items():
-        for state, taker in list(zip(("reviewed", "approved", "published"), (actor, places.accounts["district"], actor), strict=True))[
-            :steps
-        ]:
-            with database.transaction(taker) as session:
-                releases.take_step(session, made[name], state)
+        take_steps(database, places, made[name], PATH[:steps])
     return made
+
+
+def take_steps(database: Database, places: Places, release: uuid.UUID, steps: Sequence[releases.Step] = PATH) -> None:
+    """Steps of a release, each by somebody who may."""
+    for state in steps:
+        with database.transaction(places.accounts["district"] if state == "approved" else loader(database)) as session:
+            releases.take_step(session, release, state)
+
+
+def add_like(database: Database, like: uuid.UUID, quarter: str, figures: Sequence[Figure]) -> uuid.UUID:
+    """Another release, computed by the runs of one that there is."""
+    with database.transaction(loader(database)) as session:
+        runs = {run["product"]: run["id"] for run in releases.runs_of(session, like)}
+        said = [(runs[one.product], one) for one in figures]
+        before = releases.count_published(session)
+        return releases.add_release(session, quarter, list(runs.values()), said, "", published_before=before)["id"]

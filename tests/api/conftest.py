@@ -13,6 +13,9 @@ from gridmgmt import settings
 from gridmgmt.settings import Settings
 from tests.drawn import Drawn
 from tests.places import KEYS
+from tests.pushing import hand
+
+__all__ = ["hand"]
 
 GENEROUS = Limits(anonymous_second=10_000, anonymous_minute=100_000, ogc_second=10_000, ogc_minute=100_000)
 """Tests ask faster than anybody; what the limits do is tested with an application of its own."""
@@ -54,3 +57,9 @@ def log_in(app: FastAPI, client: TestClient, drawn: Drawn) -> LogIn:
         return known
 
     return as_account
+
+
+@pytest.fixture
+def office(log_in: LogIn) -> TestClient:
+    """A client of the district."""
+    return log_in("district")

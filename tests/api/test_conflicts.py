@@ -10,19 +10,8 @@ from gridmgmt.registers.masks import mask_number
 from tests.api.conftest import LogIn
 from tests.api.deciding import decide
 from tests.api.syncing import as_superuser
-from tests.drawn import Drawn
 from tests.places import SPARE_NUMBER
 from tests.pushing import Pusher, rows
-
-
-@pytest.fixture
-def hand(drawn: Drawn) -> Pusher:
-    return Pusher.of(drawn)
-
-
-@pytest.fixture
-def office(log_in: LogIn) -> TestClient:
-    return log_in("district")
 
 
 def collide(hand: Pusher, office: TestClient, use: str = "shop") -> dict[str, Any]:

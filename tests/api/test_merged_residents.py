@@ -16,16 +16,6 @@ from tests.pushing import Pusher, rows
 FIRST, SECOND, THIRD = (uuid.UUID(f"{digit}0000000-0000-7000-8000-000000000001") for digit in "123")
 
 
-@pytest.fixture
-def hand(drawn: Drawn) -> Pusher:
-    return Pusher.of(drawn)
-
-
-@pytest.fixture
-def office(log_in: LogIn) -> TestClient:
-    return log_in("district")
-
-
 def monkey(hand: Pusher, identifier: uuid.UUID, **more: Any) -> dict[str, Any]:
     """A resident whom all others of this name are like."""
     said = {"name": "孙悟空", "birth_year": 1990, "registration": "floating"} | more

@@ -18,16 +18,6 @@ MINE, OTHERS = square(241, 200), square(242, 200)
 
 
 @pytest.fixture
-def hand(drawn: Drawn) -> Pusher:
-    return Pusher.of(drawn)
-
-
-@pytest.fixture
-def office(log_in: LogIn) -> TestClient:
-    return log_in("district")
-
-
-@pytest.fixture
 def tower(drawn: Drawn) -> uuid.UUID:
     return drawn.places.buildings["tower"]
 

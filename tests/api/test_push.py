@@ -28,11 +28,6 @@ from tests.pushing import Pusher, rows
 
 
 @pytest.fixture
-def hand(drawn: Drawn) -> Pusher:
-    return Pusher.of(drawn)
-
-
-@pytest.fixture
 def handheld(app: FastAPI, client: TestClient, hand: Pusher) -> TestClient:
     return speaking(app, client, hand.device)
 

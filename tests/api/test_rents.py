@@ -11,13 +11,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from gridmgmt.database import Actor
-from gridmgmt.rents import releases
 from gridmgmt.rents.releases import Figure
 from tests.api.conftest import LogIn
 from tests.drawn import Drawn
 from tests.places import NORTH, SOUTH
-from tests.rented import figure, loader, release_all
+from tests.rented import add_like, figure, release_all, take_steps
 
 Ids = dict[str, uuid.UUID]
 
@@ -118,9 +116,9 @@ def test_published_numbers_are_for_everybody(client: TestClient, made: Ids) -> N
 @pytest.mark.parametrize("product", ["guide", "index"])
 def test_pages_go_on_in_the_release_that_they_began_in(client: TestClient, drawn: Drawn, made: Ids, product: str) -> None:
     areas = [drawn.places.areas[code] for code in (SOUTH, NORTH)]
-    publish(drawn, another(drawn, made["published"], [figure(area, "41.00", product=product) for area in areas]))
+    another(drawn, made["published"], [figure(area, "41.00", product=product) for area in areas])
     begun = client.get(f"/v1/rents/{product}", params={"limit": 1}).json()
-    publish(drawn, another(drawn, made["published"], [figure(area, "55.00", product=product) for area in areas]))
+    another(drawn, made["published"], [figure(area, "55.00", product=product) for area in areas])
     rest = client.get(f"/v1/rents/{product}", params={"limit": 1, "cursor": begun["next"]}).json()
     assert [(one["code"], one["value"]) for one in begun["items"] + rest["items"]] == [(SOUTH, "41.00"), (NORTH, "41.00")]
     assert rest["next"] is None
@@ -128,30 +126,15 @@ def test_pages_go_on_in_the_release_that_they_began_in(client: TestClient, drawn
 
 
 def another(drawn: Drawn, like: uuid.UUID, figures: list[Figure]) -> uuid.UUID:
-    """An edition of the next quarter, computed by the runs of another release."""
-    with drawn.database.transaction(loader(drawn.database)) as session:
-        runs = {run["product"]: run["id"] for run in releases.runs_of(session, like)}
-        said = [(runs[one.product], one) for one in figures]
-        before = releases.count_published(session)
-        return releases.add_release(session, "2024Q2", list(runs.values()), said, "", published_before=before)["id"]
-
-
-def publish(drawn: Drawn, release: uuid.UUID) -> None:
-    actor = loader(drawn.database)
-    steps: list[tuple[releases.Step, Actor]] = [
-        ("reviewed", actor),
-        ("approved", drawn.places.accounts["district"]),
-        ("published", actor),
-    ]
-    for state, taker in steps:
-        with drawn.database.transaction(taker) as session:
-            releases.take_step(session, release, state)
+    """A published release of the next quarter."""
+    release = add_like(drawn.database, like, "2024Q2", figures)
+    take_steps(drawn.database, drawn.places, release)
+    return release
 
 
 def test_revisions_tell_all_that_a_figure_says_in_one_row(client: TestClient, drawn: Drawn, made: Ids) -> None:
     guide = replace(figure(drawn.places.areas[SOUTH], "40.00"), high=Decimal(90), flag="few", n_told=None)
     later = another(drawn, made["published"], [guide])
-    publish(drawn, later)
     asked: dict[str, Any] = {"url": f"/v1/rents/releases/{later}/revisions", "params": {"since": str(made["published"])}}
     first, second = client.get(**asked).json()
     said = {

@@ -9,12 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from gridmgmt.database import PUBLIC, Actor
-from gridmgmt.rents import releases
 from gridmgmt.rents.releases import Figure
 from tests.drawn import Drawn
 from tests.gridmgmt.layers.conftest import told
 from tests.places import NORTH, SOUTH
-from tests.rented import END, figure, loader, release_all
+from tests.rented import END, add_like, figure, release_all, take_steps
 
 
 @pytest.fixture
@@ -24,20 +23,8 @@ def made(drawn: Drawn) -> dict[str, uuid.UUID]:
 
 def publish(drawn: Drawn, like: uuid.UUID, quarter: str, figures: list[Figure]) -> uuid.UUID:
     """Another release that goes all the way."""
-    actor = loader(drawn.database)
-    with drawn.database.transaction(actor) as session:
-        runs = {run["product"]: run["id"] for run in releases.runs_of(session, like)}
-        said = [(runs[one.product], one) for one in figures]
-        before = releases.count_published(session)
-        release = releases.add_release(session, quarter, list(runs.values()), said, "", published_before=before)["id"]
-    steps: list[tuple[releases.Step, Actor]] = [
-        ("reviewed", actor),
-        ("approved", drawn.places.accounts["district"]),
-        ("published", actor),
-    ]
-    for state, taker in steps:
-        with drawn.database.transaction(taker) as session:
-            releases.take_step(session, release, state)
+    release = add_like(drawn.database, like, quarter, figures)
+    take_steps(drawn.database, drawn.places, release)
     return release
 
 

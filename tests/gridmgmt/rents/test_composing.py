@@ -6,16 +6,16 @@ import uuid
 import numpy as np
 import pytest
 
-from gridmgmt.database import Actor
 from gridmgmt.errors import ConflictError, InvalidError
 from gridmgmt.rents.composing import compose
 from gridmgmt.rents.quarterly import compose_once, publish
-from gridmgmt.rents.releases import Figure, Step, figures_of, newest_release, runs_of, take_step
+from gridmgmt.rents.releases import Figure, figures_of, newest_release, runs_of
 from gridmgmt.rents.repeating import repeat
 from gridmgmt.settings import Rents
 from tests.drawn import Drawn
 from tests.gridmgmt.rents.observed import ask, change, let, operator, survey, tell
 from tests.places import SOUTH, WEST
+from tests.rented import take_steps
 
 FIRST_YEAR = dt.date(2023, 1, 1)
 
@@ -27,26 +27,13 @@ def published(drawn: Drawn, quarter: str, *, publish: bool = True) -> dict[Said,
     """A quarter composed, and published by two persons; its figures by what they are of."""
     with drawn.database.transaction(operator(drawn)) as session:
         release: uuid.UUID = compose(session, quarter)["id"]
-    steps: tuple[tuple[Step, Actor], ...] = (
-        ("reviewed", operator(drawn)),
-        ("approved", drawn.places.accounts["district"]),
-        ("published", operator(drawn)),
-    )
-    for state, actor in steps if publish else ():
-        with drawn.database.transaction(actor) as session:
-            take_step(session, release, state)
+    if publish:
+        take_steps(drawn.database, drawn.places, release)
     with drawn.database.transaction(operator(drawn)) as session:
         figures = [one for _, one in figures_of(session, release)]
     found = {(one.product, one.frequency, one.area_id, one.use, one.lets, one.period): one for one in figures}
     assert len(found) == len(figures)
     return found
-
-
-def steps_of(drawn: Drawn, release: uuid.UUID, *states: Step) -> None:
-    """Take them, each by somebody who may."""
-    for state in states:
-        with drawn.database.transaction(drawn.places.accounts["district"] if state == "approved" else operator(drawn)) as session:
-            take_step(session, release, state)
 
 
 def draft(drawn: Drawn, quarter: str) -> uuid.UUID:
@@ -62,22 +49,22 @@ def test_release_that_knows_nothing_of_another_one_is_computed_again(drawn: Draw
     survey(drawn, "late", rent_fen=290_000, begins=dt.date(2022, 11, 3), ends=dt.date(2023, 11, 3))
     other = draft(drawn, second)
     assert one != other
-    steps_of(drawn, one, "reviewed", "approved")
-    steps_of(drawn, other, "reviewed", "approved")
-    steps_of(drawn, one, "published")
+    take_steps(drawn.database, drawn.places, one, ["reviewed", "approved"])
+    take_steps(drawn.database, drawn.places, other, ["reviewed", "approved"])
+    take_steps(drawn.database, drawn.places, one, ["published"])
     with pytest.raises(ConflictError, match="another release was published since") as refused:
-        steps_of(drawn, other, "published")
+        take_steps(drawn.database, drawn.places, other, ["published"])
     assert refused.value.slug == "state-step"
     if second >= first:
         again = draft(drawn, second)  # though it may say the same
         assert again != other
-        steps_of(drawn, again, "reviewed", "approved", "published")
+        take_steps(drawn.database, drawn.places, again)
 
 
 def test_quarter_is_published_by_its_approved_draft_though_a_newer_one_waits(drawn: Drawn) -> None:
     let(drawn, 40, months=12)
     approved = draft(drawn, "2022Q4")
-    steps_of(drawn, approved, "reviewed", "approved")
+    take_steps(drawn.database, drawn.places, approved, ["reviewed", "approved"])
     survey(drawn, "late", rent_fen=290_000, begins=dt.date(2022, 11, 3), ends=dt.date(2023, 11, 3))
     assert draft(drawn, "2022Q4") != approved
     with drawn.database.transaction(operator(drawn)) as session:

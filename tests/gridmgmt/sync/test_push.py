@@ -14,11 +14,6 @@ from tests.places import NUMBERS, SPARE_NUMBER, point
 from tests.pushing import Pusher, forms, rows, word
 
 
-@pytest.fixture
-def hand(drawn: Drawn) -> Pusher:
-    return Pusher.of(drawn)
-
-
 def unit(hand: Pusher, number: int = 901, **more: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "floor": 9,

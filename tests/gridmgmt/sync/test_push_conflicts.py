@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 import psycopg
-import pytest
 
 from geo.datum import Datum, from_cgcs2000
 from gridmgmt.registers import residences, units
@@ -15,11 +14,6 @@ from tests.places import NUMBERS, SEALER, SPARE_NUMBER, point
 from tests.pushing import Pusher, rows
 
 NOW = dt.datetime.now(dt.UTC)
-
-
-@pytest.fixture
-def hand(drawn: Drawn) -> Pusher:
-    return Pusher.of(drawn)
 
 
 def office(drawn: Drawn, noun: Any, name: str, **changes: Any) -> None:

@@ -4,17 +4,11 @@ import datetime as dt
 from typing import Any
 
 import psycopg
-import pytest
 
 from gridmgmt.registers import units
 from tests.drawn import Drawn
 from tests.places import SPARE_NUMBER
 from tests.pushing import Pusher, rows
-
-
-@pytest.fixture
-def hand(drawn: Drawn) -> Pusher:
-    return Pusher.of(drawn)
 
 
 def correct(drawn: Drawn, **changes: Any) -> None:

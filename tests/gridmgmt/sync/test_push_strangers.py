@@ -16,11 +16,6 @@ from tests.places import SPARE_NUMBER
 from tests.pushing import Pusher, rows
 
 
-@pytest.fixture
-def hand(drawn: Drawn) -> Pusher:
-    return Pusher.of(drawn)
-
-
 def resident(hand: Pusher, identifier: object = None) -> dict[str, Any]:
     home = hand.drawn.places.grids["south-west"]
     return hand.create("resident", identifier, scope=home, name="新人", registration="floating", identity_number=SPARE_NUMBER)
